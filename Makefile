@@ -1,0 +1,81 @@
+# Everything one does with this checkout. `make` alone lists it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+export POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Each stamp is as old as the last installation, which is repeated when pyproject.toml is newer.
+# Compiled at once, as every worker that a test starts would do it again where Python may not cache.
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet uv
+
+$(VENV)/.installed-%: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group $*
+	@touch $@
+
+DEMO := $(VENV)/.installed-demo
+DEV := $(VENV)/.installed-dev
+
+.PHONY: demo
+demo: $(DEMO) ## See orders placed through HTTP, and which receiver ran when and where
+	$(BIN)/python -m demo_site.run
+
+.PHONY: serve
+serve: $(DEMO) ## The same site for your browser, until Ctrl-C
+	$(BIN)/python -m demo_site.run --serve
+
+.PHONY: test
+test: test-fast test-workers ## Run all tests
+
+.PHONY: test-fast
+test-fast: $(DEV) ## Run the tests that need no service
+	$(BIN)/pytest --ignore tests/integration -n auto
+
+.PHONY: test-workers
+test-workers: $(DEV) ## Run the tests on real workers, brokers and PostgreSQL
+	DATABASE_URL=$(POSTGRES_URL) $(BIN)/pytest tests/integration -n 2
+
+.PHONY: lint
+lint: $(DEV) ## Check style, format and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(DEV) ## Mend what lint can mend by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: type
+type: $(DEV) ## Check types
+	$(BIN)/mypy
+
+.PHONY: matrix
+matrix: $(DEV) ## Run the tests on every supported Python, Django and Celery
+	. .ci/pythons && $(BIN)/nox
+
+.PHONY: ci
+ci: ## Do exactly what CI does
+	bash .ci/run
+
+.PHONY: bench
+bench: $(DEV) ## Measure, in ratios against peers (QUICK=1: only show that it runs)
+	$(BIN)/python -m benchmarks.codec $(if $(QUICK),--quick)
+
+.PHONY: hooks
+hooks: $(DEV) ## Check style and types before each commit
+	$(BIN)/pre-commit install
+
+.PHONY: clean
+clean: ## Remove everything that was made here, the virtual environment too
+	rm -rf $(VENV) .nox .*_cache .hypothesis build dist var
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

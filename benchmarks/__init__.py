@@ -1,0 +1,1 @@
+"""Measurements: each in ratios against a peer or a limit that ran in the same process, in turns."""

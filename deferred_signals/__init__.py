@@ -1,0 +1,59 @@
+"""Run Django signal receivers on a Celery worker, after the commit, by one argument."""
+
+from deferred_signals.conditions import changed
+from deferred_signals.errors import (
+    ConfigurationError,
+    DecodeError,
+    DeferredSignalsError,
+    DepthExceeded,
+    Discard,
+    DuplicateReceiver,
+    EagerReceiverFailed,
+    InvalidPolicy,
+    InvalidReceiver,
+    MessageTooLarge,
+    PublishError,
+    RedeliveredTooOften,
+    RegistrationError,
+    RetryLater,
+    SerializationError,
+    SignalNotDeferrable,
+    UnknownReceiver,
+)
+from deferred_signals.muting import muted
+from deferred_signals.policies import Retry
+from deferred_signals.receivers import receiver
+from deferred_signals.running.current import current_message
+from deferred_signals.sending.dispatch import Deferred
+from deferred_signals.serialization import ExceptionSummary, RequestSnapshot, register_type
+
+__all__ = [
+    "ConfigurationError",
+    "DecodeError",
+    "Deferred",
+    "DeferredSignalsError",
+    "DepthExceeded",
+    "Discard",
+    "DuplicateReceiver",
+    "EagerReceiverFailed",
+    "ExceptionSummary",
+    "InvalidPolicy",
+    "InvalidReceiver",
+    "MessageTooLarge",
+    "PublishError",
+    "RedeliveredTooOften",
+    "RegistrationError",
+    "RequestSnapshot",
+    "Retry",
+    "RetryLater",
+    "SerializationError",
+    "SignalNotDeferrable",
+    "UnknownReceiver",
+    "changed",
+    "current_message",
+    "muted",
+    "receiver",
+    "register_type",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,232 @@
+"""The ``DEFERRED_SIGNALS`` setting: one dict, read lazily, typed, validated.
+
+`current()` is how the library reads it; `problems()` is how ``manage.py check`` explains it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field, fields
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings as django_settings
+
+from deferred_signals.amounts import as_seconds
+from deferred_signals.errors import ConfigurationError, InvalidPolicy
+from deferred_signals.policies import NO_RETRY, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+__all__ = ["Problem", "Settings", "current", "nearest", "problems"]
+
+NAME = "DEFERRED_SIGNALS"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The values in force; what each means is told in the README's table of settings."""
+
+    EAGER: bool = False
+    EAGER_PROPAGATES: bool = True
+    RETRY: Retry = field(default_factory=Retry)
+    RETRY_POLICIES: Mapping[str, Retry] = field(default_factory=dict)
+    QUEUE: str | None = None
+    MAX_MESSAGE_BYTES: int = 256 * 1024
+    SENSITIVE: frozenset[str] = frozenset(
+        {
+            "access_token",
+            "api_key",
+            "passwd",
+            "password",
+            "private_key",
+            "raw_password",
+            "refresh_token",
+            "secret",
+        }
+    )
+    REQUEST_SESSION_KEYS: frozenset[str] = frozenset()
+    CONTEXT: tuple[str, ...] = (
+        "deferred_signals.context.Language",
+        "deferred_signals.context.TimeZone",
+    )
+    SIGNING: bool = False
+    UNKNOWN_GRACE: float = 3600.0
+    MAX_DEPTH: int = 16
+    MAX_REDELIVERIES: int = 10
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one key of the setting, and what to do about it."""
+
+    key: str
+    text: str
+    hint: str
+
+
+def current() -> Settings:
+    """The settings in force, also inside ``override_settings``.
+
+    Raises:
+        ConfigurationError: the setting has an unknown key or a value of the wrong type.
+    """
+    global _read  # noqa: PLW0603 - the cache of one value, replaced as a whole
+    raw = getattr(django_settings, NAME, None)
+    seen, settings = _read
+    if settings is None or raw is not seen:
+        settings = _parse(raw)
+        _read = raw, settings
+    return settings
+
+
+def problems() -> list[Problem]:
+    """Everything that is wrong with the setting, an entry a key."""
+    raw = getattr(django_settings, NAME, None)
+    return _parse_all(raw)[1]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint that names the known name nearest to a misspelt one, or all there are."""
+    known = sorted(known)
+    matches = difflib.get_close_matches(name.lower(), [item.lower() for item in known], n=1)
+    for item in known:
+        if matches and item.lower() == matches[0]:
+            return f"Did you mean {item!r}?"
+    return f"Known names: {', '.join(known)}."
+
+
+_read: tuple[object, Settings | None] = None, None
+
+
+def _parse(raw: object) -> Settings:
+    settings, found = _parse_all(raw)
+    if found:
+        first = found[0]
+        raise ConfigurationError(f"{first.text} {first.hint}")
+    return settings
+
+
+def _parse_all(raw: object) -> tuple[Settings, list[Problem]]:
+    if raw is None:
+        return Settings(), []
+    if not isinstance(raw, dict):
+        problem = Problem(NAME, f"{NAME} must be a dict, got {raw!r}.", f"Write {NAME} = {{...}}.")
+        return Settings(), [problem]
+    values: dict[str, Any] = {}
+    found = []
+    for key, value in raw.items():
+        parse = _PARSERS.get(key)
+        where = f"{NAME}[{key!r}]"
+        if key == "DURABLE" and value is False:
+            continue  # what it is anyway
+        if key in _NOT_YET:
+            found.append(Problem(key, f"{where} is not available in this version.", _NOT_YET_HINT))
+            continue
+        if parse is None:
+            hint = nearest(str(key), _PARSERS)
+            found.append(Problem(str(key), f"{where} is not a setting.", hint))
+            continue
+        try:
+            values[key] = parse(value)
+        except InvalidPolicy as error:
+            found.append(Problem(key, f"{where} is no retry policy: {error}", _POLICY_HINT))
+        except (TypeError, ValueError) as error:
+            found.append(Problem(key, f"{where} must be {error}, got {value!r}.", _VALUE_HINT))
+    return Settings(**values), found
+
+
+#: Settings that are decided, but whose part of the library is still to come.
+_NOT_YET = frozenset(
+    {
+        "BREAKER_COOLDOWN",
+        "DURABLE",
+        "OUTBOX",
+        "PUBLISH_TIMEOUT",
+    }
+)
+_NOT_YET_HINT = "Remove the key; the changelog says when it arrives."
+_POLICY_HINT = "Give a Retry, a dict of its fields, or None for a single attempt."
+_VALUE_HINT = "Correct the value, or remove the key to have the default."
+
+
+def _bool(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("True or False")
+    return value
+
+
+def _name_or_none(value: object) -> str | None:
+    if value is not None and not (isinstance(value, str) and value):
+        raise TypeError("a queue's name or None")
+    return value
+
+
+def _whole(least: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"a whole number of at least {least}")
+        return value
+
+    return parse
+
+
+def _names(value: object) -> frozenset[str]:
+    if not isinstance(value, (tuple, list, set, frozenset)) or not all(
+        isinstance(item, str) for item in value
+    ):
+        raise TypeError("a tuple of names")
+    return frozenset(value)
+
+
+def _paths(value: object) -> tuple[str, ...]:
+    if not isinstance(value, (tuple, list)) or not all(
+        isinstance(item, str) and "." in item for item in value
+    ):
+        raise TypeError("a tuple of dotted paths")
+    return tuple(value)
+
+
+def _seconds(value: object) -> float:
+    seconds = as_seconds(value)
+    if seconds is None or not 0 < seconds < inf:
+        raise ValueError("seconds (more than 0) or a timedelta")
+    return float(seconds)
+
+
+def _policy(value: object) -> Retry:
+    if value is None:
+        return NO_RETRY
+    if isinstance(value, Retry):
+        return value
+    if isinstance(value, dict):
+        known = {item.name for item in fields(Retry)}
+        for name in value:
+            if name not in known:
+                raise InvalidPolicy(f"{name!r} is no field of Retry. {nearest(str(name), known)}")
+        return Retry(**value)
+    raise InvalidPolicy(f"it must be a Retry or a dict of its fields, got {value!r}.")
+
+
+def _policies(value: object) -> dict[str, Retry]:
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise TypeError("a dict of names and policies")
+    return {name: _policy(policy) for name, policy in value.items()}
+
+
+_PARSERS: dict[str, Callable[[object], object]] = {
+    "EAGER": _bool,
+    "EAGER_PROPAGATES": _bool,
+    "RETRY": _policy,
+    "RETRY_POLICIES": _policies,
+    "QUEUE": _name_or_none,
+    "MAX_MESSAGE_BYTES": _whole(1024),
+    "REQUEST_SESSION_KEYS": _names,
+    "CONTEXT": _paths,
+    "SIGNING": _bool,
+    "UNKNOWN_GRACE": _seconds,
+    "SENSITIVE": _names,
+    "MAX_DEPTH": _whole(1),
+    "MAX_REDELIVERIES": _whole(0),
+}

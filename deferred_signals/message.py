@@ -1,0 +1,172 @@
+"""The `Message`: one receiver, one send. What travels, and its wire form."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, Self
+
+from deferred_signals.errors import DecodeError
+
+__all__ = ["WIRE_VERSION", "Message"]
+
+#: Version of the wire form. A worker reads its own version and all before it.
+WIRE_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One receiver's call, as it travels.
+
+    The kwargs and the sender are held encoded (see `deferred_signals.serialization`), so that a
+    message can be looked at, kept and published anew where its values cannot be had.
+
+    Arguments:
+        id: the message's id, the same through retries and redeliveries.
+        receiver: the receiver's name.
+        signal: the signal's name.
+        sender: the sender, encoded.
+        kwargs: the kwargs by name, encoded.
+        using: alias of the database whose commit was waited for.
+        sent_at: when ``send()`` was called, in UTC.
+        depth: deferrals that led to this one: 0 for a send from outside any receiver.
+        attempt: the run that this message asks for, from 1.
+        redeliveries: how often the broker gave it out again because a whole worker was gone.
+        version: of the receiver's kwargs.
+        context: what context carriers took along, by their keys.
+
+    >>> message = Message(
+    ...     id="5f1c", receiver="shop.receivers.greet", signal="shop.signals.order_placed",
+    ...     sender=None, kwargs={"order_id": 7}, using="default",
+    ...     sent_at=datetime(2026, 1, 31, tzinfo=UTC),
+    ... )
+    >>> Message.from_wire(message.to_wire()) == message
+    True
+    >>> message.next_attempt().attempt
+    2
+    """
+
+    id: str
+    receiver: str
+    signal: str
+    sender: Any
+    kwargs: dict[str, Any]
+    using: str
+    sent_at: datetime
+    depth: int = 0
+    attempt: int = 1
+    redeliveries: int = 0
+    version: int = 1
+    context: dict[str, Any] = field(default_factory=dict)
+
+    def next_attempt(self) -> Message:
+        """The message that asks for the run after this one."""
+        return replace(self, attempt=self.attempt + 1, redeliveries=0)
+
+    def redelivered(self) -> Message:
+        """The message as it is published anew after a worker was gone: no attempt is charged."""
+        return replace(self, redeliveries=self.redeliveries + 1)
+
+    def age(self, now: datetime) -> float:
+        """Seconds since the send."""
+        return (now - self.sent_at).total_seconds()
+
+    def to_wire(self) -> str:
+        """One JSON text in ASCII, whatever the values."""
+        return _dumps(
+            {
+                "v": WIRE_VERSION,
+                "id": self.id,
+                "receiver": self.receiver,
+                "signal": self.signal,
+                "sender": self.sender,
+                "kwargs": self.kwargs,
+                "using": self.using,
+                "sent_at": self.sent_at.timestamp(),
+                "depth": self.depth,
+                "attempt": self.attempt,
+                "redeliveries": self.redeliveries,
+                "version": self.version,
+                "context": self.context,
+            }
+        )
+
+    @classmethod
+    def from_wire(cls, payload: object) -> Self:
+        """The message of a wire form.
+
+        Raises:
+            DecodeError: the payload is no message, or one of a newer wire version.
+        """
+        if not isinstance(payload, (str, bytes)):
+            raise DecodeError(f"A payload is a JSON text, got {type(payload).__name__}.", payload)
+        try:
+            raw = json.loads(payload)
+        except (ValueError, RecursionError) as error:
+            raise DecodeError(f"A payload is not readable as JSON: {error}", payload) from error
+        try:
+            return cls._from_raw(raw)
+        except _Malformed as error:
+            raise DecodeError(f"A payload is no message: {error}", payload) from None
+
+    @classmethod
+    def _from_raw(cls, raw: object) -> Self:
+        if not isinstance(raw, dict):
+            raise _Malformed(f"it is a {type(raw).__name__}, not an object.")
+        version = raw.get("v")
+        if type(version) is not int or not 1 <= version <= WIRE_VERSION:
+            raise _Malformed(
+                f"its wire version is {version!r}, this worker reads 1 to {WIRE_VERSION}."
+            )
+        sent_at = _take(raw, "sent_at", (int, float))
+        try:
+            moment = datetime.fromtimestamp(sent_at, UTC) if isfinite(sent_at) else None
+        except (OverflowError, OSError, ValueError):
+            moment = None
+        if moment is None:
+            raise _Malformed(f"'sent_at' is no point in time: {sent_at!r}.")
+        id_ = _take(raw, "id", str)
+        if not _ID.fullmatch(id_):
+            raise _Malformed(f"'id' is {id_!r}, and must be up to 100 visible ASCII characters.")
+        return cls(
+            id=id_,
+            receiver=_take(raw, "receiver", str),
+            signal=_take(raw, "signal", str),
+            sender=raw.get("sender"),
+            kwargs=_take(raw, "kwargs", dict),
+            using=_take(raw, "using", str),
+            sent_at=moment,
+            depth=_take_count(raw, "depth", least=0),
+            attempt=_take_count(raw, "attempt", least=1),
+            redeliveries=_take_count(raw, "redeliveries", least=0),
+            version=_take_count(raw, "version", least=1),
+            context=_take(raw, "context", dict),
+        )
+
+
+class _Malformed(Exception):
+    """What is wrong with a payload."""
+
+
+#: What an id may be: it is the task's id, and part of queues' names.
+_ID = re.compile(r"[!-~]{1,100}")
+
+#: Built once: `json.dumps` with arguments builds an encoder a call.
+_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
+
+
+def _take(raw: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
+    value = raw.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise _Malformed(f"{key!r} is missing or of the wrong type ({type(value).__name__}).")
+    return value
+
+
+def _take_count(raw: dict[str, Any], key: str, *, least: int) -> int:
+    value: int = _take(raw, key, int)
+    if value < least:
+        raise _Malformed(f"{key!r} is {value!r}, and must be at least {least}.")
+    return value

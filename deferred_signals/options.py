@@ -1,0 +1,205 @@
+"""The options of a deferred receiver: a closed list, validated when the decorator runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from deferred_signals import conf
+from deferred_signals.errors import ConfigurationError, InvalidReceiver
+from deferred_signals.policies import NO_RETRY, Retry
+from deferred_signals.rules import RULES
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from django.db.models import Model
+
+__all__ = [
+    "CONNECT_OPTIONS",
+    "DEFAULT_POLICY",
+    "Options",
+    "ReceiverOptions",
+    "policy_of",
+    "refuse_unknown",
+]
+
+Missing = Literal["discard", "retry", "fail"]
+Call = Callable[..., Any]
+
+#: What ``retry`` is where it was not given: the policy of the settings.
+DEFAULT_POLICY = "the default policy"
+
+#: Celery's ways to retry, which would count attempts beside ours.
+_CELERYS_RETRIES = frozenset(
+    {"autoretry_for", "bind", "default_retry_delay", "max_retries", "reject_on_worker_lost"}
+)
+
+
+class ReceiverOptions(TypedDict, total=False):
+    """Every option of `deferred_signals.receiver`, for type checkers and editors."""
+
+    sender: type[Model] | str | object | None
+    weak: bool
+    dispatch_uid: object
+    name: str
+    aliases: Sequence[str]
+    when: Call | None
+    raw: bool
+    exclude: Sequence[str]
+    exclude_fields: Sequence[str]
+    carry: Sequence[str]
+    capture: Call | None
+    snapshot: bool | Sequence[str]
+    actions: Sequence[str]
+    opt_in: bool
+    using: str | None
+    durable: bool
+    coalesce: bool | Call
+    ordered_by: str | Call | None
+    schema: type | None
+    version: int
+    upgrade: Call | None
+    retry: Retry | str | None
+    atomic: bool
+    missing: Missing | None
+    chunk_size: int
+    queue: str | Call | None
+    priority: int | Call | None
+    countdown: float | timedelta | Call | None
+    expires: float | timedelta | datetime | Call | None
+    time_limit: float | timedelta | None
+    soft_time_limit: float | timedelta | None
+    headers: Mapping[str, Any]
+    compression: str | None
+    rate_limit: str | float | None
+    ignore_result: bool
+    acks_late: bool
+    track_started: bool | None
+    throws: type[BaseException] | Sequence[type[BaseException]]
+    base: type | None
+    send_events: bool
+    serializer: str | None
+
+
+#: Options of ``Signal.connect``: they belong to one connection, not to the receiver.
+CONNECT_OPTIONS = frozenset({"sender", "weak", "dispatch_uid"})
+
+#: Options whose part of the library is still to come, with the values that ask for nothing.
+NOT_YET: dict[str, tuple[object, ...]] = {
+    "chunk_size": (1,),
+    "coalesce": (False,),
+}
+NEEDS_OUTBOX: dict[str, object] = {"atomic": False, "durable": False, "ordered_by": None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of one receiver, validated. Equal options make equal values.
+
+    Raises:
+        InvalidReceiver: an option has a value that it cannot have.
+    """
+
+    aliases: tuple[str, ...] = ()
+    when: Call | None = None
+    raw: bool = False
+    exclude: frozenset[str] = frozenset()
+    exclude_fields: frozenset[str] = frozenset()
+    carry: tuple[str, ...] = ()
+    capture: Call | None = None
+    snapshot: bool | frozenset[str] = False
+    actions: frozenset[str] = frozenset({"post_add", "post_remove", "post_clear"})
+    opt_in: bool = False
+    using: str | None = None
+    schema: type | None = None
+    version: int = 1
+    upgrade: Call | None = None
+    retry: Retry | str | None = DEFAULT_POLICY
+    missing: Missing | None = None
+    queue: str | Call | None = None
+    priority: int | Call | None = None
+    countdown: float | timedelta | Call | None = None
+    expires: float | timedelta | datetime | Call | None = None
+    time_limit: float | None = None
+    soft_time_limit: float | None = None
+    headers: Mapping[str, Any] | None = None
+    compression: str | None = None
+    rate_limit: str | float | None = None
+    ignore_result: bool = True
+    acks_late: bool = True
+    track_started: bool | None = None
+    throws: tuple[type[BaseException], ...] = ()
+    base: type | None = None
+    send_events: bool = True
+    serializer: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, rule in RULES.items():
+            object.__setattr__(self, name, rule(name, getattr(self, name)))
+        if self.time_limit and self.soft_time_limit and self.soft_time_limit > self.time_limit:
+            raise InvalidReceiver(
+                f"soft_time_limit is {self.soft_time_limit:g} s, more than time_limit, "
+                f"{self.time_limit:g} s. Make it the smaller of the two."
+            )
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """The options among what was given to the decorator.
+
+        Raises:
+            InvalidReceiver: an unknown option, or a wrong value.
+            ConfigurationError: an option whose part of the library is not there.
+        """
+        refuse_unknown(given)
+        for name, neutral in NEEDS_OUTBOX.items():
+            if given.get(name, neutral) != neutral:
+                raise ConfigurationError(
+                    f"{name}={given[name]!r} wants durable delivery, whose app "
+                    f"'deferred_signals.outbox' is not part of this version. Remove the option."
+                )
+        for name, neutrals in NOT_YET.items():
+            if name in given and given[name] not in neutrals:
+                raise ConfigurationError(
+                    f"{name}={given[name]!r} is not available in this version. Remove the option."
+                )
+        known = {item.name for item in fields(cls)}
+        return cls(**{name: value for name, value in given.items() if name in known})
+
+
+def refuse_unknown(given: Mapping[str, Any]) -> None:
+    """Raise `InvalidReceiver` for the first name that is no option."""
+    for name in given:
+        if name in ReceiverOptions.__annotations__:
+            continue
+        if name in _CELERYS_RETRIES or name.startswith("retry_"):
+            raise InvalidReceiver(
+                f"{name}= is not an option of a deferred receiver: use retry=Retry(...), which "
+                f"counts attempts in every mode of delivery."
+            )
+        hint = conf.nearest(name, ReceiverOptions.__annotations__)
+        raise InvalidReceiver(f"{name}= is not an option of a deferred receiver. {hint}")
+
+
+def policy_of(options: Options) -> Retry:
+    """The policy in force: the receiver's, or one from the settings.
+
+    Raises:
+        ConfigurationError: no policy has the name that ``retry`` gives.
+    """
+    retry = options.retry
+    if isinstance(retry, Retry):
+        return retry
+    if retry is None:
+        return NO_RETRY
+    settings = conf.current()
+    if retry == DEFAULT_POLICY:
+        return settings.RETRY
+    try:
+        return settings.RETRY_POLICIES[retry]
+    except KeyError:
+        hint = conf.nearest(retry, settings.RETRY_POLICIES)
+        raise ConfigurationError(
+            f"retry={retry!r} names no policy of DEFERRED_SIGNALS['RETRY_POLICIES']. {hint}"
+        ) from None

@@ -1,0 +1,176 @@
+"""`Retry`: how often, and after which waits, a failed receiver is tried again.
+
+A value and nothing else: no clock, no settings, no Celery. The vocabulary is stamina's.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from math import inf, isfinite
+from typing import TYPE_CHECKING
+
+from deferred_signals.amounts import as_seconds, is_number
+from deferred_signals.errors import InvalidPolicy, RetryLater
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["NO_RETRY", "GiveUp", "Retry", "TryAgain"]
+
+Seconds = float | timedelta
+ExceptionTypes = tuple[type[BaseException], ...]
+
+
+@dataclass(frozen=True)
+class TryAgain:
+    """The decision to run once more, ``wait`` seconds from now."""
+
+    wait: float
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """The decision not to run again, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """When a failed receiver is tried again, and when it is given up.
+
+    The wait before attempt n+1 is ``wait_initial * wait_exp_base ** (n - 1)`` plus a random part
+    of ``wait_jitter``, and never more than ``wait_max``.
+
+    Arguments:
+        on: exception types that are worth another attempt; one type or a tuple.
+        give_up_on: exception types that are not, though ``on`` names them.
+        max_attempts: runs, the first included: 1 means no second run. None: no limit, and then
+            ``timeout`` is required.
+        wait_initial: seconds (or a timedelta) before the second attempt.
+        wait_max: seconds that no wait exceeds.
+        wait_exp_base: factor from one wait to the next.
+        wait_jitter: seconds, the most that chance adds to a wait.
+        timeout: seconds since ``send()`` after which no attempt begins; None: no such limit.
+
+    Raises:
+        InvalidPolicy: a value makes no sense.
+
+    >>> policy = Retry(on=ConnectionError, max_attempts=4, wait_jitter=0)
+    >>> [policy.wait_after(attempt) for attempt in (1, 2, 3)]
+    [1.0, 2.0, 4.0]
+    >>> policy.decide(ConnectionError(), attempt=3, elapsed=7.0)
+    TryAgain(wait=4.0)
+    >>> policy.decide(ConnectionError(), attempt=4, elapsed=11.0)
+    GiveUp(reason='attempt 4 of 4 failed')
+    """
+
+    on: type[BaseException] | ExceptionTypes = (Exception,)
+    give_up_on: type[BaseException] | ExceptionTypes = ()
+    max_attempts: int | None = 3
+    wait_initial: Seconds = 1.0
+    wait_max: Seconds = 600.0
+    wait_exp_base: float = 2.0
+    wait_jitter: Seconds = 1.0
+    timeout: Seconds | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("on", "give_up_on"):
+            object.__setattr__(self, name, _exception_types(name, getattr(self, name)))
+        for name in ("wait_initial", "wait_max", "wait_jitter"):
+            object.__setattr__(self, name, _seconds(name, getattr(self, name)))
+        if self.timeout is not None:
+            object.__setattr__(self, "timeout", _seconds("timeout", self.timeout))
+            if self.timeout == 0:
+                raise InvalidPolicy("Retry.timeout must be more than 0 seconds, got 0.")
+        self._check_max_attempts()
+        base: object = self.wait_exp_base
+        if not is_number(base) or not isfinite(base) or base < 1:
+            raise InvalidPolicy(
+                f"Retry.wait_exp_base must be a number of at least 1, got {base!r}."
+            )
+
+    def _check_max_attempts(self) -> None:
+        value: object = self.max_attempts
+        if value is None:
+            if self.timeout is None:
+                raise InvalidPolicy(
+                    "Retry.max_attempts is None (no limit) and so needs a timeout: "
+                    "a receiver must not be tried for ever."
+                )
+        elif not isinstance(value, int) or isinstance(value, bool):
+            raise InvalidPolicy(
+                f"Retry.max_attempts must be a whole number or None, got {value!r}."
+            )
+        elif value < 1:
+            raise InvalidPolicy(f"Retry.max_attempts must be at least 1, got {value!r}.")
+
+    def wait_after(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
+        """Seconds between the given attempt (from 1) and the next; ``chance`` gives 0 to 1."""
+        try:
+            backoff = _as_float(self.wait_initial) * self.wait_exp_base ** (attempt - 1)
+        except OverflowError:
+            backoff = inf
+        return min(_as_float(self.wait_max), backoff + _as_float(self.wait_jitter) * chance())
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that no wait of this policy exceeds, whatever chance says."""
+        if self.max_attempts == 1:
+            return 0.0
+        if self.max_attempts is None:
+            return _as_float(self.wait_max)
+        return self.wait_after(self.max_attempts - 1, chance=lambda: 1.0)
+
+    def decide(
+        self, exception: BaseException, *, attempt: int, elapsed: float
+    ) -> TryAgain | GiveUp:
+        """What follows when an attempt (from 1) failed, ``elapsed`` seconds after the send."""
+        if not isinstance(exception, RetryLater):
+            if isinstance(exception, self.give_up_on):
+                return GiveUp(f"{type(exception).__name__} is in give_up_on")
+            if not isinstance(exception, self.on):
+                return GiveUp(f"{type(exception).__name__} is not in on")
+        return self.decide_anyway(exception, attempt=attempt, elapsed=elapsed)
+
+    def decide_anyway(
+        self, exception: BaseException, *, attempt: int, elapsed: float
+    ) -> TryAgain | GiveUp:
+        """As `decide`, for failures that are nobody's exception: a process that died, say."""
+        if self.max_attempts is not None and attempt >= self.max_attempts:
+            return GiveUp(f"attempt {attempt} of {self.max_attempts} failed")
+        wait = self.wait_after(attempt)
+        if isinstance(exception, RetryLater) and exception.after is not None:
+            wait = exception.after
+        if self.timeout is not None and elapsed + wait > _as_float(self.timeout):
+            return GiveUp(f"the next attempt would begin after the timeout of {self.timeout:g} s")
+        return TryAgain(wait)
+
+
+def _as_float(value: Seconds) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _seconds(name: str, value: object) -> float:
+    seconds = as_seconds(value)
+    if seconds is None:
+        raise InvalidPolicy(f"Retry.{name} must be seconds or a timedelta, got {value!r}.")
+    if not (isfinite(seconds) and seconds >= 0):
+        raise InvalidPolicy(f"Retry.{name} must be 0 seconds or more, and finite, got {seconds!r}.")
+    return float(seconds)
+
+
+def _exception_types(name: str, value: object) -> ExceptionTypes:
+    types = value if isinstance(value, (tuple, list)) else (value,)
+    for item in types:
+        if not (isinstance(item, type) and issubclass(item, BaseException)):
+            raise InvalidPolicy(
+                f"Retry.{name} must be an exception type or a tuple of them, got {item!r}."
+            )
+    return tuple(types)
+
+
+#: What ``retry=None`` means: the first attempt is the last.
+NO_RETRY = Retry(max_attempts=1)

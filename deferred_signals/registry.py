@@ -1,0 +1,152 @@
+"""Which receivers there are, under which names, and which signals they listen to.
+
+The registry is what a worker goes by: a message names a receiver, and only what was registered
+here by the project's own code can be called.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+from deferred_signals.conf import nearest
+from deferred_signals.errors import DecodeError, UnknownReceiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.dispatch import Signal
+
+    from deferred_signals.options import Options
+    from deferred_signals.serialization import Codec
+
+__all__ = [
+    "Receiver",
+    "add",
+    "all_receivers",
+    "discard",
+    "find",
+    "find_signal",
+    "get",
+    "name_of_signal",
+]
+
+
+class Receiver(Protocol):
+    """What the rooms below `deferred_signals.receivers` see of a deferred receiver."""
+
+    name: str
+    options: Options
+    signals: list[Signal]
+    connections: list[tuple[Signal, Any, object]]
+    parameters: frozenset[str]
+
+    @property
+    def codec(self) -> Codec:
+        """What encodes and decodes the receiver's kwargs."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The user's callable."""
+
+
+_receivers: dict[str, Receiver] = {}
+
+
+def add(receiver: Receiver) -> None:
+    """Register a receiver under its name and its aliases, in place of any that had them."""
+    for name in (receiver.name, *receiver.options.aliases):
+        _receivers[name] = receiver
+
+
+def discard(receiver: Receiver) -> None:
+    """Forget a receiver, where its names are still its own."""
+    for name in (receiver.name, *receiver.options.aliases):
+        if _receivers.get(name) is receiver:
+            del _receivers[name]
+
+
+def find(name: str) -> Receiver | None:
+    """The receiver of a name or alias, if there is one."""
+    return _receivers.get(name)
+
+
+def get(name: str) -> Receiver:
+    """The receiver of a name or alias.
+
+    Raises:
+        UnknownReceiver: there is none, with the nearest name as a hint.
+    """
+    try:
+        return _receivers[name]
+    except KeyError:
+        hint = nearest(name, _receivers) if _receivers else "No deferred receiver is registered."
+        raise UnknownReceiver(
+            f"No deferred receiver is called {name!r} in this process. {hint} "
+            f"Receivers are found when their module is imported, from AppConfig.ready()."
+        ) from None
+
+
+def all_receivers() -> Iterator[Receiver]:
+    """Every receiver once, in the order of registration."""
+    return iter({id(receiver): receiver for receiver in _receivers.values()}.values())
+
+
+def name_of_signal(receiver: Receiver, signal: Signal) -> str:
+    """A name by which `find_signal` finds the signal in another process.
+
+    That is its dotted path where it is a module's attribute; else the receiver's name and the
+    signal's place among those the receiver listens to.
+    """
+    if id(signal) not in _signal_names:
+        _signal_names[id(signal)] = signal, _path_of(signal)
+    path = _signal_names[id(signal)][1]
+    return path or f"{receiver.name}#{_place(receiver, signal)}"
+
+
+def find_signal(receiver: Receiver, name: str) -> Signal:
+    """The signal of a name, among those that the receiver listens to in this process.
+
+    Raises:
+        DecodeError: the receiver listens to no such signal.
+    """
+    for place, signal in enumerate(receiver.signals):
+        if name.endswith(f"#{place}") or name == name_of_signal(receiver, signal):
+            return signal
+        if _is_at(name, signal):
+            return signal
+    if len(receiver.signals) == 1:
+        # The sender's process may know it under the name of a module that is not loaded here.
+        return receiver.signals[0]
+    raise DecodeError(
+        f"Receiver {receiver.name!r} listens to no signal {name!r} in this process.", name
+    )
+
+
+#: Names found so far, by identity: signals need not be hashable. The signal is kept beside its
+#: name so that no other object can come to have its identity.
+_signal_names: dict[int, tuple[Signal, str | None]] = {}
+
+
+def _is_at(path: str, signal: Signal) -> bool:
+    module, _, attribute = path.rpartition(".")
+    return getattr(sys.modules.get(module), "__dict__", {}).get(attribute) is signal
+
+
+def _path_of(signal: Signal) -> str | None:
+    paths = [
+        f"{name}.{attribute}"
+        for name, module in sorted(sys.modules.items())
+        if name != "__main__"
+        for attribute, value in list(getattr(module, "__dict__", {}).items())
+        if value is signal
+    ]
+    # Modules import one another's signals: a module called "signals" is where they are declared.
+    return min(paths, key=lambda path: (".signals." not in path, len(path), path), default=None)
+
+
+def _place(receiver: Receiver, signal: Signal) -> int:
+    for place, item in enumerate(receiver.signals):
+        if item is signal:
+            return place
+    raise LookupError(f"Receiver {receiver.name!r} does not listen to {signal!r}.")

@@ -1,0 +1,190 @@
+"""What each option of a deferred receiver may be: a rule takes a value and gives it, normalized."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from math import inf, isfinite
+from typing import Any
+
+from deferred_signals.amounts import as_seconds, is_number
+from deferred_signals.errors import InvalidReceiver
+from deferred_signals.policies import Retry
+
+__all__ = ["RULES"]
+
+#: What AMQP has room for.
+HIGHEST_PRIORITY = 255
+ACTIONS = ("pre_add", "post_add", "pre_remove", "post_remove", "pre_clear", "post_clear")
+
+
+def _wrong(name: str, value: object, expected: str) -> InvalidReceiver:
+    return InvalidReceiver(f"{name} must be {expected}, got {value!r}.")
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(name, value, "True or False")
+    return value
+
+
+def _flag_or_none(name: str, value: object) -> bool | None:
+    return None if value is None else _flag(name, value)
+
+
+def _callable_or_none(name: str, value: object) -> Callable[..., Any] | None:
+    if value is not None and not callable(value):
+        raise _wrong(name, value, "a callable of (sender, **kwargs)")
+    return value
+
+
+def _text_or_none(name: str, value: object) -> str | None:
+    if value is not None and not (isinstance(value, str) and value):
+        raise _wrong(name, value, "a name")
+    return value
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, (tuple, list, set, frozenset)) or not all(
+        isinstance(item, str) and item for item in value
+    ):
+        raise _wrong(name, value, "a tuple of names")
+    return tuple(value)
+
+
+def _names(name: str, value: object) -> frozenset[str]:
+    return frozenset(_texts(name, value))
+
+
+def _snapshot(name: str, value: object) -> bool | frozenset[str]:
+    return value if isinstance(value, bool) else _names(name, value)
+
+
+def _actions(name: str, value: object) -> frozenset[str]:
+    actions = _names(name, value)
+    for action in actions:
+        if action not in ACTIONS:
+            raise _wrong(name, value, f"some of {', '.join(ACTIONS)}")
+    return actions
+
+
+def _retry(name: str, value: object) -> Retry | str | None:
+    if value is None or isinstance(value, (Retry, str)):
+        return value
+    raise _wrong(name, value, "a Retry, the name of a policy, or None for a single attempt")
+
+
+def _missing(name: str, value: object) -> Any:
+    if value not in (None, "discard", "retry", "fail"):
+        raise _wrong(name, value, "'discard', 'retry' or 'fail'")
+    return value
+
+
+def _version(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _wrong(name, value, "a whole number of at least 1")
+    return value
+
+
+def _limit(name: str, value: object) -> float | None:
+    seconds = as_seconds(value)
+    if value is not None and (seconds is None or not 0 < seconds < inf):
+        raise _wrong(name, value, "seconds (more than 0) or a timedelta")
+    return seconds
+
+
+def _queue(name: str, value: object) -> Any:
+    return value if callable(value) else _text_or_none(name, value)
+
+
+def _priority(name: str, value: object) -> Any:
+    if value is None or callable(value):
+        return value
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= HIGHEST_PRIORITY:
+        raise _wrong(name, value, f"a whole number from 0 to {HIGHEST_PRIORITY}, or a callable")
+    return value
+
+
+def _delay(name: str, value: object) -> Any:
+    if value is None or callable(value):
+        return value
+    seconds = as_seconds(value)
+    if seconds is None or not 0 <= seconds < inf:
+        raise _wrong(name, value, "seconds (0 or more), a timedelta, or a callable")
+    return seconds
+
+
+def _expires(name: str, value: object) -> Any:
+    return value if isinstance(value, datetime) else _delay(name, value)
+
+
+def _headers(name: str, value: object) -> Mapping[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise _wrong(name, value, "a dict with names as keys")
+    return dict(value)
+
+
+def _rate(name: str, value: object) -> Any:
+    if (
+        value is None
+        or (isinstance(value, str) and value)
+        or (is_number(value) and isfinite(value))
+    ):
+        return value
+    raise _wrong(name, value, "Celery's rate, like '10/m'")
+
+
+def _throws(name: str, value: object) -> tuple[type[BaseException], ...]:
+    types: tuple[Any, ...] = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not all(isinstance(item, type) and issubclass(item, BaseException) for item in types):
+        raise _wrong(name, value, "exception types")
+    return types
+
+
+def _base(name: str, value: object) -> type | None:
+    if value is not None and not isinstance(value, type):
+        raise _wrong(name, value, "a class derived from celery.Task")
+    return value
+
+
+def _serializer(name: str, value: object) -> str | None:
+    if value == "pickle":
+        raise _wrong(name, value, "a serializer that runs nothing on reading, like 'json'")
+    return _text_or_none(name, value)
+
+
+RULES: dict[str, Callable[[str, Any], Any]] = {
+    "aliases": _texts,
+    "when": _callable_or_none,
+    "raw": _flag,
+    "exclude": _names,
+    "exclude_fields": _names,
+    "carry": _texts,
+    "snapshot": _snapshot,
+    "capture": _callable_or_none,
+    "actions": _actions,
+    "opt_in": _flag,
+    "using": _text_or_none,
+    "version": _version,
+    "upgrade": _callable_or_none,
+    "retry": _retry,
+    "missing": _missing,
+    "queue": _queue,
+    "priority": _priority,
+    "countdown": _delay,
+    "expires": _expires,
+    "time_limit": _limit,
+    "soft_time_limit": _limit,
+    "headers": _headers,
+    "compression": _text_or_none,
+    "rate_limit": _rate,
+    "ignore_result": _flag,
+    "acks_late": _flag,
+    "track_started": _flag_or_none,
+    "throws": _throws,
+    "base": _base,
+    "send_events": _flag,
+    "serializer": _serializer,
+}

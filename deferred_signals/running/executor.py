@@ -1,0 +1,212 @@
+"""One message, in named steps: resolve, run, settle.
+
+`execute` decides and changes nothing outside the receiver; its caller publishes the next attempt
+where one is due, and then `settle`s, which tells the log and the lifecycle signals. Nothing here
+knows Celery: what its control flow means comes in as ``translate``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import async_to_sync
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models.signals import ModelSignal
+
+from deferred_signals import events, registry
+from deferred_signals.context import restored
+from deferred_signals.errors import (
+    ConfigurationError,
+    DecodeError,
+    DepthExceeded,
+    Discard,
+    InvalidReceiver,
+    UnknownReceiver,
+)
+from deferred_signals.options import policy_of
+from deferred_signals.policies import GiveUp, TryAgain
+from deferred_signals.running.current import CurrentMessage, entered
+from deferred_signals.running.outcomes import (
+    Discarded,
+    Failed,
+    Outcome,
+    Retrying,
+    Succeeded,
+    settle,
+    settle_malformed,
+)
+from deferred_signals.serialization import MissingRow, complete, fetch, references
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from deferred_signals.message import Message
+    from deferred_signals.registry import Receiver
+
+__all__ = [
+    "Discarded",
+    "Failed",
+    "Outcome",
+    "Retrying",
+    "Succeeded",
+    "charge",
+    "execute",
+    "settle",
+    "settle_malformed",
+    "unknown",
+]
+
+#: Failures that no further attempt can mend.
+_HOPELESS = (ConfigurationError, DecodeError, DepthExceeded, InvalidReceiver, UnknownReceiver)
+
+
+def execute(
+    message: Message, translate: Callable[[Exception], Exception] = lambda error: error
+) -> Outcome:
+    """Run one attempt of a message and decide what follows.
+
+    Arguments:
+        message: what to run.
+        translate: turns an exception of a transport's control flow into one of ours.
+    """
+    try:
+        receiver = registry.get(message.receiver)
+        policy = policy_of(receiver.options)
+    except (UnknownReceiver, ConfigurationError) as error:
+        return Failed(error, "it cannot be run in this process")
+    current = CurrentMessage(
+        message.id,
+        receiver.name,
+        message.attempt,
+        policy.max_attempts,
+        message.sent_at,
+        message.depth,
+    )
+    with entered(current), restored(message.context):
+        events.receiver_started.send_robust(sender=receiver.name, message=message)
+        return _attempt(receiver, message, translate)
+
+
+def _attempt(
+    receiver: Receiver, message: Message, translate: Callable[[Exception], Exception]
+) -> Outcome:
+    try:
+        kwargs = resolve(receiver, message)
+    except _Missing as missing:
+        return _decide_missing(message, missing)
+    except ObjectDoesNotExist as error:  # a relation that carry= leads through
+        return _decide_missing(message, _Missing(receiver, error, is_instance=True))
+    except Exception as error:  # noqa: BLE001 - a database that is away, above all
+        return _decide(message, error, asked=False)
+    try:
+        return _run(receiver, message, kwargs)
+    except Exception as error:  # noqa: BLE001 - whatever a receiver raises
+        return _decide(message, translate(error), asked=True)
+
+
+def _run(receiver: Receiver, message: Message, kwargs: dict[str, Any]) -> Outcome:
+    """Call the receiver; exceptions that are not the policy's to judge are judged here."""
+    try:
+        run(receiver, kwargs)
+    except ObjectDoesNotExist as error:
+        if not _is_gone_relation(kwargs.get("instance"), error):
+            raise
+        return _decide_missing(message, _Missing(receiver, error, is_instance=True))
+    return Succeeded()
+
+
+def resolve(receiver: Receiver, message: Message) -> dict[str, Any]:
+    """The kwargs of the call: decoded, and with rows for references."""
+    signal = registry.find_signal(receiver, message.signal)
+    decoded = receiver.codec.decode_values({**message.kwargs, "sender": message.sender})
+    rows = {}
+    for name, value in decoded.items():
+        for reference in references(value):
+            if reference not in rows:
+                try:
+                    rows[reference] = fetch(reference)
+                except MissingRow as error:
+                    is_instance = name == "instance" and isinstance(signal, ModelSignal)
+                    raise _Missing(receiver, error, is_instance=is_instance) from error
+    kwargs = complete(decoded, rows)
+    upgrade = receiver.options.upgrade
+    if upgrade is not None and message.version < receiver.options.version:
+        sender = kwargs.pop("sender")
+        kwargs = {**upgrade(message.version, kwargs), "sender": sender}
+    return {**kwargs, "signal": signal}
+
+
+def run(receiver: Receiver, kwargs: Mapping[str, Any]) -> None:
+    """Call the receiver, by keyword as Django does; await it where it is async."""
+    function = receiver.function
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - an instance whose call is async
+    ):
+        async_to_sync(function)(**kwargs)
+    else:
+        function(**kwargs)
+
+
+def unknown(message: Message) -> UnknownReceiver | None:
+    """Why this process cannot run a message that another one could: a deploy is under way."""
+    try:
+        receiver = registry.get(message.receiver)
+    except UnknownReceiver as error:
+        return error
+    if message.version > receiver.options.version:
+        return UnknownReceiver(
+            f"A message for {receiver.name!r} is of version {message.version}, and this process "
+            f"has version {receiver.options.version} of the receiver."
+        )
+    return None
+
+
+def charge(message: Message, exception: BaseException) -> Outcome:
+    """What follows from a run whose process died or was ended: one attempt is used up."""
+    return _decide(message, exception, asked=False)
+
+
+class _Missing(Exception):
+    """A referenced row is gone, and what its receiver wants to follow from that."""
+
+    def __init__(self, receiver: Receiver, error: Exception, *, is_instance: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.mode = receiver.options.missing or ("discard" if is_instance else "fail")
+
+
+def _decide_missing(message: Message, missing: _Missing) -> Outcome:
+    if missing.mode == "discard":
+        return Discarded(str(missing))
+    if missing.mode == "retry":
+        return _decide(message, missing.error, asked=False)
+    return Failed(missing.error, "a referenced row is gone")
+
+
+def _is_gone_relation(instance: Any, error: Exception) -> bool:
+    """Whether a deleted row was asked for a relation whose own row is gone as well."""
+    if getattr(getattr(instance, "_state", None), "travelled", None) != "deleted":
+        return False
+    related = (field.related_model for field in instance._meta.concrete_fields)
+    return any(isinstance(error, model.DoesNotExist) for model in related if model is not None)
+
+
+def _decide(message: Message, exception: BaseException, *, asked: bool) -> Outcome:
+    """The outcome of a failed attempt; ``asked``: whether the policy's ``on`` has a say."""
+    if isinstance(exception, Discard):
+        return Discarded(exception.reason or "no reason was given")
+    if isinstance(exception, _HOPELESS):
+        return Failed(exception, "no further attempt can mend it")
+    try:
+        policy = policy_of(registry.get(message.receiver).options)
+    except (UnknownReceiver, ConfigurationError) as error:
+        return Failed(exception, str(error))
+    elapsed = message.age(datetime.now(UTC))
+    decide = policy.decide if asked else policy.decide_anyway
+    match decide(exception, attempt=message.attempt, elapsed=elapsed):
+        case TryAgain(wait):
+            return Retrying(exception, wait)
+        case GiveUp(reason):
+            return Failed(exception, reason)

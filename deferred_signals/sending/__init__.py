@@ -1,0 +1,1 @@
+"""The way out: from ``send()`` to the broker."""

@@ -1,0 +1,178 @@
+"""What happens inside ``send()`` for a deferred receiver: ask, encode, defer to the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Model
+from django.db.models.signals import ModelSignal, m2m_changed
+
+from deferred_signals import conf, registry
+from deferred_signals.conditions import Changed, changes_for
+from deferred_signals.context import taken
+from deferred_signals.errors import ConfigurationError, DepthExceeded, MessageTooLarge
+from deferred_signals.extractors import note_cleared
+from deferred_signals.message import Message
+from deferred_signals.muting import is_muted
+from deferred_signals.rules import RULES
+from deferred_signals.running.current import current_message
+from deferred_signals.sending.commit import defer
+from deferred_signals.sending.outgoing import Outgoing
+from deferred_signals.sending.prepare import encode_kwargs, encode_sender
+from deferred_signals.wire import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.dispatch import Signal
+
+    from deferred_signals.catalogue import Entry
+    from deferred_signals.conditions import Changes
+    from deferred_signals.options import Options
+    from deferred_signals.registry import Receiver
+
+__all__ = ["Deferred", "dispatch"]
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """What ``send()`` gives for a deferred receiver.
+
+    Attributes:
+        id: the message's id, through all its attempts.
+        receiver: the receiver's name.
+    """
+
+    id: str
+    receiver: str
+
+
+def dispatch(
+    receiver: Receiver, signal: Signal, entry: Entry, sender: Any, kwargs: dict[str, Any]
+) -> Deferred | None:
+    """Defer one call of a receiver; None where the receiver's options hold it back.
+
+    Arguments:
+        receiver: whose call.
+        signal: the signal that was sent.
+        entry: what the catalogue says of it.
+        sender: its sender.
+        kwargs: its other arguments.
+
+    Raises:
+        SerializationError, MessageTooLarge, DepthExceeded: the caller of ``send()`` should know.
+    """
+    options = receiver.options
+    changes = changes_for(receiver, kwargs)
+    if is_muted(receiver, signal) or not _wanted(options, signal, sender, kwargs, changes):
+        return None
+    _refuse_coroutines(receiver)
+    using = _alias(receiver, kwargs)
+    message = Message(
+        id=str(uuid4()),
+        receiver=receiver.name,
+        signal=registry.name_of_signal(receiver, signal),
+        sender=encode_sender(receiver, signal, sender),
+        kwargs=encode_kwargs(receiver, signal, entry, sender, kwargs, changes),
+        using=using,
+        sent_at=datetime.now(UTC),
+        depth=_depth(receiver),
+        version=options.version,
+        context=taken(),
+    )
+    wire = pack(message)
+    limit = conf.current().MAX_MESSAGE_BYTES
+    if len(wire) > limit:
+        raise MessageTooLarge(
+            f"The message for {receiver.name!r} has {len(wire)} bytes, and MAX_MESSAGE_BYTES is "
+            f"{limit}. Send a key and read the rest in the receiver, or leave out kwargs "
+            f"with exclude=."
+        )
+    defer(
+        Outgoing(message, wire, _publish_options(options, sender, kwargs)),
+        immediate=entry.immediate,
+    )
+    return Deferred(message.id, receiver.name)
+
+
+def _wanted(
+    options: Options, signal: Signal, sender: Any, kwargs: dict[str, Any], changes: Changes
+) -> bool:
+    if isinstance(signal, ModelSignal) and kwargs.get("raw") and not options.raw:
+        return False
+    if signal is m2m_changed:
+        if kwargs["action"] == "pre_clear" and "post_clear" in options.actions:
+            note_cleared(sender, kwargs)
+        if kwargs["action"] not in options.actions:
+            return False
+    if isinstance(options.when, Changed):
+        return bool(changes)
+    return options.when is None or bool(options.when(sender, **kwargs))
+
+
+def _refuse_coroutines(receiver: Receiver) -> None:
+    """In a coroutine Django shows another connection, so the transaction cannot be seen."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
+        raise SynchronousOnlyOperation(
+            f"send() was called in a coroutine, and {receiver.name!r} is deferred: "
+            f"use `await signal.asend(...)` there."
+        )
+
+
+def _alias(receiver: Receiver, kwargs: Mapping[str, Any]) -> str:
+    """Whose commit is waited for: the option's, the signal's, the instance's, or the default."""
+    alias = receiver.options.using or kwargs.get("using")
+    if not isinstance(alias, str):
+        instance = kwargs.get("instance")
+        alias = (isinstance(instance, Model) and instance._state.db) or DEFAULT_DB_ALIAS
+    if alias not in connections:
+        raise ConfigurationError(
+            f"The deferred receiver {receiver.name!r} waits for a commit on database {alias!r}, "
+            f"which is not in DATABASES. {conf.nearest(alias, connections)}"
+        )
+    return alias
+
+
+def _depth(receiver: Receiver) -> int:
+    current = current_message()
+    if current is None:
+        return 0
+    depth = current.depth + 1
+    if depth > conf.current().MAX_DEPTH:
+        raise DepthExceeded(
+            f"{receiver.name!r} was deferred from within {depth} deferrals, more than MAX_DEPTH. "
+            f"Does {current.receiver!r} send, or save, what it listens to? Hold it back with when=."
+        )
+    return depth
+
+
+def _publish_options(options: Options, sender: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``apply_async`` is told about this message."""
+    found: dict[str, Any] = {
+        "queue": options.queue,
+        "priority": options.priority,
+        "countdown": options.countdown,
+        "expires": options.expires,
+    }
+    for name, value in found.items():
+        if callable(value):
+            found[name] = RULES[name](name, value(sender, **kwargs))
+    found["queue"] = found["queue"] or conf.current().QUEUE
+    found |= {
+        "time_limit": options.time_limit,
+        "soft_time_limit": options.soft_time_limit,
+        "headers": options.headers,
+        "compression": options.compression,
+    }
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,152 @@
+"""From the kwargs of a ``send()`` to those that travel: left out, added, marked, encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model, QuerySet
+
+from deferred_signals import conf, registry
+from deferred_signals.errors import SerializationError
+from deferred_signals.schemas import check_kwargs
+from deferred_signals.serialization import (
+    Carrying,
+    Snapshot,
+    SomeRows,
+    Unencodable,
+    is_saved,
+    is_too_deep,
+    sender_form,
+    unwrapped,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.dispatch import Signal
+
+    from deferred_signals.catalogue import Entry
+    from deferred_signals.conditions import Changes
+    from deferred_signals.options import Options
+    from deferred_signals.registry import Receiver
+    from deferred_signals.serialization.snapshot import State
+
+__all__ = ["encode_kwargs", "encode_sender"]
+
+
+def encode_sender(receiver: Receiver, signal: Signal, sender: Any) -> Any:
+    """The sender, encoded.
+
+    Raises:
+        SerializationError: it cannot be found again by another process.
+    """
+    try:
+        return receiver.codec.encode(sender_form(sender))
+    except Unencodable as error:
+        raise _unencodable(receiver, signal, "sender", error) from None
+
+
+def encode_kwargs(
+    receiver: Receiver,
+    signal: Signal,
+    entry: Entry,
+    sender: Any,
+    kwargs: dict[str, Any],
+    changes: Changes,
+) -> dict[str, Any]:
+    """The kwargs of a message, encoded, as the receiver's options want them.
+
+    Raises:
+        SerializationError: a value cannot travel, or must not.
+    """
+    options = receiver.options
+    if options.schema is not None:
+        check_kwargs(_name(receiver, signal), options.schema, kwargs)
+    sent = {name: value for name, value in kwargs.items() if name not in options.exclude}
+    if entry.extract is not None:
+        sent = entry.extract(sent)
+    if changes:
+        sent["changes"] = changes
+    if options.capture is not None:
+        sent |= _captured(receiver, options.capture(sender, **kwargs))
+    sent = {name: _marked(receiver, name, value) for name, value in sent.items()}
+    for name in conf.current().SENSITIVE.intersection(sent):
+        raise SerializationError(
+            f"{_name(receiver, signal)}: kwarg {name!r} has the name of a secret, and a message is "
+            f"kept by the broker. Leave it out with exclude=({name!r},), or take the name out of "
+            f"DEFERRED_SIGNALS['SENSITIVE']."
+        )
+    with suppress(Unencodable, RecursionError):
+        encoded = receiver.codec.encode_values(sent)
+        if not any(map(is_too_deep, encoded.values())):
+            return encoded
+    return {name: _encoded(receiver, signal, name, value) for name, value in sent.items()}
+
+
+def _encoded(receiver: Receiver, signal: Signal, name: str, value: Any) -> Any:
+    """As the codec at once, one by one, to say which kwarg cannot travel and why."""
+    try:
+        return receiver.codec.encode(value)
+    except Unencodable as error:
+        raise _unencodable(receiver, signal, name, error) from None
+
+
+def _marked(receiver: Receiver, name: str, value: Any) -> Any:
+    """A value with the mark that says how much of it travels."""
+    options = receiver.options
+    value = unwrapped(value)
+    if isinstance(value, QuerySet):
+        return SomeRows(value) if name in receiver.parameters else value
+    if isinstance(value, Snapshot):
+        value = Snapshot(value.row, value.state, options.exclude_fields)
+    elif isinstance(value, Model) and name in _snapshot_names(options):
+        state: State = "saved" if is_saved(value) else "unsaved"
+        value = Snapshot(value, state, options.exclude_fields)
+    if name == "instance" and options.carry and isinstance(value, (Model, Snapshot)):
+        carried = dict(_carried(value.row if isinstance(value, Snapshot) else value, options.carry))
+        return Carrying(value, carried) if carried else value
+    return value
+
+
+def _snapshot_names(options: Options) -> frozenset[str]:
+    """The kwargs that ``snapshot=`` names; where it is True, the receiver's codec sees to all."""
+    return frozenset() if isinstance(options.snapshot, bool) else options.snapshot
+
+
+def _carried(row: Model, paths: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """The attributes that are there; one that nobody set is not set where they arrive either."""
+    for path in paths:
+        value: Any = row
+        with suppress(AttributeError, ObjectDoesNotExist):
+            for step in path.split("."):
+                value = getattr(value, step)
+            yield path, value
+
+
+def _captured(receiver: Receiver, captured: object) -> dict[str, Any]:
+    if isinstance(captured, Mapping) and captured.keys().isdisjoint({"signal", "sender"}):
+        return dict(captured)
+    raise SerializationError(
+        f"capture= of {receiver.name!r} must give a dict of kwargs without 'signal' and 'sender', "
+        f"got {type(captured).__name__}."
+    )
+
+
+def _unencodable(
+    receiver: Receiver, signal: Signal, name: str, error: Unencodable
+) -> SerializationError:
+    kind = type(error.value)
+    reason = f": {error.reason}" if error.reason else ""
+    return SerializationError(
+        f"{_name(receiver, signal)}: {name}{error.path} is of type "
+        f"{kind.__module__}.{kind.__qualname__}, which cannot travel{reason}. "
+        f"Leave it out with exclude=({name!r},), read what the receiver needs of it at send with "
+        f"capture=, or teach the type to travel with register_type()."
+    )
+
+
+def _name(receiver: Receiver, signal: Signal) -> str:
+    return f"Signal {registry.name_of_signal(receiver, signal)}, receiver {receiver.name}"

@@ -1,0 +1,46 @@
+"""Values to JSON and back. One file a family; `codec` holds the form that they share."""
+
+from __future__ import annotations
+
+from deferred_signals.serialization.codec import Codec, Unencodable
+from deferred_signals.serialization.containers import is_too_deep
+from deferred_signals.serialization.models import is_saved
+from deferred_signals.serialization.objects import ExceptionSummary, unwrapped
+from deferred_signals.serialization.pending import (
+    MissingRow,
+    Reference,
+    complete,
+    fetch,
+    references,
+    replace,
+)
+from deferred_signals.serialization.requests import RequestSnapshot
+from deferred_signals.serialization.rows import RowsNotSent
+from deferred_signals.serialization.senders import SenderNotLoaded, sender_form
+from deferred_signals.serialization.snapshot import Carrying, Snapshot, SomeRows
+from deferred_signals.serialization.table import CODEC, codec_for, register_type
+
+__all__ = [
+    "CODEC",
+    "Carrying",
+    "Codec",
+    "ExceptionSummary",
+    "MissingRow",
+    "Reference",
+    "RequestSnapshot",
+    "RowsNotSent",
+    "SenderNotLoaded",
+    "Snapshot",
+    "SomeRows",
+    "Unencodable",
+    "codec_for",
+    "complete",
+    "fetch",
+    "is_saved",
+    "is_too_deep",
+    "references",
+    "register_type",
+    "replace",
+    "sender_form",
+    "unwrapped",
+]

@@ -1,0 +1,51 @@
+"""Lists and dicts, which hold what every other family encodes; and how deep they may be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deferred_signals.serialization.codec import Codec
+
+__all__ = ["decode_dict", "encode_dict", "encode_list", "is_too_deep"]
+
+#: How deep a JSON form may be. The sender's stack may be deeper, or less deep, than the worker's:
+#: what one can encode, the other must be able to decode.
+MAX_NESTING = 100
+
+
+def is_too_deep(form: Any) -> bool:
+    """Whether more dicts and lists are inside one another than `MAX_NESTING`.
+
+    >>> is_too_deep({"lines": [[1], [2]]})
+    False
+    """
+    level = [form]
+    for _ in range(MAX_NESTING + 1):
+        level = [item for item in level if type(item) in {dict, list}]
+        if not level:
+            return False
+        level = [
+            inner for item in level for inner in (item.values() if type(item) is dict else item)
+        ]
+    return True
+
+
+def encode_list(value: list[Any], codec: Codec) -> list[Any]:
+    """A list of forms."""
+    encode = codec.encode_any
+    return [encode(item) for item in value]
+
+
+def encode_dict(value: dict[Any, Any], codec: Codec) -> dict[str, Any]:
+    """A dict as it is, unless it could be mistaken for a tag or has keys that JSON has not."""
+    for key in value:
+        if type(key) is not str or key[:1] == "$" or not key.isascii():
+            encode = codec.encode_any
+            return {"$dict": [[encode(key), encode(item)] for key, item in value.items()]}
+    return codec.encode_values(value)
+
+
+def decode_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """A dict that was written as pairs."""
+    return dict(pairs)

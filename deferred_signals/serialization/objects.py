@@ -1,0 +1,121 @@
+"""Python's and Django's small objects: marked and lazy strings, paths, exceptions, lazy wrappers."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.utils.functional import LazyObject, Promise, empty
+from django.utils.safestring import SafeString
+
+from deferred_signals.serialization.codec import Unencodable
+
+if TYPE_CHECKING:
+    from deferred_signals.serialization.codec import Codec
+
+__all__ = ["ExceptionSummary", "install", "unwrapped"]
+
+
+@dataclass(frozen=True)
+class ExceptionSummary:
+    """What travels of an exception: an object of its class cannot be made again safely.
+
+    Attributes:
+        type: the class's dotted path.
+        message: ``str()`` of it.
+        traceback: the formatted traceback, causes included.
+    """
+
+    type: str
+    message: str
+    traceback: str
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}"
+
+
+def install(codec: Codec) -> None:
+    """Teach a codec this family. Lazy wrappers come first, since they look like what they wrap."""
+    codec.add_encoder(LazyObject, _encode_lazy_object, subclasses=True)
+    codec.add_encoder(Promise, _encode_promise, subclasses=True)
+    codec.add(SafeString, "$safe", str.__str__, SafeString)
+    codec.add_encoder(PurePath, _encode_path, subclasses=True)
+    codec.add_decoder("$path", _decode_path)
+    codec.add_encoder(BaseException, _encode_exception, subclasses=True)
+    codec.add_decoder("$exception", lambda parts: ExceptionSummary(*parts))
+    codec.add(
+        ExceptionSummary,
+        "$exception",
+        lambda item: [item.type, item.message, item.traceback],
+        lambda parts: ExceptionSummary(*parts),
+    )
+    codec.add_rule(_is_anonymous, lambda _value, _codec: {"$anonymous": None})
+    codec.add_decoder("$anonymous", _anonymous)
+
+
+def unwrapped(value: Any) -> Any:
+    """What a lazy object of Django's stands for; any other value as it is.
+
+    This is the one place that looks inside: `LazyObject` documents ``_setup`` and ``_wrapped``
+    for its subclasses only.
+    """
+    while isinstance(value, LazyObject):
+        if value._wrapped is empty:  # noqa: SLF001 - see above
+            value._setup()  # noqa: SLF001 - see above
+        value = value._wrapped  # noqa: SLF001 - see above
+    return value
+
+
+def _encode_lazy_object(value: Any, codec: Codec) -> Any:
+    return codec.encode_any(unwrapped(value))
+
+
+def _encode_promise(value: Promise, codec: Codec) -> Any:
+    text: object = str(value)
+    if value != text:
+        raise Unencodable(value, "only lazy strings travel, and this stands for something else")
+    return codec.encode_any(text)
+
+
+_PATHS = {item.__name__: item for item in (PurePosixPath, PureWindowsPath)}
+
+
+def _encode_path(value: PurePath, codec: Codec) -> Any:
+    if isinstance(value, Path):
+        return {"$path": ["Path", codec.encode_any(str(value))]}
+    if type(value) in _PATHS.values():
+        return {"$path": [type(value).__name__, codec.encode_any(str(value))]}
+    raise Unencodable(value)
+
+
+def _decode_path(parts: Any) -> PurePath:
+    kind, text = parts
+    return Path(text) if kind == "Path" else _PATHS[kind](text)
+
+
+def _encode_exception(value: BaseException, codec: Codec) -> Any:
+    kind = type(value)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    text = "".join(traceback.format_exception(value))
+    try:
+        message = str(value)
+    except Exception:  # noqa: BLE001 - whatever its own __str__ does
+        message = ""
+    return {"$exception": [codec.encode_any(part) for part in (name, message, text)]}
+
+
+def _is_anonymous(value: object) -> bool:
+    # By name: the module cannot be imported before the app registry is ready.
+    kind = type(value)
+    return kind.__name__ == "AnonymousUser" and kind.__module__ == "django.contrib.auth.models"
+
+
+def _anonymous(_payload: None) -> Any:
+    if not apps.is_installed("django.contrib.auth"):
+        raise LookupError("django.contrib.auth is not installed in this process")
+    from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - needs the app registry
+
+    return AnonymousUser()

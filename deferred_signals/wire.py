@@ -1,0 +1,66 @@
+"""Between a `Message` and the text that a broker keeps: bounded, and signed where the settings say so.
+
+A signed text is the message's JSON behind its HMAC, ``<hmac>:<json>``, made by Django's `Signer`
+with ``SECRET_KEY``; texts signed with one of ``SECRET_KEY_FALLBACKS`` are still read.
+"""
+
+from __future__ import annotations
+
+from django.core.signing import BadSignature, Signer
+
+from deferred_signals import conf
+from deferred_signals.errors import DecodeError
+from deferred_signals.message import Message
+from deferred_signals.serialization import is_too_deep
+
+__all__ = ["pack", "unpack"]
+
+SALT = "deferred_signals"
+
+#: Bytes that a message may grow by on its way: counts of attempts and redeliveries, a signature.
+GROWTH = 1024
+
+
+def pack(message: Message) -> str:
+    """The text of a message."""
+    text = message.to_wire()
+    return f"{_signer().signature(text)}:{text}" if conf.current().SIGNING else text
+
+
+def unpack(payload: object) -> Message:
+    """The message of a text from the broker; a forged one is refused before it is read.
+
+    Raises:
+        DecodeError: it is too large, its signature is wrong, or it is no message.
+    """
+    settings = conf.current()
+    if not isinstance(payload, str) or not payload.isascii():
+        raise DecodeError(f"A payload is a text in ASCII, got {ascii(payload)[:80]}.", payload)
+    if len(payload) > settings.MAX_MESSAGE_BYTES + GROWTH:
+        raise DecodeError(
+            f"A payload has {len(payload)} bytes, more than MAX_MESSAGE_BYTES allows.", payload
+        )
+    signature, colon, text = "", "", payload
+    if not payload.startswith("{"):
+        signature, colon, text = payload.partition(":")
+    if settings.SIGNING:
+        try:
+            _signer().unsign(f"{text}:{signature}")
+        except BadSignature:
+            raise DecodeError(
+                "A payload is not signed with this project's SECRET_KEY or a fallback of it, and "
+                "SIGNING is on: it is forged, altered, or older than the setting.",
+                payload,
+            ) from None
+    try:
+        message = Message.from_wire(text if colon else payload)
+    except DecodeError as error:
+        error.payload = payload
+        raise
+    if any(map(is_too_deep, (*message.kwargs.values(), message.sender, message.context))):
+        raise DecodeError("A payload is nested deeper than any that is sent.", payload)
+    return message
+
+
+def _signer() -> Signer:
+    return Signer(salt=SALT)

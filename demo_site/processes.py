@@ -1,0 +1,124 @@
+"""Starting processes and leaving none behind, whatever happens."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+#: What a person, a terminal or a supervisor stops the demo with.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Seconds in which a worker finishes the messages in its hands, and then itself.
+WARM = 10.0
+
+
+class Failed(Exception):
+    """The demo cannot go on; the message says why."""
+
+
+class Processes:
+    """A context manager: what was started within it has ended after it.
+
+    Each process has a session of its own, so that Ctrl-C in the terminal reaches the demo alone,
+    which then ends them in order, and so that a worker's children can be ended with it.
+
+    Arguments:
+        folder: where their logs go.
+        grace: seconds that they have to end by themselves when the block is left.
+    """
+
+    def __init__(self, folder: Path, *, grace: float) -> None:
+        self.folder = folder
+        self.grace = grace
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        with signals_held_back():
+            if isinstance(error, SystemExit) and self._running:
+                print("Stopping …", file=sys.stderr)
+            self.stop(self.grace)
+
+    def start(self, name: str, module: str, *arguments: str) -> None:
+        """Run ``python -m module``, with its output in a log file."""
+        # A signal between the start and the note of it would leave the process to itself.
+        with signals_held_back(), self.log(name).open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def log(self, name: str) -> Path:
+        """Where a process writes what it has to say."""
+        return self.folder / f"{name}.log"
+
+    def wait_for(self, condition: Callable[[], bool], what: str, *, seconds: float) -> None:
+        """Wait until the condition holds.
+
+        Raises:
+            Failed: it did not hold in time, or a process ended by itself.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            for name, process in self._running.items():
+                if process.poll() is not None:
+                    raise Failed(f"The {name} ended by itself, with code {process.returncode}.")
+            if time.monotonic() > deadline:
+                raise Failed(f"Waited {seconds:.0f} seconds in vain for {what}.")
+            time.sleep(0.05)
+
+    def stop(self, grace: float) -> None:
+        """Ask every process to end, and make those that do not."""
+        for process in self._running.values():
+            process.terminate()
+        deadline = time.monotonic() + grace
+        for process in self._running.values():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+            # The whole session: a process that was killed leaves its children behind.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self._running.clear()
+
+
+def exit_on_signals() -> None:
+    """Turn the first stop signal into a SystemExit, so that every ``with`` block is left."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, leave)
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Stop signals wait until the block is over."""
+    arrived: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _frame: arrived.append(number))
+        for number in STOP_SIGNALS
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])

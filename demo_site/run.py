@@ -1,0 +1,139 @@
+"""The demo: a real site, a real Celery worker, and a customer who orders by HTTP.
+
+``python -m demo_site.run`` plays a story, prints what happened when, and checks it: it exits with
+0 only if all was as promised. ``--serve`` stays up for a person in the browser, until Ctrl-C.
+BROKER_URL and DATABASE_URL choose other services than a folder of files and SQLite.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.markup import escape
+
+from demo_site.processes import WARM, Failed, Processes, exit_on_signals
+from demo_site.report import findings, follow, print_findings, print_timeline, step
+from demo_site.services import BadUrl
+from demo_site.shop import customer
+from demo_site.shop.timeline import moments
+from demo_site.stage import delete_queue, only_one, prepare, start
+from demo_site.story import Shopper, happened
+
+#: Everything that the demo writes is below.
+VAR = Path(os.environ.get("DEMO_VAR") or Path(__file__).resolve().parent.parent / "var" / "demo")
+#: Exit code of a wrong BROKER_URL or DATABASE_URL.
+BAD_URL = 2
+#: Where people look for a Django site; else the system chooses.
+EXPECTED_PORT, ANY_PORT = 8000, 0
+
+
+def main() -> int:
+    """Play or serve; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m demo_site.run", description="The demo shop.")
+    parser.add_argument(
+        "--serve", action="store_true", help="stay up for the browser, until Ctrl-C"
+    )
+    parser.add_argument("--port", type=int, help="the site's port")
+    arguments = parser.parse_args()
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=110)
+    exit_on_signals()
+    try:
+        if arguments.serve:
+            return serve(console, [arguments.port] if arguments.port else [EXPECTED_PORT, ANY_PORT])
+        return play(console, [arguments.port or ANY_PORT])
+    except BadUrl as error:
+        print(error, file=sys.stderr)
+        return BAD_URL
+    except Failed as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def play(console: Console, ports: list[int]) -> int:
+    """One run of the story, in a folder and on a queue of its own."""
+    folder = VAR / f"run-{os.getpid()}"
+    good = False
+    try:
+        with step(console, "Database"):
+            prepare(folder, queue=f"demo_shop_{os.getpid()}")
+        try:
+            good = _play(console, folder, ports)
+        finally:
+            delete_queue()
+    except Failed as error:
+        console.print(f"[red]✗[/] {escape(str(error))}")
+    except httpx.HTTPError as error:
+        console.print(f"[red]✗[/] The site fails: {escape(str(error))}")
+    except BaseException:  # Ctrl-C, a wrong URL: nobody wants to look into the folder
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if good:
+        shutil.rmtree(folder, ignore_errors=True)
+        return 0
+    print_logs(console, folder)
+    return 1
+
+
+def _play(console: Console, folder: Path, ports: list[int]) -> bool:
+    # Where it is left early, nothing that the worker still has is of any worth.
+    with Processes(folder, grace=1.0) as processes:
+        address = start(console, processes, *ports)
+        story = Shopper(address, tell=lambda line: console.print(f"  → {line}")).go_shopping()
+        expected = story.expected()
+        try:
+            with step(console, f"{expected.total()} runs of deferred receivers"):
+                processes.wait_for(
+                    lambda: not expected - happened(moments()), "the deferred receivers", seconds=30
+                )
+        except Failed as error:
+            console.print(f"[red]✗[/] {error}")  # and the timeline shows how far it came
+        with step(console, "Warm shutdown"):
+            processes.stop(WARM)
+    timeline = moments()
+    console.print()
+    print_timeline(console, timeline, story)
+    console.print()
+    results = findings(timeline, story)
+    print_findings(console, results)
+    return all(good for good, _ in results)
+
+
+def serve(console: Console, ports: list[int]) -> int:
+    """The shop for a person; what was ordered is there again at the next start."""
+    folder = VAR / "serve"
+    with only_one(folder):
+        with step(console, "Database"):
+            prepare(folder, queue="demo_shop")
+        try:
+            with Processes(folder, grace=WARM) as processes:
+                address = start(console, processes, *ports)
+                console.print(
+                    f"\nOpen [bold]{address}/[/] and log in as [bold]{customer.USERNAME}[/],"
+                )
+                console.print(f"password [bold]{customer.PASSWORD}[/]. Ctrl-C stops the shop.\n")
+                follow(console, processes)
+        except Failed as error:
+            console.print(f"[red]✗[/] {error}")
+            print_logs(console, folder)
+            return 1
+        except SystemExit:
+            console.print("Stopped.")
+    return 0
+
+
+def print_logs(console: Console, folder: Path) -> None:
+    """The ends of the logs, which lie in the folder whole."""
+    for log in sorted(folder.glob("*.log")):
+        console.rule(f"the end of {log}", align="left")
+        for line in log.read_text(errors="replace").splitlines()[-40:]:
+            console.print(line, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

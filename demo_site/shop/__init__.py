@@ -1,0 +1,1 @@
+"""The shop: read ``signals.py``, ``receivers.py`` and ``views.py``."""

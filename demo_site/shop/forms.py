@@ -1,0 +1,15 @@
+"""The form that places an order."""
+
+from django import forms
+
+from demo_site.shop.models import Product
+
+
+class OrderForm(forms.Form):
+    """What a customer says; the shop knows the price."""
+
+    product = forms.ChoiceField(choices=Product.choices)
+    quantity = forms.IntegerField(min_value=1, max_value=20, initial=1)
+    payment_fails = forms.BooleanField(
+        required=False, label="Refuse the payment, after the signal was sent"
+    )

@@ -1,0 +1,24 @@
+"""A mail gateway that hangs up on the first two attempts, to have something to retry."""
+
+from collections.abc import Sequence
+from smtplib import SMTPServerDisconnected
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.filebased import EmailBackend
+
+from deferred_signals import current_message
+from demo_site.shop.timeline import note
+
+FAILURES = 2
+
+
+class FlakyGateway(EmailBackend):
+    """Django's file back end with bad manners."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Send, or hang up as a busy gateway does."""
+        message = current_message()
+        if message is not None and message.attempt <= FAILURES:
+            note("the gateway hung up", order=email_messages[0].extra_headers["X-Order"])
+            raise SMTPServerDisconnected("Connection unexpectedly closed")
+        return super().send_messages(email_messages)

@@ -1,0 +1,20 @@
+"""Types of the project's own, as a receiver may declare them."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    """In centimetres."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is sent to a customer."""
+
+    weight: Decimal
+    size: Size

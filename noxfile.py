@@ -1,0 +1,49 @@
+"""The matrix: every Python, Django and Celery that the library supports."""
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.4"
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = os.environ.get("CI") == "true"
+
+# Test on the interpreters that this machine has: to fetch others is not a test's business.
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+
+# Once here, instead of in each process that a test starts.
+os.environ["UV_COMPILE_BYTECODE"] = "1"
+
+GROUPS = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
+
+# Django 6 wants Python 3.12.
+CELLS = [("3.11", "5.2")] + [
+    (python, django) for python in ("3.12", "3.13") for django in ("5.2", "6.0", "6.1")
+]
+
+
+@nox.session
+@nox.parametrize("python,django", CELLS)
+def newest(session: nox.Session, django: str) -> None:
+    """Test with the newest Celery."""
+    session.install("-e", ".", *GROUPS, f"django=={django}.*")
+    session.run("pytest", "--ignore", "tests/integration", "-n", "auto", *session.posargs)
+
+
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Test with the oldest Celery that is supported, and the kombu of its time.
+
+    Here the faults of real workers run too: what the library does about killed processes leans on
+    parts of the worker that Celery's documentation does not name.
+    """
+    session.install("-e", ".", *GROUPS, "django==5.2.*", "celery==5.4.0", "kombu==5.3.*")
+    session.run("pytest", "--ignore", "tests/integration", "-n", "auto", *session.posargs)
+    session.run(
+        "pytest",
+        *sorted(str(path) for path in Path("tests/integration").glob("test_[fprs]*.py")),
+        *("-n", "2"),
+        *session.posargs,
+        env={"DATABASE_URL": os.environ.get("POSTGRES_URL")},
+    )

@@ -1,0 +1,1 @@
+"""Receivers that leave a row when they run."""

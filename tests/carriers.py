@@ -1,0 +1,118 @@
+"""Context carriers: two that projects want, and some that fail."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from deferred_signals.context import Carrier
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+tenant: ContextVar[str] = ContextVar("tenant", default="public")
+
+
+class RequestId(Carrier):
+    """The id of the request that sent."""
+
+    key = "request_id"
+
+    def take(self) -> str | None:
+        """Its value."""
+        return request_id.get()
+
+    @contextmanager
+    def restore(self, value: Any) -> Iterator[None]:
+        """Set it."""
+        token = request_id.set(value)
+        try:
+            yield
+        finally:
+            request_id.reset(token)
+
+
+class Tenant(Carrier):
+    """The tenant whose data is at hand."""
+
+    key = "tenant"
+
+    def take(self) -> str | None:
+        """Its name."""
+        return tenant.get()
+
+    @contextmanager
+    def restore(self, value: Any) -> Iterator[None]:
+        """Set it."""
+        token = tenant.set(value)
+        try:
+            yield
+        finally:
+            tenant.reset(token)
+
+
+class FailsAtSend(RequestId):
+    """Fails where it takes."""
+
+    key = "fails_at_send"
+
+    def take(self) -> str | None:
+        """Fail."""
+        raise LookupError("at send")
+
+
+class TakesWhatCannotTravel(RequestId):
+    """Takes what is none of JSON's types."""
+
+    key = "cannot_travel"
+
+    def take(self) -> Any:
+        """Give an object."""
+        return {"a": object()}
+
+
+class TakesNan(RequestId):
+    """Takes a number that JSON does not have."""
+
+    key = "nan"
+
+    def take(self) -> Any:
+        """Give it."""
+        return float("nan")
+
+
+class FailsAtRun(RequestId):
+    """Fails where it restores."""
+
+    key = "fails_at_run"
+
+    def take(self) -> str:
+        """Give something."""
+        return "x"
+
+    def restore(self, value: Any) -> Any:
+        """Fail."""
+        raise LookupError("at run")
+
+
+class FailsOnEntry(FailsAtRun):
+    """Fails when the block begins."""
+
+    key = "fails_on_entry"
+
+    @contextmanager
+    def restore(self, value: Any) -> Iterator[None]:
+        """Fail."""
+        if value:
+            raise LookupError("on entry")
+        yield
+
+
+class FailsOnExit(FailsAtRun):
+    """Fails when the block ends."""
+
+    key = "fails_on_exit"
+
+    @contextmanager
+    def restore(self, value: Any) -> Iterator[None]:
+        """Fail afterwards."""
+        yield
+        raise LookupError("on exit")

@@ -1,0 +1,69 @@
+"""Senders of numbered messages: which arrive, and in which order."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+from pytest_django import Settings
+
+from deferred_signals import registry
+from tests.conftest import Broker, Connected
+
+
+class Numbers:
+    """A deferred receiver of one signal, and the numbers that were sent to it."""
+
+    def __init__(self, signal: Signal, broker: Broker) -> None:
+        self.ran: list[int] = []
+        self._signal = signal
+        self._broker = broker
+
+    def receive(self, sender: object, number: int, **kwargs: Any) -> None:
+        self.ran.append(number)
+
+    def send(self, *numbers: int, **kwargs: Any) -> None:
+        """Send the signal once for each number."""
+        for number in numbers:
+            self._signal.send(None, number=number, **kwargs)
+
+    @property
+    def published(self) -> list[int]:
+        """The numbers that reached the broker since this was last asked."""
+        return [published.kwargs["number"] for published in self._broker.take()]
+
+
+@pytest.fixture
+def numbers(signal: Signal, broker: Broker, defer: Connected) -> Numbers:
+    """A receiver with Celery's defaults."""
+    made = Numbers(signal, broker)
+    defer(signal)(made.receive)
+    return made
+
+
+@pytest.fixture
+def configure(settings: Settings) -> Callable[..., None]:
+    """Set keys of `DEFERRED_SIGNALS` for one test."""
+
+    def configure(**values: Any) -> None:
+        present = getattr(settings, "DEFERRED_SIGNALS", None) or {}
+        settings.DEFERRED_SIGNALS = {**present, **values}
+
+    return configure
+
+
+@pytest.fixture
+def eager(configure: Callable[..., None]) -> None:
+    """Eager mode for one test."""
+    configure(EAGER=True)
+
+
+@pytest.fixture
+def only_own_receivers() -> Iterator[None]:
+    """Hide the receivers of the test project, so that a test's own are all there are."""
+    present = list(registry.all_receivers())
+    for receiver in present:
+        registry.discard(receiver)
+    yield
+    for receiver in present:
+        registry.add(receiver)

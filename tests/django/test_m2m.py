@@ -1,0 +1,79 @@
+"""`m2m_changed`: the actions that are deferred, and what they carry."""
+
+import pytest
+from django.db.models.signals import m2m_changed
+from django.dispatch import Signal
+
+from tests.app.models import Label, Order
+from tests.conftest import Broker, Connected
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THROUGH = Order.labels.through
+
+
+def receive(sender: type, **kwargs: object) -> None:
+    """Never runs here."""
+
+
+def change(order: Order) -> None:
+    label = Label.objects.create(name="new")
+    order.labels.add(label)
+    order.labels.remove(label)
+    order.labels.add(label)
+    order.labels.clear()
+
+
+def test_actions_after_the_fact_are_deferred(defer: Connected, broker: Broker) -> None:
+    defer(m2m_changed, sender=THROUGH)(receive)
+    change(Order.objects.create())
+    actions = [published.kwargs["action"] for published in broker.take()]
+    assert actions == ["post_add", "post_remove", "post_add", "post_clear"]
+
+
+def test_other_actions_are_deferred_where_asked_for(defer: Connected, broker: Broker) -> None:
+    defer(m2m_changed, sender=THROUGH, actions=["pre_clear"])(receive)
+    change(Order.objects.create())
+    actions = [published.kwargs["action"] for published in broker.take()]
+    assert actions == ["pre_clear"]
+
+
+@pytest.mark.usefixtures("eager")
+def test_receiver_gets_the_real_objects(defer: Connected) -> None:
+    got: dict[str, object] = {}
+
+    @defer(m2m_changed, sender=THROUGH, actions=["post_add"])
+    def record(sender: type, **kwargs: object) -> None:
+        got.update(kwargs, sender=sender)
+
+    order = Order.objects.create()
+    order.labels.add(Label.objects.create(name="new"))
+    assert got["sender"] is THROUGH
+    assert got["signal"] is m2m_changed
+    assert got["model"] is Label
+    assert got["instance"] == order
+    assert got["pk_set"] == {"new"}
+    assert (got["action"], got["reverse"], got["using"]) == ("post_add", False, "default")
+
+
+@pytest.mark.usefixtures("eager")
+def test_other_end_of_the_relation_says_so(defer: Connected) -> None:
+    got: dict[str, object] = {}
+
+    @defer(m2m_changed, sender=THROUGH)
+    def record(sender: type, **kwargs: object) -> None:
+        got.update(kwargs)
+
+    order, label = Order.objects.create(), Label.objects.create(name="new")
+    label.orders.add(order)
+    assert got["reverse"] is True
+    assert got["model"] is Order
+    assert got["pk_set"] == {order.pk}
+
+
+def test_custom_signal_may_have_an_action_of_its_own(
+    signal: Signal, defer: Connected, broker: Broker
+) -> None:
+    defer(signal)(receive)
+    signal.send(None, action="vote", pk_set={1})
+    assert len(broker.take()) == 1

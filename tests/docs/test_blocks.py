@@ -1,0 +1,143 @@
+"""The Python blocks of README.md and docs/ run, for real: on Django, in eager mode.
+
+The blocks of one section (a `##` heading) run one after another, as one test. A block that begins
+with the path of a file, like `# shop/receivers.py`, runs as that module, so that others can import
+from it; one without a path runs in the module of the block before. A block that defines
+`DEFERRED_SIGNALS` puts it in force, and a `TestCase` in a block is run. What the prose claims is
+asserted by blocks inside HTML comments.
+"""
+
+import re
+import sys
+import unittest
+from collections.abc import Iterator
+from importlib import import_module
+from itertools import groupby
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import SimpleTestCase, modify_settings
+from pytest_django import DjangoDbBlocker, Settings
+from sybil import Document, Example, Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+from deferred_signals import conf, registry
+from deferred_signals.receivers import DeferredReceiver
+from tests.project.celery import app
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DEFAULT_MODULE = "shop.receivers"
+
+
+def parsed(path: Path) -> Document:
+    return Sybil([PythonCodeBlockParser()]).parse(path)
+
+
+def heading_above(example: Example) -> str:
+    """The title of the section that an example belongs to."""
+    text = example.document.text
+    blocks = re.compile(r"^```.*?^```|^<!--.*?-->", re.MULTILINE | re.DOTALL)
+    prose = blocks.sub(lambda block: " " * len(block[0]), text)
+    titles = re.findall(r"^##? (.+)$", prose[: example.start], re.MULTILINE)
+    return titles[-1] if titles else ""
+
+
+def sections() -> Iterator[Any]:
+    """Every section that has blocks, with them."""
+    for path in PAGES:
+        for title, examples in groupby(parsed(path).examples(), heading_above):
+            yield pytest.param(list(examples), id=f"{path.relative_to(ROOT)}: {title}")
+
+
+@pytest.fixture(scope="module")
+def shop(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The app of the examples, installed and with its table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "docs")
+        with modify_settings(INSTALLED_APPS={"append": "shop"}), django_db_blocker.unblock():
+            order = import_module("shop.models").Order
+            with connection.schema_editor() as editor:
+                editor.create_model(order)
+            yield
+            with connection.schema_editor() as editor:
+                editor.delete_model(order)
+
+
+class Modules:
+    """The modules that blocks run as, for one test."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+        self._made: list[ModuleType] = []
+
+    def get(self, name: str) -> ModuleType:
+        for module in self._made:
+            if module.__name__ == name:
+                return module
+        module = ModuleType(name)
+        self._patch.setitem(sys.modules, name, module)
+        self._made.append(module)
+        return module
+
+    def clear(self) -> None:
+        """Let go of all that the blocks defined: ordinary receivers are held weakly."""
+        for module in self._made:
+            vars(module).clear()
+
+
+@pytest.fixture
+def modules(shop: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules]:
+    """Empty modules; afterwards the receivers that blocks made are gone."""
+    before = list(registry.all_receivers())
+    made = Modules(monkeypatch)
+    yield made
+    for found in list(registry.all_receivers()):
+        if found not in before and isinstance(found, DeferredReceiver):
+            found.disconnect()
+            registry.discard(found)
+    made.clear()
+    app.set_current()
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+@pytest.mark.parametrize("examples", list(sections()))
+def test_blocks_of_a_section_run(
+    examples: list[Example],
+    modules: Modules,
+    settings: Settings,
+) -> None:
+    settings.DEFERRED_SIGNALS = {"EAGER": True}
+    # Django 6.1 wants to be told, also in tests.
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+    name = DEFAULT_MODULE
+    for example in examples:
+        name = module_of(example) or name
+        module = modules.get(name)
+        example.namespace = vars(module)
+        known = set(vars(module))
+        example.evaluate()
+        new = {key: value for key, value in vars(module).items() if key not in known}
+        if "DEFERRED_SIGNALS" in new:
+            settings.DEFERRED_SIGNALS = {"EAGER": True, **vars(module).pop("DEFERRED_SIGNALS")}
+            assert conf.problems() == []
+        for value in new.values():
+            is_case = isinstance(value, type) and issubclass(value, SimpleTestCase)
+            if is_case and value.__module__ == name:
+                run_tests_of(value)
+
+
+def module_of(example: Example) -> str | None:
+    """The module that a block names in its first line."""
+    found = re.match(r"# ([\w/]+)\.py\b", str(example.parsed))
+    return found[1].removesuffix("/__init__").replace("/", ".") if found else None
+
+
+def run_tests_of(case: type[unittest.TestCase]) -> None:
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    assert result.testsRun
+    assert [text for _, text in [*result.errors, *result.failures]] == []

@@ -1,0 +1,109 @@
+"""What the pages list is what there is, and their links lead somewhere."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from deferred_signals import Retry, checks, conf, events, options
+from tests.docs.test_blocks import PAGES, ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+
+
+def section(title: str) -> str:
+    """The text under a heading of the README."""
+    _, _, after = README.partition(f"\n## {title}\n")
+    assert after
+    return after.partition("\n## ")[0]
+
+
+def first_cells(text: str) -> set[str]:
+    """The names in the first cells of a section's tables."""
+    cells = re.findall(r"^\| (`[^|]*?) \|", text, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`([\w.]+)`", cell)}
+
+
+def names_in(line_start: str, text: str) -> set[str]:
+    """The names on the line (up to its full stop or semicolon) that begins with a text."""
+    found = re.search(rf"^{re.escape(line_start)}([^.;]*)", text, re.MULTILINE)
+    assert found
+    return set(re.findall(r"`(\w+)`", found[1]))
+
+
+def test_every_option_is_in_the_table_of_options() -> None:
+    text = section("Options")
+    missing = {*options.NOT_YET, *options.NEEDS_OUTBOX}
+    assert first_cells(text) == options.ReceiverOptions.__annotations__.keys() - missing
+
+
+def test_options_that_are_not_available_are_named() -> None:
+    named = names_in("Named, but not available in this version:", section("Options"))
+    assert named == {*options.NOT_YET, *options.NEEDS_OUTBOX}
+
+
+def test_every_setting_is_in_the_table_of_settings() -> None:
+    assert first_cells(section("Settings")) == {field.name for field in fields(conf.Settings)}
+
+
+def test_defaults_in_the_table_of_settings_are_those_in_force() -> None:
+    defaults = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section("Settings"), re.MULTILINE))
+    for field in fields(conf.Settings):
+        value = getattr(conf.Settings(), field.name)
+        match value:
+            case bool() | int() | float() | None | Retry():
+                expected = "`Retry()`" if value == Retry() else f"`{value!r}`"
+            case frozenset() if value:
+                expected = ", ".join(f"`{name}`" for name in sorted(value))
+            case _:
+                continue
+        assert defaults[field.name] == expected
+
+
+def test_every_field_of_retry_is_in_its_table() -> None:
+    assert first_cells(section("Retries")) == {field.name for field in fields(Retry)}
+
+
+def test_every_lifecycle_signal_is_in_its_table() -> None:
+    assert first_cells(section("Lifecycle signals")) == set(events.__all__)
+
+
+def test_every_system_check_is_in_its_table() -> None:
+    ids = set(re.findall(r"deferred_signals\.[EW]\d{3}", inspect.getsource(checks)))
+    assert first_cells(section("System checks")) == ids
+
+
+def test_page_of_types_and_signals_is_what_the_code_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/generate.py", "--check"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that a page's headings make."""
+    titles: list[str] = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if target.startswith("http"):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path), target

@@ -1,0 +1,105 @@
+"""Fixtures: one Redis and one RabbitMQ of our own a session, empty at the start of each test."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.project.celery import app
+from tests.services import require_program
+
+from .nodes import LocalRabbitMQ, LocalRedis
+from .processes import Process, free_port
+from .residents import resident
+
+
+def revive(process: Process) -> None:
+    """Bring back a broker that the test before killed or froze."""
+    if process.alive:
+        process.signal(signal.SIGCONT)
+    else:
+        process.start()
+
+
+@pytest.fixture(scope="session")
+def redis_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedis]:
+    port = free_port()
+    folder = tmp_path_factory.mktemp("redis")
+    options = f"--port {port} --bind 127.0.0.1 --dir {folder} --appendonly no".split()
+    process = Process(
+        "redis",
+        [require_program("redis-server"), *options, "--save", ""],
+        log=folder / "log",
+        ready="Ready to accept connections",
+    )
+    try:
+        process.start()
+        yield LocalRedis(process, port)
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRabbitMQ]:
+    port, epmd_port = free_port(), free_port()
+    folder = tmp_path_factory.mktemp("rabbitmq")
+    (folder / "enabled_plugins").write_text("[].\n")
+    (folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{port}\n")
+    (folder / "rabbitmq-env.conf").touch()
+    env = {
+        "ERL_EPMD_PORT": str(epmd_port),
+        "HOME": str(folder),
+        # Whatever the machine's own server is told in /etc is not for this one.
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_NODENAME": f"deferred_signals_{port}@localhost",
+    }
+    # Erlang's registry of names would be started as a daemon that outlives us, were it not there.
+    epmd = Process(
+        "epmd",
+        [require_program("epmd"), "-d", "-port", str(epmd_port)],
+        log=folder / "epmd.log",
+        ready="epmd running",
+    )
+    process = Process(
+        "rabbitmq",
+        [rabbitmq_script()],
+        env=env,
+        log=folder / "log",
+        ready="Server startup complete",
+    )
+    try:
+        epmd.start()
+        process.start(timeout=60)
+        yield LocalRabbitMQ(process, port)
+    finally:
+        process.kill()
+        epmd.kill()
+
+
+def rabbitmq_script() -> str:
+    """Return the server's own script: the one that Debian puts on PATH changes the user first."""
+    scripts = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server"))
+    return str(scripts[-1]) if scripts else require_program("rabbitmq-server")
+
+
+@pytest.fixture
+def default_redis_broker(redis_node: LocalRedis) -> LocalRedis:
+    revive(redis_node.process)
+    if not resident(redis_node.host_url):
+        redis_node.clean()
+    return redis_node
+
+
+@pytest.fixture
+def default_rabbitmq_broker(rabbitmq_node: LocalRabbitMQ) -> LocalRabbitMQ:
+    revive(rabbitmq_node.process)
+    if not resident(rabbitmq_node.host_url):
+        rabbitmq_node.clean(*app.amqp.queues)
+    return rabbitmq_node

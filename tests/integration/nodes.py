@@ -1,0 +1,116 @@
+"""Nodes for pytest-celery that are local processes, for machines without a Docker engine."""
+
+import signal
+from typing import Any
+
+from kombu import Connection, Queue
+from pytest_celery import CeleryWorkerContainer, RabbitMQContainer, RedisContainer
+
+from .processes import Process, wait_until
+from .residents import dismiss
+
+
+class LocalNode:
+    """What pytest-celery asks of a container, answered by a process.
+
+    Stands in front of one of the plugin's container classes, and leaves the constructor of the
+    Docker wrapper behind it uncalled.
+    """
+
+    def __init__(self, process: Process, port: int | None = None) -> None:
+        self.process = process
+        self._port = port
+
+    @property
+    def id(self) -> str:
+        return self.process.name
+
+    @property
+    def name(self) -> str:
+        return self.process.name
+
+    @property
+    def status(self) -> str:
+        return "running" if self.process.alive else "exited"
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        return {"Config": {"Hostname": f"127.0.0.1:{self._port}"}}
+
+    @property
+    def port(self) -> int | None:
+        return self._port
+
+    def logs(self) -> str:
+        return self.process.logs()
+
+    def ready(self) -> bool:
+        return self.process.ready
+
+    def reload(self) -> None:
+        """Do nothing: a process has no remembered state that could be stale."""
+
+    def kill(self, signal: str | int = "SIGKILL") -> None:
+        self.process.signal(signal_number(signal))
+        if signal_number(signal) in DEADLY:
+            wait_until(lambda: not self.process.alive, 30, f"{self.name} ends")
+
+    def restart(self, timeout: float = 10) -> None:
+        self.process.stop(timeout)
+        self.process.start()
+
+    def teardown(self) -> None:
+        """Leave it running: the fixture that made the process ends it."""
+
+
+class LocalRedis(LocalNode, RedisContainer):  # type: ignore[misc]
+    """A Redis server."""
+
+    @property
+    def host_url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def clean(self) -> None:
+        """Forget the messages of the test before, and end the worker that stayed from it."""
+        dismiss(self.host_url)
+        with self.client as client:
+            client.flushall()
+
+
+class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
+    """A RabbitMQ server."""
+
+    @property
+    def host_url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def clean(self, *queues: str) -> None:
+        """Forget the messages of the test before, and end the worker that stayed from it."""
+        dismiss(self.host_url)
+        with Connection(self.host_url) as connection:
+            for queue in queues:
+                Queue(queue, channel=connection.default_channel).delete()
+
+
+class LocalWorker(LocalNode, CeleryWorkerContainer):  # type: ignore[misc]
+    """A Celery worker with its pool."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(process)
+        self._of_this_test = 0
+
+    def forget_logs(self) -> None:
+        """Forget what it logged for other tests."""
+        self._of_this_test = len(self.process.logs())
+
+    def logs(self) -> str:
+        """Return what it logged since the test began, or since it started."""
+        return self.process.logs()[self._of_this_test :]
+
+
+DEADLY = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+
+
+def signal_number(name: str | int) -> int:
+    """Return the number of a signal that is given by name or number."""
+    return signal.Signals[name] if isinstance(name, str) else name

@@ -1,0 +1,61 @@
+"""Workers that outlive one test, or differ from one another: for tests that start their own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connections
+from django.test import override_settings
+
+from tests.project.celery import app
+from tests.project.databases import database_url
+from tests.project.settings import transport_options
+
+from .conftest import forget_connections, worker_command
+from .nodes import LocalRabbitMQ, LocalRedis
+from .processes import Process
+from .residents import dismiss
+
+Broker = LocalRedis | LocalRabbitMQ
+
+
+@contextmanager
+def published_to(broker: Broker) -> Iterator[None]:
+    """What this process publishes in the block goes to a broker, which is empty at first."""
+    url = broker.host_url
+    dismiss(url)  # the worker that stays for other tests would take our messages
+    broker.clean(*(() if isinstance(broker, LocalRedis) else app.amqp.queues))
+    with override_settings(
+        CELERY_BROKER_URL=url, CELERY_BROKER_TRANSPORT_OPTIONS=transport_options(url)
+    ):
+        forget_connections(app)
+        try:
+            yield
+        finally:
+            (app.conf.changes or {}).pop("broker_url", None)
+            forget_connections(app)
+
+
+@contextmanager
+def worker(
+    broker: Broker, folder: Path, name: str = "own", **environment: str
+) -> Iterator[Process]:
+    """A worker with one child, until the end of the block."""
+    process = Process(
+        name,
+        worker_command(name, "-P", "prefork", "-c", "1"),
+        env={
+            "BROKER_URL": broker.host_url,
+            "DATABASE_URL": database_url(connections["default"].settings_dict),
+            "OTHER_DATABASE_URL": database_url(connections["other"].settings_dict),
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        },
+        log=folder / f"{name}.log",
+        ready=" ready.",
+    )
+    try:
+        process.start()
+        yield process
+    finally:
+        process.kill()

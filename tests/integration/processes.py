@@ -1,0 +1,105 @@
+"""A server or worker as a process of this machine, whose whole family can be killed."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+class Process:
+    """A command in a session of its own, so that one signal reaches its children too.
+
+    The log gathers over restarts, as a container's does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        ready: str,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.ready_prompt = ready
+        self._command = list(command)
+        self._env = {**os.environ, **(env or {})}
+        self._log = log
+        self._log_start = 0
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; only once started."""
+        if self._popen is None:
+            raise RuntimeError(f"{self.name} was never started.")
+        return self._popen.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._popen is not None and self._popen.poll() is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it said since its last start that it is up."""
+        return self.ready_prompt in self.logs()[self._log_start :]
+
+    def logs(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def start(self, timeout: float = 30) -> None:
+        """Start, and wait until it is up."""
+        self._log_start = len(self.logs())
+        with self._log.open("ab") as log:
+            self._popen = subprocess.Popen(
+                self._command,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_until(lambda: self.ready or not self.alive, timeout, f"{self.name} is up")
+        if not self.alive:
+            raise RuntimeError(f"{self.name} ended while it started:\n{self.logs()[-2000:]}")
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and all its children."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        """End the process and all its children; harmless when they are dead or never started."""
+        if self._popen is not None:
+            self.signal(signal.SIGKILL)
+            self._popen.wait()
+
+    def stop(self, timeout: float = 10) -> None:
+        """Ask the process to finish what it does; kill it when it does not within `timeout`."""
+        if self.alive:
+            os.kill(self.pid, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                wait_until(lambda: not self.alive, timeout, f"{self.name} stops")
+        self.kill()
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
+    """Return as soon as `condition()` holds; raise TimeoutError when it never did."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Waited {timeout} s in vain: {what}.")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,184 @@
+"""What a stranger with access to the broker may send: it ends as failed, once, and the worker lives."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from tests.app import told
+from tests.app.models import Run
+from tests.app.signals import order_placed
+from tests.project.celery import app
+
+from .conftest import DOCKER
+from .helpers import wait_for_runs
+from .own_worker import Broker, published_to, worker
+from .processes import Process, wait_until
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "other"]),
+    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+]
+
+TASK = "tests.app.told.placed"
+PARKED = "deferred_signals.parked"
+
+#: How long a worker has to end with what it was sent.
+SECONDS = 15.0
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(f"{name}_node", id=name, marks=pytest.mark.xdist_group(name))
+        for name in ("redis", "rabbitmq")
+    ]
+)
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    node: Broker = request.getfixturevalue(request.param)
+    with published_to(node):
+        told.connect()
+        try:
+            yield node
+        finally:
+            told.disconnect()
+
+
+@pytest.fixture
+def running(broker: Broker, tmp_path: Path) -> Iterator[Process]:
+    """A worker that knows the receivers of `told`, and keeps parked messages for a moment only."""
+    with worker(
+        broker,
+        tmp_path,
+        TESTS_APP_MODULES="tests.app.told tests.app.short_waits",
+        DEFERRED_SIGNALS=json.dumps({"UNKNOWN_GRACE": 1}),
+    ) as process:
+        yield process
+
+
+def message(**changes: Any) -> str:
+    """The text of a message, with something wrong."""
+    return json.dumps(
+        {
+            "v": 1,
+            "id": "5f1c",
+            "receiver": TASK,
+            "signal": "tests.app.signals.order_placed",
+            "sender": None,
+            "kwargs": {"order_id": 7},
+            "using": "default",
+            "sent_at": 1e9,
+            "depth": 0,
+            "attempt": 1,
+            "redeliveries": 0,
+            "version": 1,
+            "context": {},
+            **changes,
+        }
+    )
+
+
+def settled(process: Process, before: int = 0) -> None:
+    """Wait until the worker has nothing left to do: a last message comes behind all others."""
+    order_placed.send(None, order_id=4711)
+    wait_until(
+        lambda: Run.objects.filter(receiver="placed", payload__order_id=4711).exists(),
+        SECONDS,
+        "the worker still works",
+    )
+
+
+MALFORMED = {
+    "text": "no message",
+    "empty": "",
+    "list": "[]",
+    "no text": 7,
+    "none": None,
+    "nested": "[" * 50_000,
+    "surrogate": '{"v": "\ud800"}',
+    "large": '"' + "x" * 300_000 + '"',
+    "long number": "9" * 10_000,
+    "newer wire": message(v=2),
+    "no attempt": message(attempt=0),
+    "unknown tag": message(kwargs={"order_id": {"$python": "os.system"}}),
+    "sender that is no path": message(sender={"$named": 7}),
+    "unknown model": message(kwargs={"order_id": {"$model": "shop.Order"}}),
+    "unknown database": message(kwargs={"order_id": {"$ref": ["tests_app.Order", 1, "nowhere"]}}),
+    "kwarg without a receiver's": message(kwargs={}),
+    "self": message(kwargs={"order_id": {"$row": ["tests_app.Order", 7, 7, 7]}}),
+    "deep value": message(kwargs={"order_id": json.loads("[" * 400 + "]" * 400)}),
+    "strange signal": message(kwargs={"order_id": {"$request": 3}}, signal="#0"),
+}
+
+
+def test_malformed_messages_fail_and_the_worker_goes_on(running: Process) -> None:
+    for payload in MALFORMED.values():
+        app.send_task(TASK, (payload,), retry=False)
+    wait_until(
+        lambda: Run.objects.filter(receiver="failed").count() >= len(MALFORMED), 20, "all failed"
+    )
+    settled(running)
+    time.sleep(1)
+    assert Run.objects.filter(receiver="failed").count() == len(MALFORMED)
+    assert running.alive
+
+
+@pytest.mark.parametrize(
+    "identity", ["x" * 1000, "\ud800", "", "a b\r\nc"], ids=["long", "surrogate", "none", "odd"]
+)
+def test_message_that_says_it_was_redelivered_is_run_or_fails_and_never_loops(
+    identity: str, running: Process
+) -> None:
+    app.send_task(TASK, (message(id=identity, redeliveries=1),))
+    try:
+        wait_until(Run.objects.exists, 8, "run or failed")
+    finally:
+        assert running.logs().count("requeue") <= 1, running.logs()[-2000:]
+
+
+def test_tasks_that_are_called_with_other_arguments_fail_and_nothing_is_parked_for_ever(
+    running: Process,
+) -> None:
+    unknown = message(receiver="nobody")
+    calls: list[tuple[str, tuple[Any, ...]]] = [
+        (PARKED, (unknown, "no number", 1)),
+        (PARKED, (unknown, None, 1)),
+        (PARKED, (unknown, time.time(), "no number")),
+        (PARKED, (unknown, time.time(), -99)),
+        (PARKED, (unknown, 1e300, 1)),
+        (PARKED, (unknown,)),
+        (PARKED, ("no message", 0, 1)),
+        (PARKED, ()),
+        (TASK, ()),
+        (TASK, (message(), message())),
+    ]
+    for task, args in calls:
+        app.send_task(task, args)
+    with suppress(TimeoutError):
+        wait_for_runs(len(calls), receiver="failed", timeout=8)
+    settled(running)
+    assert Run.objects.filter(receiver="failed").count() == len(calls)
+
+
+def test_message_whose_signature_is_missing_wrong_or_of_another_key_is_refused(
+    broker: Broker, tmp_path: Path
+) -> None:
+    signing = json.dumps({"SIGNING": True})
+    with worker(
+        broker, tmp_path, TESTS_APP_MODULES="tests.app.told", DEFERRED_SIGNALS=signing
+    ) as process:
+        order_placed.send(None, order_id=1)
+        with override_settings(DEFERRED_SIGNALS={"SIGNING": True}, SECRET_KEY="another"):
+            order_placed.send(None, order_id=2)
+        app.send_task(TASK, ("\ud800:" + message(),))
+        with override_settings(DEFERRED_SIGNALS={"SIGNING": True}):
+            settled(process)
+        failed = [run.payload for run in Run.objects.filter(receiver="failed")]
+        assert [run.payload["order_id"] for run in Run.objects.filter(receiver="placed")] == [4711]
+        assert len(failed) == 3
+        assert {run["error"] for run in failed} == {"DecodeError"}
+        assert process.alive

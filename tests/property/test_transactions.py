@@ -1,0 +1,199 @@
+"""Any sequence of blocks, savepoints, rollbacks and sends, held against a model of what must arrive.
+
+The model is Django's own rule: what is registered inside a block is kept when the block ends well,
+dropped when it rolls back, and happens when the outermost block is committed, in the order of
+registration. A foreign `on_commit` hook takes part, so that the order across it is held too.
+"""
+
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.dispatch import Signal
+from django.test import override_settings
+from hypothesis import settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from deferred_signals import events
+from tests.conftest import Connected
+
+sent = Signal()
+
+#: A hook of other code, told from a message of the same number.
+Entry = tuple[str, int]
+
+
+class RollBack(Exception):
+    """Rolls a block back."""
+
+
+class Transactions(RuleBasedStateMachine):
+    """Runs against a real database, and a list of lists beside it."""
+
+    eager = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.happened: list[Entry] = []
+        self.expected: list[Entry] = []
+        #: For each open block: the block, whether it has a savepoint, and what waits in it.
+        self.blocks: list[tuple[Any, bool, list[Entry]]] = []
+        self.doomed = False
+        self.number = 0
+
+    @initialize()
+    def connect(self) -> None:
+        self.defer = Connected()
+        self.defer(sent, name="tests.of_the_machine")(self.receive)
+        events.message_published.connect(self.published)
+
+    def receive(self, sender: object, number: int, **kwargs: object) -> None:
+        self.happened.append(("message", number))
+
+    def published(self, message: Any, **kwargs: object) -> None:
+        self.happened.append(("message", message.kwargs["number"]))
+
+    def happen(self, entry: Entry) -> None:
+        """Note in the model what waits for the commit, or happens now where nothing is open."""
+        if self.blocks:
+            self.blocks[-1][2].append(entry)
+        else:
+            self.expected.append(entry)
+
+    @rule()
+    def send(self) -> None:
+        self.number += 1
+        sent.send(None, number=self.number)
+        self.happen(("message", self.number))
+
+    @rule()
+    def hook(self) -> None:
+        self.number += 1
+        entry = ("hook", self.number)
+        transaction.on_commit(lambda: self.happened.append(entry))
+        self.happen(entry)
+
+    @rule()
+    def send_in_a_hook(self) -> None:
+        self.number += 1
+        number = self.number
+        transaction.on_commit(lambda: sent.send(None, number=number) and None)
+        self.happen(("message", number))
+
+    @precondition(lambda self: len(self.blocks) < 5 and not self.doomed)
+    @rule()
+    def begin(self) -> None:
+        self.enter(savepoint=True)
+
+    @precondition(lambda self: len(self.blocks) < 5 and not self.doomed)
+    @rule()
+    def begin_without_a_savepoint(self) -> None:
+        self.enter(savepoint=False)
+
+    def enter(self, *, savepoint: bool) -> None:
+        block = transaction.atomic(savepoint=savepoint)
+        block.__enter__()
+        self.blocks.append((block, savepoint or len(self.blocks) == 0, []))
+
+    @precondition(lambda self: self.blocks)
+    @rule()
+    def end_well(self) -> None:
+        block, has_savepoint, waiting = self.blocks.pop()
+        block.__exit__(None, None, None)
+        if not (self.doomed and has_savepoint):
+            self.keep(waiting)
+        self.doomed = self.doomed and not has_savepoint
+
+    @precondition(lambda self: self.can_roll_back())
+    @rule()
+    def roll_back(self) -> None:
+        block, has_savepoint, waiting = self.blocks.pop()
+        block.__exit__(RollBack, RollBack(), None)
+        # Without a savepoint of its own the failure is the enclosing block's.
+        self.doomed = not has_savepoint
+        if self.doomed:
+            self.keep(waiting)
+
+    def can_roll_back(self) -> bool:
+        return bool(self.blocks)
+
+    def keep(self, waiting: list[Entry]) -> None:
+        if self.blocks:
+            self.blocks[-1][2].extend(waiting)
+        else:
+            self.expected.extend(waiting)
+
+    @invariant()
+    def what_happened_is_what_was_expected(self) -> None:
+        assert self.happened == self.expected
+
+    def teardown(self) -> None:
+        try:
+            while self.blocks:
+                self.roll_back() if self.can_roll_back() else self.end_well()
+            assert self.happened == self.expected
+            assert connection.run_on_commit == []
+            assert connection.execute_wrappers == []
+        finally:
+            self.defer.end()
+            events.message_published.disconnect(self.published)
+            connection.run_on_commit.clear()
+
+
+BRIEF = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_published_is_what_was_committed_in_its_order() -> None:
+    run_state_machine_as_test(Transactions, settings=BRIEF)
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(DEFERRED_SIGNALS={"EAGER": True})
+def test_what_runs_in_eager_mode_is_what_was_committed_in_its_order() -> None:
+    run_state_machine_as_test(Transactions, settings=BRIEF)
+
+
+class InATestCase(Transactions):
+    """The test's own transaction is open all the time, and commits never: no hooks of others run."""
+
+    hook = None  # type: ignore[assignment]
+    send_in_a_hook = None  # type: ignore[assignment]
+
+    def happen(self, entry: Entry) -> None:
+        """Blocks without a savepoint do not count where none with one is open."""
+        if self.is_open():
+            self.blocks[-1][2].append(entry)
+        else:
+            self.expected.append(entry)
+
+    def is_open(self) -> bool:
+        return any(has_savepoint for _, has_savepoint, _ in self.blocks)
+
+    def can_roll_back(self) -> bool:
+        """Else the failure would be the test's own block's, and doom the whole test."""
+        return self.is_open()
+
+    def enter(self, *, savepoint: bool) -> None:
+        block = transaction.atomic(savepoint=savepoint)
+        block.__enter__()
+        self.blocks.append((block, savepoint, []))
+
+    def keep(self, waiting: list[Entry]) -> None:
+        if self.is_open():
+            self.blocks[-1][2].extend(waiting)
+        else:
+            self.expected.extend(waiting)
+
+
+@pytest.mark.django_db
+@override_settings(DEFERRED_SIGNALS={"EAGER": True})
+def test_what_runs_in_a_testcase_is_what_its_blocks_let_through_in_its_order() -> None:
+    run_state_machine_as_test(InATestCase, settings=BRIEF)

@@ -1,0 +1,76 @@
+"""The services that tests need: where they are, and what happens to a test when they are not.
+
+On a user's machine a test whose service is absent is skipped and says so. Where `CI=true` it fails:
+a build that skips its tests is green for the wrong reason.
+"""
+
+import os
+import shutil
+import socket
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import pytest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A server at the URL that `variable` in the environment holds, or at its usual one."""
+
+    name: str
+    variable: str
+    default: str
+
+    @property
+    def url(self) -> str:
+        return os.environ.get(self.variable) or self.default
+
+    @property
+    def reachable(self) -> bool:
+        return listens(self.url)
+
+    def require(self) -> str:
+        """Return the URL; skip or fail the test when nothing listens there."""
+        if not self.reachable:
+            absent(f"{self.name} does not answer; set {self.variable} to where it is.")
+        return self.url
+
+
+POSTGRES = Service(
+    name="PostgreSQL",
+    variable="POSTGRES_URL",
+    default="postgres://postgres@127.0.0.1:5432/postgres",
+)
+MARIADB = Service(
+    name="MariaDB", variable="MARIADB_URL", default="mysql://root@127.0.0.1:3306/mysql"
+)
+REDIS = Service(name="Redis", variable="REDIS_URL", default="redis://127.0.0.1:6379/0")
+RABBITMQ = Service(
+    name="RabbitMQ", variable="RABBITMQ_URL", default="amqp://guest:guest@127.0.0.1:5672//"
+)
+
+
+def listens(url: str) -> bool:
+    """Tell whether a server accepts connections at `url`."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def require_program(*names: str) -> str:
+    """Return the path of the first program that is installed; skip or fail otherwise."""
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    return absent(f"{names[0]} is not installed.")
+
+
+def absent(reason: str) -> NoReturn:
+    """Skip the test, or fail it where `CI=true`."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

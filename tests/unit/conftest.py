@@ -1,0 +1,5 @@
+"""Fixtures of the unit tests."""
+
+from .made import make
+
+__all__ = ["make"]

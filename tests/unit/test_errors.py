@@ -1,0 +1,56 @@
+"""The errors: one root, and the base that a caller would expect."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+import deferred_signals
+from deferred_signals import errors
+
+
+@pytest.mark.parametrize(
+    ("error", "base"),
+    [
+        (errors.ConfigurationError, ImproperlyConfigured),
+        (errors.InvalidPolicy, ValueError),
+        (errors.DuplicateReceiver, errors.RegistrationError),
+        (errors.InvalidReceiver, errors.RegistrationError),
+        (errors.SignalNotDeferrable, errors.RegistrationError),
+        (errors.SerializationError, TypeError),
+        (errors.MessageTooLarge, ValueError),
+        (errors.DecodeError, ValueError),
+        (errors.UnknownReceiver, LookupError),
+        (errors.DepthExceeded, RecursionError),
+        (errors.PublishError, Exception),
+        (errors.EagerReceiverFailed, Exception),
+    ],
+)
+def test_error_has_the_root_and_the_base_that_is_expected(error: type, base: type) -> None:
+    assert issubclass(error, errors.DeferredSignalsError)
+    assert issubclass(error, base)
+
+
+@pytest.mark.parametrize("control_flow", [errors.Discard, errors.RetryLater])
+def test_control_flow_is_no_error_of_ours(control_flow: type) -> None:
+    assert issubclass(control_flow, Exception)
+    assert not issubclass(control_flow, errors.DeferredSignalsError)
+
+
+def test_every_error_is_public() -> None:
+    assert set(errors.__all__) <= set(deferred_signals.__all__)
+
+
+def test_public_names_are_sorted_and_exist() -> None:
+    assert deferred_signals.__all__ == sorted(deferred_signals.__all__)
+    assert all(hasattr(deferred_signals, name) for name in deferred_signals.__all__)
+
+
+def test_discard_keeps_its_reason() -> None:
+    assert errors.Discard("the order was cancelled").reason == "the order was cancelled"
+    assert errors.Discard().reason == ""
+
+
+@pytest.mark.parametrize("payload", ["text", b"bytes", {"v": 1}, None])
+def test_decode_error_keeps_the_payload(payload: Any) -> None:
+    assert errors.DecodeError("wrong", payload).payload == payload
