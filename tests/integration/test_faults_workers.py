@@ -8,6 +8,7 @@ from tests.app.fault_receivers import (
     leaves_a_row,
     takes_its_time,
     takes_its_worker_down,
+    wait_for_prefetch,
     waits_to_be_killed,
 )
 from tests.app.models import Run
@@ -54,6 +55,7 @@ def test_worker_that_is_killed_loses_nothing_and_charges_nobody(
     running = defer(waits_to_be_killed)
     neighbours = defer_neighbours()
     wait_for_runs(1, message_id=running)
+    wait_for_prefetch()
     crash(celery_setup)
     wait_for_runs(2 + NEIGHBOURS)
     assert_nothing_left(celery_setup)
