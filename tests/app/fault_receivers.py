@@ -62,7 +62,7 @@ def wait_for_prefetch() -> None:
     """
     with current_app.connection_for_read() as connection:
         channel: Any = connection.default_channel
-        with suppress(connection.channel_errors):  # an empty queue of Redis is none
+        with suppress(*connection.channel_errors):  # an empty queue of Redis is none
             while channel.queue_declare("celery", passive=True).message_count:
                 time.sleep(0.05)
     time.sleep(0.3)
