@@ -33,6 +33,8 @@ class Settings:
     RETRY: Retry = field(default_factory=Retry)
     RETRY_POLICIES: Mapping[str, Retry] = field(default_factory=dict)
     QUEUE: str | None = None
+    PUBLISH_TIMEOUT: float = 1.0
+    BREAKER_COOLDOWN: float = 5.0
     MAX_MESSAGE_BYTES: int = 256 * 1024
     SENSITIVE: frozenset[str] = frozenset(
         {
@@ -140,10 +142,8 @@ def _parse_all(raw: object) -> tuple[Settings, list[Problem]]:
 #: Settings that are decided, but whose part of the library is still to come.
 _NOT_YET = frozenset(
     {
-        "BREAKER_COOLDOWN",
         "DURABLE",
         "OUTBOX",
-        "PUBLISH_TIMEOUT",
     }
 )
 _NOT_YET_HINT = "Remove the key; the changelog says when it arrives."
@@ -221,6 +221,8 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "RETRY": _policy,
     "RETRY_POLICIES": _policies,
     "QUEUE": _name_or_none,
+    "PUBLISH_TIMEOUT": _seconds,
+    "BREAKER_COOLDOWN": _seconds,
     "MAX_MESSAGE_BYTES": _whole(1024),
     "REQUEST_SESSION_KEYS": _names,
     "CONTEXT": _paths,

@@ -3,72 +3,126 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from kombu.exceptions import OperationalError
+from celery.app import app_or_default
 
 from deferred_signals import events
 from deferred_signals.errors import PublishError
-from deferred_signals.running.tasks import argsrepr, task_of
+from deferred_signals.sending.connection import line_of
+from deferred_signals.sending.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.sending.recorder import Publication
 
-__all__ = ["publish"]
+__all__ = ["Store", "publish", "spill_to"]
 
 logger = logging.getLogger("deferred_signals")
 
 
+class Store(Protocol):
+    """What keeps messages that could not be published, and publishes them later."""
+
+    def spill(self, batch: Sequence[Outgoing]) -> None:
+        """Keep the messages of a flush; what cannot be kept is an exception."""
+
+
+_store: Store | None = None
+
+
+def spill_to(store: Store | None) -> Store | None:
+    """Let a store have what cannot be published; gives the one that had it until now."""
+    global _store
+    before, _store = _store, store
+    return before
+
+
 def publish(batch: Sequence[Outgoing]) -> None:
-    """Hand messages to the broker, in order.
+    """Hand messages to the broker, in order; waits for it at most ``PUBLISH_TIMEOUT``.
 
-    Never raises: the transaction is committed, and the caller's request must not fail by it.
-    What was not published is logged and told to `deferred_signals.events.publish_failed`.
+    Never raises for what a broker, a route or a serializer does: the transaction is committed, and
+    the caller's request must not fail by it. Each message that is not known to be published goes
+    to the store, where one is plugged in. Else it is logged as lost. Either way
+    `deferred_signals.events.publish_failed` tells of it.
     """
-    for place, outgoing in enumerate(batch):
-        try:
-            _publish_one(outgoing)
-        except OperationalError as error:  # the broker is away: the others would fare the same
-            _report(batch[place:], error)
-            return
-        except Exception as error:  # noqa: BLE001 - a route or an encoder of the project's
-            _report([outgoing], error)
-        else:
-            message = outgoing.message
-            events.message_published.send_robust(sender=message.receiver, message=message)
-
-
-def _publish_one(outgoing: Outgoing) -> None:
-    message = outgoing.message
-    task: Any = task_of(message.receiver)  # its stubs do not know argsrepr
-    task.apply_async(
-        (outgoing.wire,),
-        task_id=message.id,
-        argsrepr=argsrepr(message),
-        kwargsrepr="{}",
-        retry=True,
-        # One more try, for a pooled connection that went stale meanwhile.
-        retry_policy={"max_retries": 1, "interval_start": 0},
-        **outgoing.options,
-    )
-
-
-def _report(batch: Sequence[Outgoing], cause: Exception) -> None:
-    error = PublishError(
-        f"{len(batch)} messages were not published: {type(cause).__name__}: {cause}"
-    )
-    error.__cause__ = cause
+    try:
+        failures = _publish(batch)
+    except BaseException as error:  # a time limit of the task, say, or Ctrl-C, during the wait
+        _report([(outgoing, error) for outgoing in batch])
+        raise
     for outgoing in batch:
         message = outgoing.message
+        if message.id not in failures:
+            events.message_published.send_robust(sender=message.receiver, message=message)
+    if failures:
+        _report(
+            [(item, failures[item.message.id]) for item in batch if item.message.id in failures]
+        )
+
+
+def _publish(batch: Sequence[Outgoing]) -> dict[str, BaseException]:
+    """Publish; gives by their ids the messages that are not known to be published, and why."""
+    app = app_or_default()
+    failures: dict[str, BaseException] = {}
+    try:
+        line = line_of(app)
+        recorder = Recorder(app)
+    except Exception as error:  # noqa: BLE001 - Celery's settings
+        return {outgoing.message.id: error for outgoing in batch}
+    if line.broken is not None:
+        return {outgoing.message.id: line.broken for outgoing in batch}
+    publications: list[Publication] = []
+    ids: list[str] = []
+    for outgoing in batch:
+        try:
+            recorded = recorder.record(outgoing)
+        except Exception as error:  # noqa: BLE001 - a route or a task class of the project's
+            failures[outgoing.message.id] = error
+            continue
+        publications += recorded
+        ids += [outgoing.message.id] * len(recorded)
+    for id_, outcome in zip(ids, line.publish(publications), strict=True):
+        if outcome is not None:
+            failures.setdefault(id_, outcome)
+    return failures
+
+
+def _report(failures: list[tuple[Outgoing, BaseException]]) -> None:
+    """Hand what was not published to the store, and tell of it: one signal a cause."""
+    batch = [outgoing for outgoing, _ in failures]
+    fate = "is kept, to be published later" if _spilled(batch) else "is lost"
+    causes: dict[int, tuple[BaseException, list[Outgoing]]] = {}
+    for outgoing, cause in failures:
+        message = outgoing.message
+        causes.setdefault(id(cause), (cause, []))[1].append(outgoing)
         logger.error(
-            "Message %s for receiver %s was not published and is lost: %s: %s",
+            "Message %s for receiver %s is not known to be published and %s: %s: %s",
             message.id,
             message.receiver,
+            fate,
             type(cause).__name__,
             cause,
             extra={"receiver": message.receiver, "message_id": message.id},
         )
-    messages = tuple(outgoing.message for outgoing in batch)
-    events.publish_failed.send_robust(sender=None, messages=messages, exception=error)
+    for cause, concerned in causes.values():
+        error = PublishError(
+            f"{len(concerned)} messages are not known to be published: "
+            f"{type(cause).__name__}: {cause}"
+        )
+        error.__cause__ = cause
+        messages = tuple(outgoing.message for outgoing in concerned)
+        events.publish_failed.send_robust(sender=None, messages=messages, exception=error)
+
+
+def _spilled(batch: Sequence[Outgoing]) -> bool:
+    if _store is None:
+        return False
+    try:
+        _store.spill(batch)
+    except Exception:
+        logger.exception("%s messages could not be kept either", len(batch))
+        return False
+    return True

@@ -1,0 +1,221 @@
+"""The process's line to the broker: the thread that connects and publishes, and the breaker.
+
+A commit must not be the hostage of a broker. So talking to it is the business of one daemon
+thread, and a commit waits for that thread at most ``PUBLISH_TIMEOUT``, whatever hangs: the
+resolution of a name, a handshake, a write, a reply. When one has waited in vain the breaker opens:
+the commits that follow fail at once, and the thread alone tries the broker again, every
+``BREAKER_COOLDOWN``. (Breaker: the circuit breaker of Michael Nygard's "Release It!".)
+
+What may or may not have arrived is never published again: its commit is told that it is not known
+to be published.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import copy_context
+from functools import partial
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from deferred_signals import conf
+from deferred_signals.sending.broker import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from celery import Celery
+
+    from deferred_signals.sending.recorder import Publication
+
+__all__ = ["Line", "line_of"]
+
+#: Publications that leave before the broker's answer is waited for, and other threads get a turn.
+SLICE = 500
+
+
+class Line:
+    """The way to one broker, for all threads of the process.
+
+    Arguments:
+        app: whose settings say where the broker is.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        #: Why the breaker is open; None while it is closed.
+        self.broken: Exception | None = None
+        self._broker = Broker(app)
+        self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._waiting: set[_Job] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._answered = 0.0
+        self._probe_at = 0.0
+
+    def publish(self, publications: Sequence[Publication]) -> list[Exception | None]:
+        """Hand publications to the broker, in order, and wait for its answer.
+
+        Waits no longer than ``PUBLISH_TIMEOUT`` after the broker's last sign of life. Gives for
+        each publication None where the broker has it, else why that is not known. Never raises
+        for what a broker does.
+        """
+        job = _Job(publications)
+        with self._lock:
+            if self.broken is not None:
+                return [self.broken] * len(publications)
+            self._waiting.add(job)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._serve, name="deferred_signals.line", daemon=True
+                )
+                self._thread.start()
+        self._jobs.put(job)
+        patience = conf.current().PUBLISH_TIMEOUT
+        try:
+            if not self._wait(job, patience):
+                self._open(TimeoutError(f"the broker gave no answer for {patience:g} s"))
+        finally:
+            with self._lock:
+                self._waiting.discard(job)
+            job.end(InterruptedError("the wait for the broker was interrupted"))
+        return job.results
+
+    def _wait(self, job: _Job, patience: float) -> bool:
+        """Whether the broker has answered about all of a job in time."""
+        began = monotonic()
+        while (rest := max(began, self._answered) + patience - monotonic()) > 0:
+            if job.done.wait(rest):
+                return True
+        return job.done.is_set()
+
+    def _open(self, error: Exception) -> None:
+        """Open the breaker, and let everybody go who waits."""
+        with self._lock:
+            self.broken = error
+            for job in self._waiting:
+                job.end(error)
+
+    def _serve(self) -> None:
+        """Publish what comes; while the breaker is open, try the broker from time to time."""
+        while True:
+            pause = max(0.0, self._probe_at - monotonic()) if self.broken else None
+            try:
+                job = self._jobs.get(timeout=pause)
+            except Empty:
+                self._probe()
+            else:
+                self._run(job)
+
+    def _run(self, job: _Job) -> None:
+        """Publish the next slice of a job, unless nobody waits for it any more."""
+        if job.done.is_set():
+            return
+        connected = False
+        try:
+            self._broker.connect()
+            connected = True
+            job.context.run(self._publish, job)
+        except Exception as error:  # noqa: BLE001 - whatever a broker, or its driver, comes up with
+            self._broker.drop()
+            # A connection that breaks is often to be had again at once; one that cannot be had is not.
+            self._probe_at = monotonic() + (0 if connected else conf.current().BREAKER_COOLDOWN)
+            self._open(error)
+        else:
+            self.broken = None
+
+    def _publish(self, job: _Job) -> None:
+        places = job.begin(SLICE)
+        if not places:
+            return
+        publications = [job.publications[place] for place in places]
+        self._broker.publish(publications, partial(self._settle, job, places.start))
+        if not job.done.is_set():
+            self._jobs.put(job)  # behind those of other threads
+
+    def _settle(self, job: _Job, start: int, place: int, error: Exception | None = None) -> None:
+        self._answered = monotonic()
+        job.settle(start + place, error)
+
+    def _probe(self) -> None:
+        """Close the breaker, if the broker can be connected to and takes a message."""
+        try:
+            self._broker.connect()
+            self._broker.prove()
+        except Exception:  # noqa: BLE001 - as above
+            self._broker.drop()
+            self._probe_at = monotonic() + conf.current().BREAKER_COOLDOWN
+        else:
+            self.broken = None
+
+
+class _Job:
+    """The publications of one flush, and what became of them.
+
+    Two threads share it: the one that publishes, and the one that waits and may end the wait.
+    """
+
+    def __init__(self, publications: Sequence[Publication]) -> None:
+        self.publications = publications
+        self.results: list[Exception | None] = [None] * len(publications)
+        self.done = threading.Event()
+        #: Tracers find the request's span in it.
+        self.context = copy_context()
+        self._open = set(range(len(publications)))
+        self._begun = 0
+        self._lock = threading.Lock()
+
+    def begin(self, count: int) -> range:
+        """The places of the publications whose turn it is; none where the wait was ended."""
+        with self._lock:
+            if self.done.is_set():
+                return range(0)
+            begun = range(self._begun, min(self._begun + count, len(self.publications)))
+            self._begun = begun.stop
+            return begun
+
+    def settle(self, place: int, error: Exception | None) -> None:
+        """Note that the broker has one, or why it will not."""
+        with self._lock:
+            if place in self._open:
+                self._open.remove(place)
+                self.results[place] = error
+                if not self._open:
+                    self.done.set()
+
+    def end(self, error: Exception) -> None:
+        """Give up all that is not settled; it will not be begun any more."""
+        with self._lock:
+            for place in self._open:
+                self.results[place] = error
+            self._open.clear()
+            self.done.set()
+
+
+_lines: dict[tuple[Celery, Any], Line] = {}
+_making = threading.Lock()
+
+#: Lines of the process that this one was forked from. They are kept, since the drivers would say
+#: good-bye on a socket that the other process still uses.
+_inherited: list[Line] = []
+
+
+def line_of(app: Celery) -> Line:
+    """The line of an app, to the broker that its settings name now."""
+    key = (app, str(app.conf.broker_write_url))
+    line = _lines.get(key)
+    if line is None:
+        with _making:
+            line = _lines.setdefault(key, Line(app))
+    return line
+
+
+def _leave_to_parent() -> None:
+    global _making  # noqa: PLW0603 - a lock that another thread held at the fork is held for ever
+    _inherited.extend(_lines.values())
+    _lines.clear()
+    _making = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)

@@ -1,0 +1,167 @@
+"""What Celery would publish, recorded instead: by its own ``apply_async``, and then by copies.
+
+``apply_async`` takes a ``producer``, and here it is given one that keeps what it is told to
+publish. So routes, options, tracers' headers, stamps and overridden task classes are right, because
+Celery, and whoever patched it, wrote the message. The next messages of the same task with the same
+options are copies, with ids and arguments of their own. Where a copy might differ from what
+``apply_async`` would have made of it, each message is recorded by itself: see `_may_copy`.
+
+Nothing is kept from one flush to the next: headers belong to their request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from celery import Celery, Task, signals
+from celery.app.amqp import AMQP
+from celery.app.routes import MapRoute
+from kombu import Producer
+
+from deferred_signals.running.tasks import argsrepr, task_of
+
+if TYPE_CHECKING:
+    from kombu import Connection
+
+    from deferred_signals.sending.outgoing import Outgoing
+
+__all__ = ["Publication", "Recorder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A call of kombu's ``Producer.publish`` that is still to be made.
+
+    Attributes:
+        body: of the message, not yet serialized.
+        arguments: the call's keyword arguments.
+    """
+
+    body: Any
+    arguments: dict[str, Any]
+
+
+class Recorder:
+    """Records the messages of one flush.
+
+    Arguments:
+        app: the Celery app that publishes them.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._firsts: dict[str, tuple[Outgoing, Publication]] = {}
+        self._copying = _may_copy(app)
+
+    def record(self, outgoing: Outgoing) -> list[Publication]:
+        """What publishing a message comes to; more than one where Celery announces it by an event.
+
+        Raises:
+            Exception: whatever a route, a subclass or a patch of Celery's raises.
+        """
+        name = outgoing.message.receiver
+        first = self._firsts.get(name)
+        if first is not None and first[0].options == outgoing.options:
+            return [_copy(first[1], outgoing)]
+        task = task_of(name)
+        if task.ignore_result:
+            kept = _keep(_connection_of(self._app), task, outgoing)
+        else:  # the backend may declare the queue of the results
+            with self._app.connection_or_acquire() as connection:
+                kept = _keep(connection, task, outgoing)
+        if self._copying and len(kept) == 1 and _may_copy_task(task, kept[0]):
+            self._firsts[name] = outgoing, kept[0]
+        return kept
+
+
+def _keep(connection: Connection, task: Any, outgoing: Outgoing) -> list[Publication]:
+    producer = _Keeping(connection)
+    task.apply_async(
+        (outgoing.wire,),
+        task_id=outgoing.message.id,
+        producer=producer,
+        argsrepr=argsrepr(outgoing.message),
+        kwargsrepr="{}",
+        **outgoing.options,
+    )
+    return producer.kept
+
+
+class _Keeping(Producer):
+    """A producer that publishes nothing, and never connects by itself."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, auto_declare=False)
+        self.kept: list[Publication] = []
+
+    def publish(self, body: Any, **arguments: Any) -> None:  # type: ignore[override]
+        self.kept.append(Publication(body, arguments))
+
+
+def _copy(first: Publication, outgoing: Outgoing) -> Publication:
+    """The message that ``apply_async`` would have made, from one that it did make."""
+    id_ = outgoing.message.id
+    _args, kwargs, embedded = first.body
+    headers = {
+        **first.arguments["headers"],
+        "id": id_,
+        "root_id": id_,
+        "argsrepr": argsrepr(outgoing.message),
+    }
+    arguments = {**first.arguments, "headers": headers, "correlation_id": id_}
+    if "argsrepr" in arguments:  # Celery lets it slip among the properties, too
+        arguments["argsrepr"] = headers["argsrepr"]
+    return Publication(((outgoing.wire,), kwargs, embedded), arguments)
+
+
+def _may_copy(app: Celery) -> bool:
+    """Whether nobody but Celery has a say in a single message of this app.
+
+    Listeners of its publish signals write into each message; a callable route or an overridden
+    method may look at it; a running task is told of each of its children.
+    """
+    router: Any = app.amqp.router  # its stubs do not know its routes
+    return (
+        not any(
+            signal.receivers
+            for signal in (
+                signals.before_task_publish,
+                signals.after_task_publish,
+                signals.task_sent,
+            )
+        )
+        and app.current_worker_task is None
+        and type(app.amqp) is AMQP
+        and all(isinstance(route, MapRoute) for route in router.routes)
+        and getattr_static(app, "send_task") is getattr_static(Celery, "send_task")
+    )
+
+
+def _may_copy_task(task: Task[Any, Any], recorded: Publication) -> bool:
+    """Whether the same is true of a task, whose messages are of a form that is known here.
+
+    Patches of Celery's own classes are let pass: tracers patch ``Task.apply_async`` to add the
+    headers of the request, which are the same for all messages of a flush.
+    """
+    return (
+        task.ignore_result  # else its backend wants to know of each id
+        and isinstance(recorded.body, tuple)  # protocol 2
+        and recorded.arguments["headers"]["root_id"] == recorded.arguments["correlation_id"]
+        and all(
+            getattr_static(task, name) is getattr_static(Task, name)
+            for name in ("apply_async", "shadow_name")
+        )
+    )
+
+
+#: One for each app, never connected: Celery asks it which errors are the broker's.
+_connections: WeakKeyDictionary[Celery, Connection] = WeakKeyDictionary()
+
+
+def _connection_of(app: Celery) -> Connection:
+    if app not in _connections:
+        _connections[app] = app.connection_for_write()
+    return _connections[app]
