@@ -23,6 +23,18 @@ __all__: list[str] = []
 #: Seconds that Redis waits for an acknowledgement where the project says nothing (kombu's default).
 REDIS_VISIBILITY_TIMEOUT = 3600.0
 
+#: Transport options by which sockets of the project's own Celery connections do not wait for ever.
+_REDIS = frozenset({"socket_timeout", "socket_connect_timeout"})
+_AMQP = frozenset({"read_timeout", "write_timeout"})
+SOCKET_TIMEOUTS = {
+    "redis": _REDIS,
+    "rediss": _REDIS,
+    "sentinel": _REDIS,
+    "amqp": _AMQP,
+    "amqps": _AMQP,
+    "pyamqp": _AMQP,
+}
+
 
 @checks.register("deferred_signals")
 def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
@@ -53,7 +65,7 @@ def check_policies(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register("deferred_signals")
 def check_celery(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """W001 to W003: Celery as it is configured would not carry messages as one expects."""
+    """W001 to W003, W008: Celery as it is configured would not carry messages as one expects."""
     if not any(_receivers()):
         return []
     facts = celery_facts()
@@ -67,7 +79,7 @@ def check_celery(**_kwargs: Any) -> list[checks.CheckMessage]:
                 id="deferred_signals.W001",
             )
         ]
-    return [*_check_pickle(facts), *_check_visibility(facts)]
+    return [*_check_pickle(facts), *_check_visibility(facts), *_check_timeouts(facts)]
 
 
 @checks.register("deferred_signals")
@@ -176,6 +188,20 @@ def _check_visibility(facts: CeleryFacts) -> Iterator[checks.CheckMessage]:
                     "or lower the receiver's wait_max or time_limit.",
                     id="deferred_signals.W003",
                 )
+
+
+def _check_timeouts(facts: CeleryFacts) -> Iterator[checks.CheckMessage]:
+    """Our own connection is bounded; those of ``task.delay()`` and of workers are the project's."""
+    missing = SOCKET_TIMEOUTS.get(facts.transport, frozenset()) - facts.transport_options
+    if missing:
+        options = ", ".join(f"{name!r}: 30" for name in sorted(missing))
+        yield checks.Warning(
+            "A broker that accepts connections and never answers would hold up task.delay() and "
+            "workers for ever: their sockets have no timeouts. (Deferred receivers are published "
+            "over a connection that has them.)",
+            hint=f"Add {options} (seconds) to CELERY_BROKER_TRANSPORT_OPTIONS.",
+            id="deferred_signals.W008",
+        )
 
 
 def _receivers() -> Iterator[registry.Receiver]:

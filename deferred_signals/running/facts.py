@@ -20,6 +20,7 @@ class CeleryFacts:
         accepts_pickle: whether workers would unpickle messages.
         visibility_timeout: seconds, of ``broker_transport_options``; None where it is not set.
         time_limit: seconds, the default hard limit of tasks.
+        transport_options: names of the ``broker_transport_options`` that are set.
     """
 
     configured: bool
@@ -27,6 +28,7 @@ class CeleryFacts:
     accepts_pickle: bool
     visibility_timeout: float | None
     time_limit: float | None
+    transport_options: frozenset[str]
 
 
 def celery_facts() -> CeleryFacts:
@@ -34,10 +36,12 @@ def celery_facts() -> CeleryFacts:
     settings = current_app.conf
     accepted = {str(item) for item in settings.accept_content}
     url: Any = settings.broker_write_url or settings.broker_url or "amqp://"
+    options = settings.broker_transport_options or {}
     return CeleryFacts(
         configured=current_app.main != "default",
         transport=str(url[0] if isinstance(url, (list, tuple)) else url).partition(":")[0],
         accepts_pickle=bool(accepted & {"pickle", "application/x-python-serialize"}),
-        visibility_timeout=(settings.broker_transport_options or {}).get("visibility_timeout"),
+        visibility_timeout=options.get("visibility_timeout"),
         time_limit=settings.task_time_limit,
+        transport_options=frozenset(name for name, value in options.items() if value is not None),
     )

@@ -57,9 +57,9 @@ class Line:
     def publish(self, publications: Sequence[Publication]) -> list[Exception | None]:
         """Hand publications to the broker, in order, and wait for its answer.
 
-        Waits no longer than ``PUBLISH_TIMEOUT`` after the broker's last sign of life. Gives for
-        each publication None where the broker has it, else why that is not known. Never raises
-        for what a broker does.
+        Waits no longer than ``PUBLISH_TIMEOUT``; a large batch, as long for each slice of it.
+        Gives for each publication None where the broker has it, else why that is not known. Never
+        raises for what a broker does.
         """
         job = _Job(publications)
         with self._lock:
@@ -130,13 +130,10 @@ class Line:
         if not places:
             return
         publications = [job.publications[place] for place in places]
-        self._broker.publish(publications, partial(self._settle, job, places.start))
+        self._broker.publish(publications, partial(job.settle, places.start))
+        self._answered = monotonic()
         if not job.done.is_set():
             self._jobs.put(job)  # behind those of other threads
-
-    def _settle(self, job: _Job, start: int, place: int, error: Exception | None = None) -> None:
-        self._answered = monotonic()
-        job.settle(start + place, error)
 
     def _probe(self) -> None:
         """Close the breaker, if the broker can be connected to and takes a message."""
@@ -175,8 +172,9 @@ class _Job:
             self._begun = begun.stop
             return begun
 
-    def settle(self, place: int, error: Exception | None) -> None:
-        """Note that the broker has one, or why it will not."""
+    def settle(self, start: int, place: int, error: Exception | None = None) -> None:
+        """Note that the broker has one, or why it will not; by its place in a slice."""
+        place += start
         with self._lock:
             if place in self._open:
                 self._open.remove(place)

@@ -11,6 +11,7 @@ Nothing is kept from one flush to the next: headers belong to their request.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,11 @@ class _Keeping(Producer):
         self.kept: list[Publication] = []
 
     def publish(self, body: Any, **arguments: Any) -> None:  # type: ignore[override]
-        self.kept.append(Publication(body, arguments))
+        # The options of a receiver may be a part of the headers, and listeners write into them.
+        headers = {
+            name: deepcopy(value) for name, value in (arguments.get("headers") or {}).items()
+        }
+        self.kept.append(Publication(body, {**arguments, "headers": headers}))
 
 
 def _copy(first: Publication, outgoing: Outgoing) -> Publication:

@@ -156,3 +156,23 @@ def test_w004_eager_mode_in_a_deployment(settings: Settings) -> None:
 def test_w004_celerys_own_switch(settings: Settings) -> None:
     settings.CELERY_TASK_ALWAYS_EAGER = True
     assert ids(deploy=True) == ["deferred_signals.W004"]
+
+
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("redis://localhost", {"socket_timeout": 30, "socket_connect_timeout": 30}),
+        ("sentinel://localhost", {"socket_timeout": 30, "socket_connect_timeout": 30}),
+        ("amqp://localhost", {"read_timeout": 30, "write_timeout": 30}),
+    ],
+)
+def test_w008_broker_without_socket_timeouts(
+    url: str, options: dict[str, Any], signal: Signal, defer: Connected, celery: Callable[..., None]
+) -> None:
+    defer(signal)(receive)
+    celery(broker_url=url)
+    (message,) = found()
+    assert message.id == "deferred_signals.W008"
+    assert all(name in str(message.hint) for name in options)
+    celery(broker_url=url, broker_transport_options=options)
+    assert ids() == []

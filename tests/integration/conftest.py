@@ -28,7 +28,7 @@ from tests.project.databases import database_url
 from tests.project.settings import transport_options
 from tests.services import POSTGRES, absent, listens
 
-from .nodes import LocalWorker
+from .nodes import Broker, LocalWorker
 from .processes import Process, free_port
 from .residents import NODE, dismiss, dismiss_all, is_at_rest, let_stay, made_of, resident
 
@@ -86,6 +86,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBrokerAPr
 def celery_broker(request: pytest.FixtureRequest) -> CeleryTestBroker:
     """Run each test on both brokers; the plugin's list is a set, with another order each day."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=BROKERS)
+def node(request: pytest.FixtureRequest) -> Broker:
+    """Each broker without a worker: for tests that look at what is published."""
+    found: Broker = request.getfixturevalue(f"default_{request.param}_broker")
+    dismiss(found.host_url)
+    return found
 
 
 @pytest.fixture

@@ -114,3 +114,6 @@ DEADLY = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 def signal_number(name: str | int) -> int:
     """Return the number of a signal that is given by name or number."""
     return signal.Signals[name] if isinstance(name, str) else name
+
+
+Broker = LocalRedis | LocalRabbitMQ

@@ -7,21 +7,23 @@ from pathlib import Path
 from django.db import connections
 from django.test import override_settings
 
+from tests.app import told
 from tests.project.celery import app
 from tests.project.databases import database_url
 from tests.project.settings import transport_options
 
 from .conftest import forget_connections, worker_command
-from .nodes import LocalRabbitMQ, LocalRedis
+from .nodes import Broker, LocalRedis
 from .processes import Process
 from .residents import dismiss
-
-Broker = LocalRedis | LocalRabbitMQ
 
 
 @contextmanager
 def published_to(broker: Broker) -> Iterator[None]:
-    """What this process publishes in the block goes to a broker, which is empty at first."""
+    """What this process publishes in the block goes to a broker, which is empty at first.
+
+    What is told of messages in this process is noted meanwhile.
+    """
     url = broker.host_url
     dismiss(url)  # the worker that stays for other tests would take our messages
     broker.clean(*(() if isinstance(broker, LocalRedis) else app.amqp.queues))
@@ -29,9 +31,11 @@ def published_to(broker: Broker) -> Iterator[None]:
         CELERY_BROKER_URL=url, CELERY_BROKER_TRANSPORT_OPTIONS=transport_options(url)
     ):
         forget_connections(app)
+        told.connect()
         try:
             yield
         finally:
+            told.disconnect()
             (app.conf.changes or {}).pop("broker_url", None)
             forget_connections(app)
 

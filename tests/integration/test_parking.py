@@ -9,14 +9,14 @@ import pytest
 from django.test import override_settings
 
 from deferred_signals import receiver, registry
-from tests.app import told
 from tests.app.models import Run
 from tests.app.signals import order_placed
 from tests.project.celery import app
 
 from .conftest import DOCKER
 from .helpers import defer, wait_for_runs
-from .own_worker import Broker, published_to, worker
+from .nodes import Broker
+from .own_worker import published_to, worker
 from .processes import wait_until
 
 pytestmark = [
@@ -28,20 +28,10 @@ OLD = "tests.app.short_waits"
 NEW = "tests.app.short_waits tests.app.told"
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(f"{name}_node", id=name, marks=pytest.mark.xdist_group(name))
-        for name in ("redis", "rabbitmq")
-    ]
-)
-def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    node: Broker = request.getfixturevalue(request.param)
+@pytest.fixture
+def broker(node: Broker) -> Iterator[Broker]:
     with published_to(node):
-        told.connect()
-        try:
-            yield node
-        finally:
-            told.disconnect()
+        yield node
 
 
 def test_message_for_an_unknown_receiver_runs_once_a_worker_that_knows_it_starts(

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from tests.app import told
 from tests.app.models import Run
 from tests.app.signals import order_placed
 from tests.project.celery import app
 
 from .conftest import DOCKER
 from .helpers import wait_for_runs
-from .own_worker import Broker, published_to, worker
+from .nodes import Broker
+from .own_worker import published_to, worker
 from .processes import Process, wait_until
 
 pytestmark = [
@@ -32,20 +32,10 @@ PARKED = "deferred_signals.parked"
 SECONDS = 15.0
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(f"{name}_node", id=name, marks=pytest.mark.xdist_group(name))
-        for name in ("redis", "rabbitmq")
-    ]
-)
-def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    node: Broker = request.getfixturevalue(request.param)
+@pytest.fixture
+def broker(node: Broker) -> Iterator[Broker]:
     with published_to(node):
-        told.connect()
-        try:
-            yield node
-        finally:
-            told.disconnect()
+        yield node
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""A network that misbehaves: a proxy in front of a broker, with faults that a test turns on."""
+
+import contextlib
+import socket
+import threading
+import time
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
+
+
+class Proxy:
+    """Forwards connections to a broker's URL, as `url` names it, until a fault is set.
+
+    Attributes:
+        silent: connections are accepted, and nothing is answered any more.
+        delay: seconds by which each reply is late.
+        cut_after: bytes of the client's after which connections are cut; None: never.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.silent = False
+        self.delay = 0.0
+        self.cut_after: int | None = None
+        parts = urlsplit(url)
+        self._target = parts.hostname or "", parts.port or 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._sockets = [self._server]
+        host = f"127.0.0.1:{self._server.getsockname()[1]}"
+        login = parts.netloc.rpartition("@")[0]
+        self.url = urlunsplit(parts._replace(netloc=f"{login}@{host}" if login else host))
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                self._sockets.append(client)
+                if not self.silent:
+                    server = socket.create_connection(self._target)
+                    self._sockets.append(server)
+                    for function in (self._upwards, self._downwards):
+                        threading.Thread(
+                            target=function, args=(client, server), daemon=True
+                        ).start()
+
+    def _upwards(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(4096):
+                if self.cut_after is not None:
+                    data = data[: self.cut_after]
+                    self.cut_after -= len(data)
+                if not self.silent:
+                    server.sendall(data)
+                if self.cut_after == 0:
+                    break
+        self._end(client, server)
+
+    def _downwards(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(4096):
+                time.sleep(self.delay)
+                if not self.silent:
+                    client.sendall(data)
+        self._end(client, server)
+
+    @staticmethod
+    def _end(*sockets: socket.socket) -> None:
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,287 @@
+"""Faults of the broker at the commit: what a request pays, what is lost, and who is told.
+
+Each test has a Celery app, and so a line to the broker, of its own.
+"""
+
+import logging
+import signal as signals
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+from django.dispatch import Signal
+
+from deferred_signals import events
+from deferred_signals.testing import settings
+from tests.conftest import Connected, deferred
+
+from .nodes import Broker, LocalRabbitMQ
+from .own_app import on_broker, publishing_to
+from .processes import free_port, wait_until
+from .proxy import Proxy
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+#: Seconds that a request may be held up, with what a loaded machine adds.
+BOUND = 1.0 + 0.7
+
+#: Seconds of a commit that does not wait for anything, with the same allowance.
+AT_ONCE = 0.2
+
+
+@dataclass
+class Told:
+    """The ids of messages, as the lifecycle signals tell of them."""
+
+    published: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    causes: list[BaseException | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    seen = Told()
+
+    def published(message: Any, **kwargs: Any) -> None:
+        seen.published.append(message.id)
+
+    def failed(messages: Any, exception: Exception, **kwargs: Any) -> None:
+        seen.failed += [message.id for message in messages]
+        seen.causes.append(exception.__cause__)
+
+    events.message_published.connect(published)
+    events.publish_failed.connect(failed)
+    yield seen
+    events.message_published.disconnect(published)
+    events.publish_failed.disconnect(failed)
+
+
+@pytest.fixture
+def send(defer: Connected) -> Callable[[int], tuple[list[str], float]]:
+    """Send so often in one transaction; gives the messages' ids and the seconds that it took."""
+    signal = Signal()
+
+    @defer(signal, name="tests.faults")
+    def receive(sender: object, **kwargs: Any) -> None:
+        """Nobody works on the queue."""
+
+    def send(count: int) -> tuple[list[str], float]:
+        others: list[str] = []
+        began = time.monotonic()
+        with transaction.atomic():
+            transaction.on_commit(lambda: others.append("before"))
+            ids = [deferred(signal.send(None, number=number))[0].id for number in range(count)]
+            transaction.on_commit(lambda: others.append("after"))
+        took = time.monotonic() - began
+        assert others == ["before", "after"]
+        return ids, took
+
+    return send
+
+
+Send = Callable[[int], tuple[list[str], float]]
+
+
+def assert_open(send: Send, told: Told) -> None:
+    """While the breaker is open, commits wait for nothing and are told at once."""
+    for _ in range(3):
+        ids, took = send(2)
+        assert took < AT_ONCE
+        assert told.failed[-2:] == ids
+
+
+def assert_recovers(
+    send: Send, told: Told, url: str, *, count: int = 2, timeout: float = 20
+) -> None:
+    """Before long, commits publish again, each message once; and none was held up meanwhile."""
+    deadline = time.monotonic() + timeout
+    while True:
+        ids, took = send(count)
+        assert took < BOUND
+        if told.published[-count:] == ids:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    found = Counter(on_broker(url))
+    assert set(ids) <= found.keys()
+    assert set(told.published) <= found.keys()
+    assert max(found.values()) == 1
+
+
+@pytest.fixture(autouse=True)
+def short_cooldown() -> Iterator[None]:
+    with settings(BREAKER_COOLDOWN=0.5):
+        yield
+
+
+@pytest.fixture
+def long_cooldown() -> Iterator[None]:
+    with settings(BREAKER_COOLDOWN=60):
+        yield
+
+
+@pytest.mark.usefixtures("long_cooldown")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:{closed}",
+        "amqp://127.0.0.1:{closed}",
+        "redis://nowhere.invalid",
+        "amqp://nowhere.invalid",
+    ],
+)
+def test_broker_that_is_not_there_fails_no_request(
+    url: str, send: Send, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    with publishing_to(url.format(closed=free_port())):
+        ids, took = send(3)
+        assert took < BOUND
+        assert told.failed == ids
+        assert_open(send, told)
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.message_id for record in errors if hasattr(record, "message_id")] == told.failed
+    assert told.published == []
+
+
+@pytest.mark.usefixtures("long_cooldown")
+def test_broker_that_never_answers_holds_up_one_request_once(
+    node: Broker, send: Send, told: Told
+) -> None:
+    with Proxy(node.host_url) as proxy, publishing_to(proxy.url):
+        proxy.silent = True
+        ids, took = send(3)
+        assert 0.9 < took < BOUND
+        assert told.failed == ids
+        assert isinstance(told.causes[0], TimeoutError)
+        assert_open(send, told)
+
+
+def test_many_requests_at_once_are_held_up_together(node: Broker, send: Send, told: Told) -> None:
+    with Proxy(node.host_url) as proxy, publishing_to(proxy.url) as app:
+        proxy.silent = True
+
+        def request(_: int) -> None:
+            app.set_current()
+            send(1)
+            connections.close_all()
+
+        began = time.monotonic()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(request, range(4)))
+        assert time.monotonic() - began < BOUND
+    assert len(told.failed) == 4
+
+
+def test_broker_whose_every_reply_is_late_is_waited_for_within_bounds(
+    node: Broker, send: Send, told: Told
+) -> None:
+    with Proxy(node.host_url) as proxy, publishing_to(proxy.url):
+        proxy.delay = 0.9
+        _, took = send(3)
+        assert took < BOUND
+        assert_recovers(send, told, node.host_url, timeout=40, count=1)
+
+
+def test_next_broker_of_a_list_takes_over(node: Broker, send: Send, told: Told) -> None:
+    with Proxy(node.host_url) as proxy:
+        proxy.silent = True
+        urls = [
+            f"{node.host_url.partition(':')[0]}://127.0.0.1:{free_port()}",
+            proxy.url,
+            node.host_url,
+        ]
+        with publishing_to(";".join(urls)):
+            assert_recovers(send, told, node.host_url)
+
+
+def test_broker_that_freezes_on_a_live_connection(node: Broker, send: Send, told: Told) -> None:
+    with publishing_to(node.host_url):
+        before, _ = send(2)
+        assert told.published == before
+        node.process.signal(signals.SIGSTOP)
+        try:
+            ids, took = send(3)
+            assert took < BOUND
+            assert told.failed == ids
+            assert_open(send, told)
+        finally:
+            node.process.signal(signals.SIGCONT)
+        assert_recovers(send, told, node.host_url)
+
+
+def test_connection_that_is_cut_amid_a_batch(node: Broker, send: Send, told: Told) -> None:
+    with Proxy(node.host_url) as proxy, publishing_to(proxy.url):
+        send(2)
+        proxy.cut_after = 200_000
+        ids, took = send(1000)
+        assert took < BOUND + 1
+        # What the broker said is known; the rest is told, whether it arrived or not.
+        assert set(told.published) | set(told.failed) >= set(ids)
+        assert set(told.published).isdisjoint(told.failed)
+        assert told.failed
+        proxy.cut_after = None
+        assert_recovers(send, told, node.host_url)
+
+
+def test_broker_that_is_killed_amid_a_batch_comes_back(
+    node: Broker, send: Send, told: Told
+) -> None:
+    with publishing_to(node.host_url):
+        send(2)
+        killer = threading.Timer(0.15, node.process.kill)
+        killer.start()
+        while killer.is_alive():
+            _, took = send(500)
+            assert took < BOUND + 1
+        ids, took = send(2)
+        assert took < BOUND
+        assert told.failed[-2:] == ids
+        node.process.start(timeout=60)
+        on_disk = set(told.published) if isinstance(node, LocalRabbitMQ) else set()
+        told.published.clear()
+        sent_after = wait_for_publishing(send, told)
+        found = Counter(on_broker(node.host_url))
+        assert on_disk | sent_after <= found.keys()  # confirmed means kept
+        assert max(found.values()) == 1
+
+
+def wait_for_publishing(send: Send, told: Told) -> set[str]:
+    wait_until(lambda: send(1)[0] == told.published[-1:], 20, "publishing again")
+    return set(told.published)
+
+
+def test_connection_that_the_broker_closed_meanwhile_costs_no_message(
+    node: Broker, send: Send, told: Told
+) -> None:
+    with publishing_to(node.host_url):
+        send(1)
+        on_broker(node.host_url)
+        node.process.stop()
+        node.process.start(timeout=60)
+        told.published.clear()
+        ids, _ = send(2)
+        assert told.published == ids
+        assert sorted(on_broker(node.host_url)) == sorted(ids)
+
+
+def test_many_threads_publish_over_one_line(node: Broker, send: Send, told: Told) -> None:
+    with publishing_to(node.host_url) as app:
+
+        def request(count: int) -> list[str]:
+            app.set_current()
+            ids = [id_ for _ in range(5) for id_ in send(count)[0]]
+            connections.close_all()
+            return ids
+
+        with ThreadPoolExecutor(6) as pool:
+            ids = [id_ for sent in pool.map(request, [1, 2, 3, 1, 2, 600]) for id_ in sent]
+        lines = [t for t in threading.enumerate() if t.name == "deferred_signals.line" and t.daemon]
+        assert lines
+        assert told.failed == []
+        assert sorted(on_broker(node.host_url)) == sorted(ids)
