@@ -15,7 +15,8 @@ os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 # Once here, instead of in each process that a test starts.
 os.environ["UV_COMPILE_BYTECODE"] = "1"
 
-GROUPS = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
+PROJECT = nox.project.load_toml("pyproject.toml")
+GROUPS = nox.project.dependency_groups(PROJECT, "test")
 
 # Django 6 wants Python 3.12.
 CELLS = [("3.11", "5.2")] + [
@@ -47,3 +48,12 @@ def oldest(session: nox.Session) -> None:
         *session.posargs,
         env={"DATABASE_URL": os.environ.get("POSTGRES_URL")},
     )
+
+
+@nox.session(python="3.11")
+@nox.parametrize("tracer", ["sentry", "opentelemetry", "datadog", "elastic"])
+def traced(session: nox.Session, tracer: str) -> None:
+    """Test with a tracer, which patches what it finds: in an environment of its own."""
+    groups = nox.project.dependency_groups(PROJECT, "test", tracer)
+    session.install("-e", ".", *groups)
+    session.run("pytest", "tests/tracers", *session.posargs, env={"TRACER": tracer})

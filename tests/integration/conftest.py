@@ -28,6 +28,7 @@ from tests.project.databases import database_url
 from tests.project.settings import transport_options
 from tests.services import POSTGRES, absent, listens
 
+from .comparison import comparison  # noqa: F401 - a fixture
 from .nodes import Broker, LocalWorker
 from .processes import Process, free_port
 from .residents import NODE, dismiss, dismiss_all, is_at_rest, let_stay, made_of, resident

@@ -1,0 +1,140 @@
+"""The same messages twice: published by the library, and by hand."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import kombu.pools
+import pytest
+from celery import Celery, current_app
+from django.db import transaction
+from django.dispatch import Signal
+from pytest_celery import CeleryTestBroker
+
+from deferred_signals.message import Message
+from deferred_signals.wire import pack
+from tests.conftest import Connected, Lifecycle
+from tests.project.celery import app as project_app
+
+from .wiretaps import TAPS, Raw, Tap, differences
+
+#: Queues of these tests, and of no worker.
+QUEUE = "faithful"
+OTHER = "faithful.other"
+
+_numbers = count(1)
+
+
+class NeverRuns:
+    """A receiver that is only ever sent to."""
+
+    def __call__(self, sender: object, **kwargs: object) -> None: ...
+
+
+class Comparison:
+    """Receivers, apps that are made for the test, and a broker that can be looked into."""
+
+    def __init__(self, tap: Tap, defer: Connected, lifecycle: Lifecycle) -> None:
+        self.tap = tap
+        self.signal = Signal()
+        self.queues = [QUEUE, OTHER]
+        self._defer = defer
+        self._lifecycle = lifecycle
+        self._apps: list[Celery] = []
+        self._by_hand: dict[str, Mapping[str, Any]] = {}
+
+    def app(self, kind: type[Celery] = Celery, **configuration: Any) -> Celery:
+        """Make an app of the given configuration the current one."""
+        app = kind("faithful", set_as_current=False)
+        usual = {"broker_url": self.tap.url, "task_default_queue": QUEUE}
+        app.conf.update({**usual, **configuration})
+        app.set_current()
+        self._apps.append(app)
+        return app
+
+    def connect(self, by_hand: Mapping[str, Any] | None = None, **options: Any) -> str:
+        """Connect one more receiver to the signal, and return its name.
+
+        Arguments:
+            by_hand: options of `apply_async` for the same; where not given, those of the receiver.
+                A callable takes the number that was sent.
+            options: of the receiver.
+        """
+        name = f"faithful.receiver_{next(_numbers)}"
+        self._defer(self.signal, name=name, **options)(NeverRuns())
+        self._by_hand[name] = options if by_hand is None else by_hand
+        return name
+
+    def send(self, *numbers: int) -> list[Message]:
+        """Send the signal once for each number in one transaction; return what was published."""
+        before = len(self._lifecycle.of("message_published"))
+        with transaction.atomic():
+            for number in numbers:
+                self.signal.send(None, number=number)
+        assert self._lifecycle.of("publish_failed") == []
+        told = [kwargs["message"] for kwargs in self._lifecycle.of("message_published")[before:]]
+        assert [(message.receiver, message.kwargs["number"]) for message in told] == [
+            (name, number) for number in numbers for name in self._by_hand
+        ]
+        return told
+
+    def publish_by_hand(self, messages: Sequence[Message]) -> None:
+        """Publish messages as a project does that has no such library."""
+        for message in messages:
+            task: Any = current_app.tasks[message.receiver]
+            number = message.kwargs["number"]
+            options = self._by_hand[message.receiver].items()
+            task.apply_async(
+                (pack(message),),
+                task_id=message.id,
+                argsrepr="(number)",
+                kwargsrepr="{}",
+                **{name: value(number) if callable(value) else value for name, value in options},
+            )
+
+    def take(self, number: int) -> dict[str, Raw]:
+        """Take all messages off the broker, by their ids, and assert that there are so many."""
+        found = self.tap.take(number, self.queues)
+        assert len(found) == number
+        tags = [raw.tag for raw in found if raw.tag]
+        # Of two messages with one tag, kombu forgets one when a worker takes the other.
+        assert len(set(tags)) == len(tags)
+        return {raw.id: raw for raw in found}
+
+    def compare(self) -> list[Raw]:
+        """Send thrice in one transaction, publish the same by hand, and assert that all is the same.
+
+        Returns:
+            What the library published, in the order of the sends.
+        """
+        messages = self.send(1, 2, 3)
+        ours = self.take(len(messages))
+        self.publish_by_hand(messages)
+        assert_same(ours, self.take(len(messages)))
+        return [ours[message.id] for message in messages]
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        project_app.set_current()
+        for app in self._apps:
+            app.close()
+        self.tap.close(self.queues)
+        kombu.pools.reset()
+
+
+def assert_same(ours: Mapping[str, Raw], by_hand: Mapping[str, Raw]) -> None:
+    """Assert that messages are the same, field by field."""
+    assert ours.keys() == by_hand.keys()
+    found = {id_: differences(raw.fields, by_hand[id_].fields) for id_, raw in ours.items()}
+    assert not any(found.values()), found
+
+
+@pytest.fixture
+def comparison(
+    celery_broker: CeleryTestBroker, defer: Connected, lifecycle: Lifecycle
+) -> Iterator[Comparison]:
+    """Compares on a real broker, which is empty at first."""
+    url = celery_broker.config()["host_url"]
+    comparison = Comparison(TAPS[url.partition(":")[0]](url), defer, lifecycle)
+    yield comparison
+    comparison.close()
