@@ -113,6 +113,7 @@ class Options:
     actions: frozenset[str] = frozenset({"post_add", "post_remove", "post_clear"})
     opt_in: bool = False
     using: str | None = None
+    coalesce: bool | Call = False
     schema: type | None = None
     version: int = 1
     upgrade: Call | None = None

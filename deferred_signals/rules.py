@@ -38,6 +38,12 @@ def _callable_or_none(name: str, value: object) -> Callable[..., Any] | None:
     return value
 
 
+def _flag_or_callable(name: str, value: object) -> Any:
+    if not isinstance(value, bool) and not callable(value):
+        raise _wrong(name, value, "True, False or a callable of (sender, **kwargs)")
+    return value
+
+
 def _text_or_none(name: str, value: object) -> str | None:
     if value is not None and not (isinstance(value, str) and value):
         raise _wrong(name, value, "a name")
@@ -167,6 +173,7 @@ RULES: dict[str, Callable[[str, Any], Any]] = {
     "actions": _actions,
     "opt_in": _flag,
     "using": _text_or_none,
+    "coalesce": _flag_or_callable,
     "version": _version,
     "upgrade": _callable_or_none,
     "retry": _retry,

@@ -3,6 +3,9 @@
 Django's own ``run_on_commit`` is the buffer, so savepoints and rollbacks are Django's too. Sends
 that follow one another under the same savepoints share one hook, which publishes them in one
 batch.
+
+Messages to be coalesced are the exception. Which of them survive is known only when Django has
+run the hooks of all that do, so they leave from one more hook behind those.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
 from deferred_signals import conf
+from deferred_signals.sending.coalesce import coalesced
 from deferred_signals.sending.testcase import defer_in_testcase, in_testcase
 from deferred_signals.sending.ways import current_way
 
@@ -22,17 +26,24 @@ if TYPE_CHECKING:
     from deferred_signals.sending.outgoing import Outgoing
     from deferred_signals.sending.ways import Way
 
-__all__ = ["Flush", "defer"]
+__all__ = ["Flush", "Tail", "defer"]
 
 
 class Flush:
-    """The hook on a transaction: what it gathered leaves when the transaction is committed."""
+    """The hook on a transaction: what it gathered leaves when the transaction is committed.
+
+    Attributes:
+        way: where it leaves to.
+        done: it has been called.
+        tail: the hook that waits for those of its messages that are to be coalesced, if any are.
+    """
 
     def __init__(self, way: Way) -> None:
         # Django logs the name of a robust hook that fails, and instances have none.
         self.__qualname__ = type(self).__qualname__
         self.way = way
         self.done = False
+        self.tail: Tail | None = None
         self._gathered: list[Outgoing] = []
 
     def add(self, outgoing: Outgoing) -> None:
@@ -43,7 +54,41 @@ class Flush:
         """Let go what was gathered."""
         self.done = True
         gathered, self._gathered = self._gathered, []
-        self.way.leave(gathered)
+        if self.tail is not None:
+            gathered = self.tail.take(gathered)
+        if gathered:
+            self.way.leave(gathered)
+
+
+class Tail:
+    """The hook behind all flushes of a transaction: what is to be coalesced leaves from here.
+
+    A flush that Django calls has survived, and so have its messages. As a later flush stands
+    behind a tail, a transaction may hold several; the last one lets go what all were given.
+
+    Attributes:
+        way: where it leaves to.
+        survivors: the messages that it was given, and those before it in the same transaction.
+        is_last: no other tail stands behind it.
+    """
+
+    def __init__(self, way: Way, survivors: list[Outgoing]) -> None:
+        self.__qualname__ = type(self).__qualname__
+        self.way = way
+        self.survivors = survivors
+        self.is_last = True
+
+    def take(self, gathered: list[Outgoing]) -> list[Outgoing]:
+        """Keep the messages that are to be coalesced, and give back the others."""
+        self.survivors += [item for item in gathered if item.coalesce_key is not None]
+        return [item for item in gathered if item.coalesce_key is None]
+
+    def __call__(self) -> None:
+        """Let go what survived, merged."""
+        if self.is_last and self.survivors:
+            merged = coalesced(self.survivors)
+            self.survivors.clear()
+            self.way.leave(merged)
 
 
 def defer(outgoing: Outgoing, *, immediate: bool) -> None:
@@ -64,7 +109,7 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
         if way.local and in_testcase(connection):
             defer_in_testcase(connection, outgoing, way.leave)
         else:
-            _hook(connection, way).add(outgoing)
+            _gather(connection, way, outgoing)
     elif connection.get_autocommit():
         way.leave([outgoing])
     else:
@@ -75,19 +120,50 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
         )
 
 
-def _hook(connection: BaseDatabaseWrapper, way: Way) -> Flush:
-    """The hook that the next message belongs to: the last one, if nothing came between."""
-    pending = connection.run_on_commit
-    if pending and not in_testcase(connection):
-        savepoints, last, *_ = pending[-1]
-        if (
-            isinstance(last, Flush)
-            and not last.done
-            and last.way is way
-            and savepoints == set(connection.savepoint_ids)
-        ):
-            return last
-    hook = Flush(way)
-    robust = not (way.raises and conf.current().EAGER_PROPAGATES)
+def _gather(connection: BaseDatabaseWrapper, way: Way, outgoing: Outgoing) -> None:
+    """Add a message to the last hook, if nothing came between; else to a new one."""
+    flush = _open_flush(connection, way)
+    if flush is None:
+        flush = Flush(way)
+        flush.add(outgoing)
+        _register(connection, flush)
+    else:
+        flush.add(outgoing)
+    if outgoing.coalesce_key is not None:
+        flush.tail = _last_tail(connection, way)
+
+
+def _open_flush(connection: BaseDatabaseWrapper, way: Way) -> Flush | None:
+    """The last hook but for a tail, where the next message may join it."""
+    if in_testcase(connection):  # captureOnCommitCallbacks() counts hooks
+        return None
+    for savepoints, hook, *_ in reversed(connection.run_on_commit[-2:]):
+        if isinstance(hook, Flush):
+            same = hook.way is way and savepoints == set(connection.savepoint_ids)
+            return hook if same and not hook.done else None
+        if not isinstance(hook, Tail):
+            return None
+    return None
+
+
+def _last_tail(connection: BaseDatabaseWrapper, way: Way) -> Tail:
+    """The tail behind all other hooks: the one that is there, or a new one."""
+    hooks = (hook for _, hook, *_ in reversed(connection.run_on_commit))
+    before = next((hook for hook in hooks if isinstance(hook, Tail) and hook.way is way), None)
+    if before is not None and connection.run_on_commit[-1][1] is before:
+        return before
+    tail = Tail(way, [] if before is None else before.survivors)
+    _register(connection, tail)
+    # It must outlive the savepoints that are open now: an earlier flush may. Django has no way to
+    # say so, so this alters the set that it looks at when a savepoint is rolled back.
+    for savepoints, hook, *_ in connection.run_on_commit[-1:]:
+        if hook is tail:
+            savepoints.clear()
+            if before is not None:
+                before.is_last = False
+    return tail
+
+
+def _register(connection: BaseDatabaseWrapper, hook: Flush | Tail) -> None:
+    robust = not (hook.way.raises and conf.current().EAGER_PROPAGATES)
     transaction.on_commit(hook, using=connection.alias, robust=robust)
-    return hook

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from deferred_signals.message import Message
 
 __all__ = ["Outgoing"]
@@ -19,8 +21,10 @@ class Outgoing:
         message: what is sent.
         wire: the same as it travels, encoded once.
         options: of ``apply_async``: queue, priority, countdown and the like.
+        coalesce_key: messages of one transaction with equal keys become one; None: it stays alone.
     """
 
     message: Message
     wire: str
     options: dict[str, Any]
+    coalesce_key: Hashable = None

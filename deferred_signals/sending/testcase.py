@@ -15,6 +15,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from deferred_signals.sending.coalesce import coalesced
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -94,4 +96,4 @@ class _Watch:
             self._connection.execute_wrappers.remove(self)
             gathered, self.gathered = self.gathered, []
             if gathered:
-                self._leave([outgoing for _, outgoing in gathered])
+                self._leave(coalesced([outgoing for _, outgoing in gathered]))
