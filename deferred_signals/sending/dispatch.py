@@ -23,6 +23,7 @@ from deferred_signals.message import Message
 from deferred_signals.muting import is_muted
 from deferred_signals.rules import RULES
 from deferred_signals.running.current import current_message
+from deferred_signals.sending.coalesce import key_of
 from deferred_signals.sending.commit import defer
 from deferred_signals.sending.outgoing import Outgoing
 from deferred_signals.sending.prepare import encode_kwargs, encode_sender
@@ -46,7 +47,8 @@ class Deferred:
     """What ``send()`` gives for a deferred receiver.
 
     Attributes:
-        id: the message's id, through all its attempts.
+        id: the message's id, through all its attempts. Sends that ``coalesce`` made one leave
+            the last one's id.
         receiver: the receiver's name.
     """
 
@@ -96,7 +98,12 @@ def dispatch(
             f"with exclude=."
         )
     defer(
-        Outgoing(message, wire, _publish_options(options, sender, kwargs)),
+        Outgoing(
+            message,
+            wire,
+            _publish_options(options, sender, kwargs),
+            key_of(receiver, signal, sender, kwargs),
+        ),
         immediate=entry.immediate,
     )
     return Deferred(message.id, receiver.name)
