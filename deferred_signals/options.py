@@ -89,7 +89,6 @@ CONNECT_OPTIONS = frozenset({"sender", "weak", "dispatch_uid"})
 #: Options whose part of the library is still to come, with the values that ask for nothing.
 NOT_YET: dict[str, tuple[object, ...]] = {
     "chunk_size": (1,),
-    "coalesce": (False,),
 }
 NEEDS_OUTBOX: dict[str, object] = {"atomic": False, "durable": False, "ordered_by": None}
 

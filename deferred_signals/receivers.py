@@ -27,6 +27,7 @@ from deferred_signals.options import CONNECT_OPTIONS, Options, ReceiverOptions, 
 from deferred_signals.running import parked  # noqa: F401 - its task is one that every worker knows
 from deferred_signals.running.tasks import declare
 from deferred_signals.schemas import check_receiver
+from deferred_signals.sending.coalesce import check_coalesce
 from deferred_signals.sending.dispatch import dispatch
 from deferred_signals.serialization import codec_for
 
@@ -213,6 +214,8 @@ def _checked(
     for signal in signals:
         _check_signal(name, signal)
     entries = [catalogue.check(signal, opt_in=options.opt_in) for signal in signals]
+    for signal, entry in zip(signals, entries, strict=True):
+        check_coalesce(name, options, signal, entry)
     if not accepts_kwargs(function):
         raise InvalidReceiver(
             f"{name!r} must accept **kwargs, as every signal receiver: senders add arguments."

@@ -65,7 +65,11 @@ class Transactions(RuleBasedStateMachine):
         if self.blocks:
             self.blocks[-1][2].append(entry)
         else:
-            self.expected.append(entry)
+            self.commit([entry])
+
+    def commit(self, entries: list[Entry]) -> None:
+        """Note in the model what is committed together."""
+        self.expected.extend(entries)
 
     @rule()
     def send(self) -> None:
@@ -128,7 +132,7 @@ class Transactions(RuleBasedStateMachine):
         if self.blocks:
             self.blocks[-1][2].extend(waiting)
         else:
-            self.expected.extend(waiting)
+            self.commit(waiting)
 
     @invariant()
     def what_happened_is_what_was_expected(self) -> None:
@@ -172,7 +176,7 @@ class InATestCase(Transactions):
         if self.is_open():
             self.blocks[-1][2].append(entry)
         else:
-            self.expected.append(entry)
+            self.commit([entry])
 
     def is_open(self) -> bool:
         return any(has_savepoint for _, has_savepoint, _ in self.blocks)
@@ -190,7 +194,7 @@ class InATestCase(Transactions):
         if self.is_open():
             self.blocks[-1][2].extend(waiting)
         else:
-            self.expected.extend(waiting)
+            self.commit(waiting)
 
 
 @pytest.mark.django_db

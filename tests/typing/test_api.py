@@ -79,6 +79,7 @@ def only_for_type_checkers() -> Iterator[None]:
         actions=("post_add",),
         opt_in=True,
         using="default",
+        coalesce=True,
         schema=Placed,
         version=2,
         upgrade=lambda version, kwargs: kwargs,
