@@ -91,6 +91,14 @@ def leaves_a_row(sender: object, number: int, **kwargs: Any) -> None:
     leave(number=number, parent=os.getppid())
 
 
+@alone(coalesce=True)
+def is_coalesced(
+    sender: object, instance: Order, number: int, changes: dict[str, Any], **kwargs: Any
+) -> None:
+    """Leave a row for all sends of a transaction that tell of one order."""
+    leave(order=instance.pk, number=number, changes=changes)
+
+
 @alone()
 async def leaves_a_row_async(sender: object, number: int, **kwargs: Any) -> None:
     """Run once, in an event loop."""

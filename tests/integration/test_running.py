@@ -18,6 +18,7 @@ from tests.app.fault_receivers import (
     asks_for_later,
     compares,
     exits,
+    is_coalesced,
     is_not_wanted,
     leaves_a_row,
     leaves_a_row_async,
@@ -58,6 +59,27 @@ def test_receiver_runs_after_the_commit_and_not_after_a_rollback(
     assert ran == {committed: 1, kept: 3, at_once: 5}
     assert len(runs()) == 3
     assert {run.payload["parent"] for run in runs()} == {celery_setup.worker.container.process.pid}
+
+
+def test_sends_that_are_coalesced_run_once_over_what_was_committed(
+    celery_setup: CeleryTestSetup,
+) -> None:
+    orders = [Order.objects.create(), Order.objects.create()]
+    last = []
+    with transaction.atomic():
+        for order in orders:
+            defer(is_coalesced, instance=order, number=1, changes={"a": (1, 2)})
+            with transaction.atomic():
+                defer(is_coalesced, instance=order, number=2, changes={"a": (2, 3)})
+                transaction.set_rollback(True)
+            with transaction.atomic():
+                last += [defer(is_coalesced, instance=order, number=3, changes={"b": (1, 2)})]
+    wait_for_runs(2)
+    assert_nothing_left(celery_setup)
+    ran = sorted(runs(), key=lambda run: run.payload["order"])
+    told = {"number": 3, "changes": {"a": [1, 2], "b": [1, 2]}}
+    assert [run.payload for run in ran] == [{"order": order.pk, **told} for order in orders]
+    assert [run.message_id for run in ran] == last
 
 
 def test_kwargs_arrive_equal_to_those_that_were_sent(celery_setup: CeleryTestSetup) -> None:
