@@ -12,8 +12,7 @@ from deferred_signals import conf, registry
 from deferred_signals.errors import ConfigurationError
 from deferred_signals.inspection import Findings, inspect_receiver
 from deferred_signals.options import policy_of
-from deferred_signals.running.facts import CeleryFacts, celery_facts
-from deferred_signals.running.tasks import always_eager
+from deferred_signals.running.facts import CeleryFacts, always_eager, celery_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,11 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field, fields
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from deferred_signals.amounts import as_seconds
 from deferred_signals.errors import ConfigurationError, InvalidPolicy
@@ -59,8 +61,7 @@ class Settings:
     MAX_REDELIVERIES: int = 10
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """What is wrong with one key of the setting, and what to do about it."""
 
     key: str
@@ -71,15 +72,16 @@ class Problem:
 def current() -> Settings:
     """The settings in force, also inside ``override_settings``.
 
+    They are read anew when Django's ``setting_changed`` tells of a change. A plain assignment to an
+    attribute of Django's settings tells nobody.
+
     Raises:
         ConfigurationError: the setting has an unknown key or a value of the wrong type.
     """
-    global _read  # noqa: PLW0603 - the cache of one value, replaced as a whole
-    raw = getattr(django_settings, NAME, None)
-    seen, settings = _read
-    if settings is None or raw is not seen:
-        settings = _parse(raw)
-        _read = raw, settings
+    global _current  # noqa: PLW0603 - the cache of one value, replaced as a whole
+    settings = _current
+    if settings is None:
+        settings = _current = _parse(getattr(django_settings, NAME, None))
     return settings
 
 
@@ -99,7 +101,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Known names: {', '.join(known)}."
 
 
-_read: tuple[object, Settings | None] = None, None
+#: What `current` read; Django says when it has to be read anew.
+_current: Settings | None = None
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **_kwargs: object) -> None:
+    global _current  # noqa: PLW0603 - the cache of one value, replaced as a whole
+    if setting == NAME:
+        _current = None
 
 
 def _parse(raw: object) -> Settings:

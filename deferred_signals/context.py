@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings as django_settings
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
@@ -70,7 +71,7 @@ class Language(Carrier):
     def take(self) -> str | None:
         """The language's code."""
         language = translation.get_language()
-        return None if language == _default_language() else language
+        return None if language == django_settings.LANGUAGE_CODE else language
 
     def restore(self, value: Any) -> AbstractContextManager[Any]:
         """Activate it."""
@@ -141,12 +142,11 @@ def taken() -> dict[str, Any]:
         try:
             carrier = _carrier(path)
             value = carrier.take()
-            json.dumps(value, allow_nan=False)
+            if value is not None:
+                _check(value)
+                found[carrier.key] = value
         except Exception:
             logger.exception("Context carrier %s failed at send; its context is left out", path)
-            continue
-        if value is not None:
-            found[carrier.key] = value
     return found
 
 
@@ -176,13 +176,11 @@ def _restored_by(path: str, context: dict[str, Any]) -> Iterator[None]:
             logger.exception("Context carrier %s failed after the run", path)
 
 
+#: Raises where a value is not of JSON's own types.
+_check = json.JSONEncoder(allow_nan=False).encode
+
+
 @cache
 def _carrier(path: str) -> Carrier:
     carrier: Carrier = import_string(path)()
     return carrier
-
-
-def _default_language() -> str:
-    from django.conf import settings  # noqa: PLC0415 - this module's `conf` is another
-
-    return str(settings.LANGUAGE_CODE)

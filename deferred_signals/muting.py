@@ -67,9 +67,10 @@ class muted:  # noqa: N801 - used like a function, as `contextlib.suppress` is
 
 def is_muted(receiver: Receiver, signal: Signal) -> bool:
     """Whether a send of the signal is not to be deferred to the receiver, here and now."""
-    return any(
+    blocks = _muted.get()
+    return bool(blocks) and any(
         not targets or any(_means(target, receiver, signal) for target in targets)
-        for targets in _muted.get()
+        for targets in blocks
     )
 
 

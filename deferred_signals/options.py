@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from deferred_signals import conf
@@ -86,6 +87,18 @@ class ReceiverOptions(TypedDict, total=False):
 #: Options of ``Signal.connect``: they belong to one connection, not to the receiver.
 CONNECT_OPTIONS = frozenset({"sender", "weak", "dispatch_uid"})
 
+#: Options that go with each message, as in ``apply_async``.
+PUBLISH_OPTIONS = (
+    "queue",
+    "priority",
+    "countdown",
+    "expires",
+    "time_limit",
+    "soft_time_limit",
+    "headers",
+    "compression",
+)
+
 #: Options whose part of the library is still to come, with the values that ask for nothing.
 NOT_YET: dict[str, tuple[object, ...]] = {
     "chunk_size": (1,),
@@ -143,6 +156,27 @@ class Options:
                 f"soft_time_limit is {self.soft_time_limit:g} s, more than time_limit, "
                 f"{self.time_limit:g} s. Make it the smaller of the two."
             )
+
+    @cached_property
+    def snapshot_names(self) -> frozenset[str]:
+        """The kwargs that ``snapshot=`` names; where it is True, the receiver's codec sees to all."""
+        return frozenset() if isinstance(self.snapshot, bool) else self.snapshot
+
+    @cached_property
+    def publish_values(self) -> dict[str, Any]:
+        """What ``apply_async`` is told about every message."""
+        found = {name: getattr(self, name) for name in PUBLISH_OPTIONS}
+        return {
+            name: value
+            for name, value in found.items()
+            if value is not None and not callable(value)
+        }
+
+    @cached_property
+    def publish_callables(self) -> dict[str, Call]:
+        """What gives the other options of ``apply_async``, for each send anew."""
+        found = {name: getattr(self, name) for name in PUBLISH_OPTIONS}
+        return {name: value for name, value in found.items() if callable(value)}
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:

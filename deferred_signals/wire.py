@@ -57,7 +57,7 @@ def unpack(payload: object) -> Message:
     except DecodeError as error:
         error.payload = payload
         raise
-    if any(map(is_too_deep, (*message.kwargs.values(), message.sender, message.context))):
+    if is_too_deep(*message.kwargs.values(), message.sender, message.context):
         raise DecodeError("A payload is nested deeper than any that is sent.", payload)
     return message
 

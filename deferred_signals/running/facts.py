@@ -1,17 +1,18 @@
-"""What the system checks ask about Celery as the project configured it."""
+"""What the library asks about Celery as the project configured it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from celery import current_app
+from celery.app import app_or_default
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
-__all__ = ["CeleryFacts", "celery_facts"]
+__all__ = ["CeleryFacts", "always_eager", "celery_facts"]
 
 
-@dataclass(frozen=True)
-class CeleryFacts:
+class CeleryFacts(NamedTuple):
     """Facts about the Celery app.
 
     Attributes:
@@ -33,15 +34,47 @@ class CeleryFacts:
 
 def celery_facts() -> CeleryFacts:
     """The facts, of the current app."""
-    settings = current_app.conf
+    app = app_or_default()
+    settings = app.conf
     accepted = {str(item) for item in settings.accept_content}
     url: Any = settings.broker_write_url or settings.broker_url or "amqp://"
     options = settings.broker_transport_options or {}
     return CeleryFacts(
-        configured=current_app.main != "default",
+        configured=app.main != "default",
         transport=str(url[0] if isinstance(url, (list, tuple)) else url).partition(":")[0],
         accepts_pickle=bool(accepted & {"pickle", "application/x-python-serialize"}),
         visibility_timeout=options.get("visibility_timeout"),
         time_limit=settings.task_time_limit,
         transport_options=frozenset(name for name, value in options.items() if value is not None),
     )
+
+
+def always_eager() -> bool:
+    """Whether Celery's own switch for tests is on, in Django's settings or the app's.
+
+    Each send asks this, and Celery looks for a setting in all its maps, under every name that it
+    ever had. So the answer is kept while what code set in those maps is the same, and Django's
+    ``setting_changed`` tells of no change.
+    """
+    global _always_eager  # noqa: PLW0603 - the cache of one value, replaced as a whole
+    settings: Any = app_or_default().conf
+    seen, answer = _always_eager
+    if seen != settings.maps:
+        answer = bool(
+            settings.task_always_eager
+            or getattr(django_settings, "CELERY_TASK_ALWAYS_EAGER", False)
+        )
+        # The first map is what code set, like `app.conf.task_always_eager = True`.
+        changes, *others = settings.maps
+        _always_eager = [dict(changes), *others], answer
+    return answer
+
+
+#: The maps that were looked through, and what was found.
+_always_eager: tuple[list[Any], bool] = [], False
+
+
+@receiver(setting_changed)
+def _forget(**_kwargs: object) -> None:
+    global _always_eager  # noqa: PLW0603 - the cache of one value, replaced as a whole
+    _always_eager = [], False

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from billiard import current_process
 from celery import current_app, shared_task
 from celery.exceptions import Ignore, Reject, Retry
-from django.conf import settings as django_settings
 
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError, Discard, InvalidReceiver, RedeliveredTooOften
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from deferred_signals.registry import Receiver
 
 __all__ = [
-    "always_eager",
     "argsrepr",
     "declare",
     "publish_next",
@@ -81,13 +79,6 @@ def declare(receiver: Receiver) -> None:
 def task_of(name: str) -> Task[Any, Any]:
     """The task of a receiver, on the current app."""
     return current_app.tasks[name]
-
-
-def always_eager() -> bool:
-    """Whether Celery's own switch for tests is on, in Django's settings or the app's."""
-    if getattr(django_settings, "CELERY_TASK_ALWAYS_EAGER", False):
-        return True
-    return bool(current_app.conf.task_always_eager)
 
 
 def argsrepr(message: Message) -> str:

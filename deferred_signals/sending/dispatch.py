@@ -166,20 +166,12 @@ def _depth(receiver: Receiver) -> int:
 
 def _publish_options(options: Options, sender: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """What ``apply_async`` is told about this message."""
-    found: dict[str, Any] = {
-        "queue": options.queue,
-        "priority": options.priority,
-        "countdown": options.countdown,
-        "expires": options.expires,
-    }
-    for name, value in found.items():
-        if callable(value):
-            found[name] = RULES[name](name, value(sender, **kwargs))
-    found["queue"] = found["queue"] or conf.current().QUEUE
-    found |= {
-        "time_limit": options.time_limit,
-        "soft_time_limit": options.soft_time_limit,
-        "headers": options.headers,
-        "compression": options.compression,
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    found = dict(options.publish_values)
+    for name, ask in options.publish_callables.items():
+        value = RULES[name](name, ask(sender, **kwargs))
+        if value is not None:
+            found[name] = value
+    queue = conf.current().QUEUE
+    if queue is not None:
+        found.setdefault("queue", queue)
+    return found

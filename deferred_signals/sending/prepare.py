@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from deferred_signals.catalogue import Entry
     from deferred_signals.conditions import Changes
-    from deferred_signals.options import Options
     from deferred_signals.registry import Receiver
     from deferred_signals.serialization.snapshot import State
 
@@ -65,24 +64,31 @@ def encode_kwargs(
     options = receiver.options
     if options.schema is not None:
         check_kwargs(_name(receiver, signal), options.schema, kwargs)
-    sent = {name: value for name, value in kwargs.items() if name not in options.exclude}
+    sent = dict(kwargs)
+    for name in options.exclude:
+        sent.pop(name, None)
     if entry.extract is not None:
         sent = entry.extract(sent)
     if changes:
         sent["changes"] = changes
     if options.capture is not None:
         sent |= _captured(receiver, options.capture(sender, **kwargs))
-    sent = {name: _marked(receiver, name, value) for name, value in sent.items()}
+    sent = {
+        name: value if type(value) in _UNMARKED else _marked(receiver, name, value)
+        for name, value in sent.items()
+    }
     for name in conf.current().SENSITIVE.intersection(sent):
         raise SerializationError(
             f"{_name(receiver, signal)}: kwarg {name!r} has the name of a secret, and a message is "
             f"kept by the broker. Leave it out with exclude=({name!r},), or take the name out of "
             f"DEFERRED_SIGNALS['SENSITIVE']."
         )
-    with suppress(Unencodable, RecursionError):
+    try:
         encoded = receiver.codec.encode_values(sent)
-        if not any(map(is_too_deep, encoded.values())):
-            return encoded
+    except (Unencodable, RecursionError):
+        encoded = None
+    if encoded is not None and not is_too_deep(*encoded.values()):
+        return encoded
     return {name: _encoded(receiver, signal, name, value) for name, value in sent.items()}
 
 
@@ -94,26 +100,28 @@ def _encoded(receiver: Receiver, signal: Signal, name: str, value: Any) -> Any:
         raise _unencodable(receiver, signal, name, error) from None
 
 
+#: Types that need no mark, and are most of what is sent.
+_UNMARKED = frozenset({type(None), bool, int, float, str})
+
+
 def _marked(receiver: Receiver, name: str, value: Any) -> Any:
     """A value with the mark that says how much of it travels."""
     options = receiver.options
     value = unwrapped(value)
     if isinstance(value, QuerySet):
         return SomeRows(value) if name in receiver.parameters else value
+    if not isinstance(value, (Model, Snapshot)):
+        return value
+    row = value.row if isinstance(value, Snapshot) else value
     if isinstance(value, Snapshot):
-        value = Snapshot(value.row, value.state, options.exclude_fields)
-    elif isinstance(value, Model) and name in _snapshot_names(options):
-        state: State = "saved" if is_saved(value) else "unsaved"
-        value = Snapshot(value, state, options.exclude_fields)
-    if name == "instance" and options.carry and isinstance(value, (Model, Snapshot)):
-        carried = dict(_carried(value.row if isinstance(value, Snapshot) else value, options.carry))
+        value = Snapshot(row, value.state, options.exclude_fields)
+    elif name in options.snapshot_names:
+        state: State = "saved" if is_saved(row) else "unsaved"
+        value = Snapshot(row, state, options.exclude_fields)
+    if options.carry and name == "instance":
+        carried = dict(_carried(row, options.carry))
         return Carrying(value, carried) if carried else value
     return value
-
-
-def _snapshot_names(options: Options) -> frozenset[str]:
-    """The kwargs that ``snapshot=`` names; where it is True, the receiver's codec sees to all."""
-    return frozenset() if isinstance(options.snapshot, bool) else options.snapshot
 
 
 def _carried(row: Model, paths: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deferred_signals import conf
 from deferred_signals.running.eager import run_all
-from deferred_signals.running.tasks import always_eager
+from deferred_signals.running.facts import always_eager
 from deferred_signals.sending.publisher import publish
 
 if TYPE_CHECKING:

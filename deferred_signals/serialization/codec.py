@@ -66,7 +66,9 @@ class Codec:
     def __init__(self, parent: Codec | None = None) -> None:
         self._parent = parent
         self._by_type: dict[type, Encoder] = {}
-        self._by_rule: list[tuple[Callable[[Any], bool], Encoder]] = []
+        self._by_rule: list[tuple[Callable[[type], bool], Encoder]] = []
+        #: What the rules, being asked once for each type, said.
+        self._ruled: dict[type, Encoder | None] = {}
         self._by_tag: dict[str, Decoder] = {}
         self._plain_by_tag: dict[str, Callable[[Any], Any]] = {}
         if parent is not None:
@@ -102,13 +104,14 @@ class Codec:
     def add_encoder(self, kind: type, encode: Encoder, *, subclasses: bool = False) -> None:
         """As one half of `add`, for an encoder that gives the finished JSON form."""
         if subclasses:
-            self.add_rule(lambda value: isinstance(value, kind), encode)
+            self.add_rule(lambda found: issubclass(found, kind), encode)
         else:
             self._by_type[kind] = encode
 
-    def add_rule(self, applies: Callable[[Any], bool], encode: Encoder) -> None:
-        """As `add_encoder`, for values that a rule tells; rules are asked in their order."""
+    def add_rule(self, applies: Callable[[type], bool], encode: Encoder) -> None:
+        """As `add_encoder`, for types that a rule tells; rules are asked in their order."""
         self._by_rule.append((applies, encode))
+        self._ruled.clear()
 
     def add_decoder(self, tag: str, decode: Callable[[Any], Any]) -> None:
         """As the other half of `add`; the decoder gets the decoded payload."""
@@ -244,13 +247,18 @@ class Codec:
 
     def _encoder_of(self, value: object) -> Encoder:
         """The encoder of a value whose type this codec itself does not list."""
-        for applies, encode in self._by_rule:
-            if applies(value):
-                return encode
+        kind = type(value)
+        try:
+            encode = self._ruled[kind]
+        except KeyError:
+            found = (encode for applies, encode in self._by_rule if applies(kind))
+            encode = self._ruled[kind] = next(found, None)
+        if encode is not None:
+            return encode
         parent = self._parent
         if parent is None:
             raise Unencodable(value)
-        return parent._by_type.get(type(value)) or parent._encoder_of(value)  # noqa: SLF001 - of its own class
+        return parent._by_type.get(kind) or parent._encoder_of(value)  # noqa: SLF001 - of its own class
 
     def _decoder_of(self, tag: str) -> Decoder | None:
         found = self._by_tag.get(tag)

@@ -13,22 +13,26 @@ __all__ = ["decode_dict", "encode_dict", "encode_list", "is_too_deep"]
 #: what one can encode, the other must be able to decode.
 MAX_NESTING = 100
 
+_HOLDERS = frozenset({dict, list})
 
-def is_too_deep(form: Any) -> bool:
-    """Whether more dicts and lists are inside one another than `MAX_NESTING`.
 
-    >>> is_too_deep({"lines": [[1], [2]]})
+def is_too_deep(*forms: Any) -> bool:
+    """Whether more dicts and lists are inside one another, in one of the forms, than `MAX_NESTING`.
+
+    >>> is_too_deep({"lines": [[1], [2]]}, 7)
     False
     """
-    level = [form]
-    for _ in range(MAX_NESTING + 1):
-        level = [item for item in level if type(item) in {dict, list}]
-        if not level:
+    holders = [form for form in forms if type(form) in _HOLDERS]
+    for _ in range(MAX_NESTING):
+        if not holders:
             return False
-        level = [
-            inner for item in level for inner in (item.values() if type(item) is dict else item)
+        holders = [
+            inner
+            for item in holders
+            for inner in (item.values() if type(item) is dict else item)
+            if type(inner) in _HOLDERS
         ]
-    return True
+    return bool(holders)
 
 
 def encode_list(value: list[Any], codec: Codec) -> list[Any]:

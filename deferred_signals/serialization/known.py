@@ -35,7 +35,7 @@ _registered: dict[str, Any] = {}
 def install(codec: Codec) -> None:
     """Teach a codec the registered types, and to refuse others with the remedy."""
     teach(codec)
-    codec.add_rule(lambda value: is_own(type(value)), _refuse)
+    codec.add_rule(is_own, _refuse)
 
 
 def register(codec: Codec, kind: type) -> None:

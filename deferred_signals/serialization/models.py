@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -33,8 +34,9 @@ def is_saved(row: Model) -> bool:
     return row.pk is not None and not row._state.adding and row._state.db is not None
 
 
+@cache
 def label_of(model: type[Model]) -> str:
-    """The label of a model class that the app registry finds again."""
+    """The label of a model class that the app registry finds again: asked once, as models stay."""
     label = model._meta.label
     try:
         found = apps.get_model(label)

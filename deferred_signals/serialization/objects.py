@@ -107,9 +107,8 @@ def _encode_exception(value: BaseException, codec: Codec) -> Any:
     return {"$exception": [codec.encode_any(part) for part in (name, message, text)]}
 
 
-def _is_anonymous(value: object) -> bool:
+def _is_anonymous(kind: type) -> bool:
     # By name: the module cannot be imported before the app registry is ready.
-    kind = type(value)
     return kind.__name__ == "AnonymousUser" and kind.__module__ == "django.contrib.auth.models"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MethodType
-from typing import TYPE_CHECKING, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
 
 from django.core.exceptions import ValidationError
 from django.db import connections
@@ -123,7 +123,7 @@ def _decode_row(parts: Any) -> _Row:
     return _Row(model_of(label), state, alias, fields)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Row(Pending):
     """A decoded snapshot; the model's own code runs when it is completed."""
 
@@ -163,8 +163,7 @@ def _refuse_save(row: Model, *args: Any, update_fields: Any = None, **kwargs: An
     type(row).save(row, *args, update_fields=update_fields, **kwargs)
 
 
-@dataclass(frozen=True)
-class _FieldText:
+class _FieldText(NamedTuple):
     """A value as its field writes it for Django's serializers."""
 
     text: str
@@ -188,7 +187,7 @@ def _decode_carrying(parts: Any) -> _Carried:
     return _Carried(row, values)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Carried(Pending):
     row: Any
     values: dict[str, Any]
@@ -212,10 +211,11 @@ class _Carried(Pending):
 
 def _encode_rows(value: SomeRows, codec: Codec) -> Any:
     rows = value.rows
+    model: type[Model] = rows.model
     if rows.query.values_select:
         raise Unencodable(rows, "values() are no rows: capture= can read them at send, as a list")
     keys = [codec.encode_any(pk) for pk in rows.values_list("pk", flat=True)]
-    return {"$rows": [label_of(rows.model), keys, rows.db]}
+    return {"$rows": [label_of(model), keys, rows.db]}
 
 
 def _decode_rows(parts: Any) -> _Rows:
@@ -225,7 +225,7 @@ def _decode_rows(parts: Any) -> _Rows:
     return _Rows(model_of(label), keys, alias)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Rows(Pending):
     """Decoded keys; a QuerySet asks the database as soon as somebody looks into it."""
 
@@ -258,7 +258,7 @@ def _decode_file(parts: Any) -> _File:
     return _File(row, name, path)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _File(Pending):
     row: Any
     field: str

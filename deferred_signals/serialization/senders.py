@@ -6,7 +6,7 @@ import inspect
 import sys
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import AppConfig, apps
 from django.db.models import Model
@@ -36,8 +36,7 @@ class SenderNotLoaded:
     path: str
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """A sender that travels as its dotted path."""
 
     module: str
@@ -54,14 +53,14 @@ def install(codec: Codec) -> None:
 def sender_form(sender: Any) -> Any:
     """The value that travels for a sender: itself, or its dotted path, or that of its class."""
     sender = unwrapped(sender)
-    if sender is None or isinstance(sender, (str, AppConfig)):
+    if sender is None or isinstance(sender, (ModelBase, str, AppConfig)):
         return sender
     if isinstance(sender, Model) and is_saved(sender):
         return sender
     if isinstance(sender, ModuleType):
         return Named(sender.__name__, "")
     target = sender if isinstance(sender, (type, FunctionType)) else type(sender)
-    if isinstance(target, ModelBase):
+    if isinstance(target, ModelBase):  # of a row that was never saved
         return target
     named = Named(target.__module__, target.__qualname__)
     if _lookup(named) is not target:

@@ -18,7 +18,6 @@ from deferred_signals.serialization import (
     values,
 )
 from deferred_signals.serialization.codec import Codec
-from deferred_signals.serialization.objects import unwrapped
 from deferred_signals.serialization.pending import made
 from deferred_signals.serialization.snapshot import Snapshot
 
@@ -122,8 +121,7 @@ def codec_for(
     codec = CODEC.child()
     known.teach(codec, *declared)
 
-    def encode_row(value: Any, codec: Codec) -> Any:
-        row = unwrapped(value)
+    def encode_row(row: Model, codec: Codec) -> Any:
         if models.is_saved(row) and not snapshot:
             return models.encode_row(row, codec)
         state: State = "saved" if models.is_saved(row) else "unsaved"
