@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from deferred_signals import extractors
 from deferred_signals.errors import SignalNotDeferrable
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["CATALOGUE", "Entry", "check", "entry_of"]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """The verdict on one built-in signal.
 
     Arguments:

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf, isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from deferred_signals.amounts import as_seconds, is_number
 from deferred_signals.errors import InvalidPolicy, RetryLater
@@ -23,15 +23,13 @@ Seconds = float | timedelta
 ExceptionTypes = tuple[type[BaseException], ...]
 
 
-@dataclass(frozen=True)
-class TryAgain:
+class TryAgain(NamedTuple):
     """The decision to run once more, ``wait`` seconds from now."""
 
     wait: float
 
 
-@dataclass(frozen=True)
-class GiveUp:
+class GiveUp(NamedTuple):
     """The decision not to run again, and why."""
 
     reason: str

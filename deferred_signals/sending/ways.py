@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deferred_signals import conf
-from deferred_signals.running.eager import run_all
 from deferred_signals.running.facts import always_eager
-from deferred_signals.sending.publisher import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,9 +33,22 @@ class Way:
     raises: bool = False
 
 
+def publish(gathered: Sequence[Outgoing]) -> None:
+    """Hand messages to the broker."""
+    from deferred_signals.sending import publisher  # noqa: PLC0415 - see below
+
+    publisher.publish(gathered)
+
+
 def run_here(gathered: Sequence[Outgoing]) -> None:
     """Run messages in this process: eager mode."""
-    run_all([outgoing.wire for outgoing in gathered])
+    from deferred_signals.running import eager  # noqa: PLC0415 - see below
+
+    eager.run_all([outgoing.wire for outgoing in gathered])
+
+
+# Both are imported by the first commit that goes their way, as Celery imports its own parts that
+# talk to a broker: a process that publishes nothing should not pay for them when it starts.
 
 
 BROKER = Way(publish, local=False)

@@ -66,7 +66,7 @@ class Reference(Pending):
         return rows[self]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Made(Pending):
     """A value that a function makes of parts, of which some are pending."""
 

@@ -199,7 +199,7 @@ def _encode_snapshot(snapshot: RequestSnapshot, codec: Codec) -> Any:
     return {"$request": codec.encode_any({k: v for k, v in values.items() if v not in (None, {})})}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _PendingRequest(Pending):
     """A decoded request, whose user is a row to be fetched."""
 

@@ -13,7 +13,7 @@ __all__ = ["Carrying", "Snapshot", "SomeRows", "State"]
 State = Literal["saved", "deleted", "unsaved"]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Snapshot:
     """Asks for an instance to travel as its field values.
 
@@ -28,7 +28,7 @@ class Snapshot:
     exclude: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Carrying:
     """Asks for attributes that are no fields to travel with an instance.
 
@@ -41,7 +41,7 @@ class Carrying:
     values: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class SomeRows:
     """Asks for the rows of a QuerySet to travel as their primary keys."""
 
