@@ -41,7 +41,7 @@ class Added:
 
 
 def measure(*, quick: bool) -> list[Added]:
-    """Measure each kind of receiver, for one send a transaction and for a hundred.
+    """Measure each kind of receiver, for one send a transaction and for ten.
 
     Arguments:
         quick: only show that it runs.
@@ -50,7 +50,7 @@ def measure(*, quick: bool) -> list[Added]:
     for sender in (nothing, deferred, by_hand):
         _send(sender, 10)  # the first send of a process finds out names
     found = []
-    for sends, rounds in ((1, 2000), (100, 100)):
+    for sends, rounds in ((1, 2000), (10, 500)):
         added: dict[str, list[float]] = {"deferred": [], "on_commit(task.delay) by hand": []}
         for _ in range(2 if quick else rounds):
             base = _send(nothing, sends)
