@@ -70,18 +70,18 @@ class Problem(NamedTuple):
 
 
 def current() -> Settings:
-    """The settings in force, also inside ``override_settings``.
-
-    They are read anew when Django's ``setting_changed`` tells of a change. A plain assignment to an
-    attribute of Django's settings tells nobody.
+    """The settings in force, also inside ``override_settings``, and when another dict is assigned.
 
     Raises:
         ConfigurationError: the setting has an unknown key or a value of the wrong type.
     """
     global _current  # noqa: PLW0603 - the cache of one value, replaced as a whole
-    settings = _current
-    if settings is None:
-        settings = _current = _parse(getattr(django_settings, NAME, None))
+    raw, settings = _current
+    # To ask Django for a setting that is not there is slow: one that a test sets is told of.
+    if settings is None or (raw is not None and raw is not getattr(django_settings, NAME, None)):
+        raw = getattr(django_settings, NAME, None)
+        settings = _parse(raw)
+        _current = raw, settings
     return settings
 
 
@@ -101,15 +101,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Known names: {', '.join(known)}."
 
 
-#: What `current` read; Django says when it has to be read anew.
-_current: Settings | None = None
+#: What `current` read, and what that came to.
+_current: tuple[object, Settings | None] = None, None
 
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **_kwargs: object) -> None:
     global _current  # noqa: PLW0603 - the cache of one value, replaced as a whole
     if setting == NAME:
-        _current = None
+        _current = None, None
 
 
 def _parse(raw: object) -> Settings:

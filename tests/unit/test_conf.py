@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import override_settings
 from pytest_django import Settings
 
@@ -133,3 +134,11 @@ def test_override_settings_holds_inside_and_ends() -> None:
 def test_names_that_are_near_are_found_whatever_their_case() -> None:
     assert conf.nearest("QUEU", ["queue", "other"]) == "Did you mean 'queue'?"
     assert conf.nearest("zzz", ["b", "a"]) == "Known names: a, b."
+
+
+def test_dict_that_is_assigned_without_a_word_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert conf.current().MAX_DEPTH == 16
+    monkeypatch.setattr(django_settings, "DEFERRED_SIGNALS", {"MAX_DEPTH": 3})
+    assert conf.current().MAX_DEPTH == 3
+    monkeypatch.undo()
+    assert conf.current().MAX_DEPTH == 16
