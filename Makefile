@@ -22,6 +22,7 @@ $(VENV)/.installed-%: pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group $*
 	@touch $@
 
+BENCH := $(VENV)/.installed-bench
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 
@@ -68,8 +69,8 @@ ci: ## Do exactly what CI does
 	bash .ci/run
 
 .PHONY: bench
-bench: $(DEV) ## Measure, in ratios against peers (QUICK=1: only show that it runs)
-	$(BIN)/python -m benchmarks.codec $(if $(QUICK),--quick)
+bench: $(BENCH) ## Measure, in ratios against peers (QUICK=1: only show that it runs)
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--to benchmarks)
 
 .PHONY: hooks
 hooks: $(DEV) ## Check style and types before each commit

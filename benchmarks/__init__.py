@@ -1,1 +1,4 @@
-"""Measurements: each in ratios against a peer or a limit that ran in the same process, in turns."""
+"""Measurements: each in ratios against a peer or a limit that ran in turns with it.
+
+``python -m benchmarks`` runs them all; `benchmarks.runs` lists them.
+"""

@@ -1,21 +1,23 @@
 """The codec against kombu's JSON: ten kwargs to text and back.
 
 kombu's form is lossy (tuples become lists, zones become offsets, keys become strings); ours is
-not. The question is whether that costs anything. Run: ``python -m benchmarks.codec``.
+not. The question is whether that costs anything.
 """
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import json
 from decimal import Decimal
 from uuid import UUID
 
-from django.conf import settings
 from kombu.utils.json import dumps, loads
 
-from benchmarks.pairs import compare, machine
+from benchmarks.pairs import in_turns, timed
+from benchmarks.results import Ratios, Result
+from deferred_signals.serialization import CODEC
+
+__all__ = ["measure"]
 
 TEN_KWARGS = {
     "order_id": 123456,
@@ -38,14 +40,12 @@ TEN_KWARGS = {
 }
 
 
-def main() -> None:
-    """Measure, and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only show that it runs")
-    quick = parser.parse_args().quick
-    settings.configure()
-    from deferred_signals.serialization import CODEC  # noqa: PLC0415 - needs the settings
+def measure(*, quick: bool) -> Ratios:
+    """Encode and decode, by both.
 
+    Raises:
+        SystemExit: the codec does not give back what it was given.
+    """
     encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False)
 
     def encode() -> str:
@@ -58,21 +58,20 @@ def main() -> None:
 
     if decode() != TEN_KWARGS:
         raise SystemExit("The codec does not give back what it was given.")
-    calls, rounds = (10, 4) if quick else (200, 300)
-    print(machine())
-    print()
-    print("| ten kwargs | ours, µs | kombu's JSON, µs | ratio (quartiles) |")
-    print("|---|---|---|---|")
-    for name, ours, theirs in (
-        ("encode", encode, lambda: dumps(TEN_KWARGS)),
-        ("decode", decode, lambda: loads(their_text)),
-    ):
-        found = compare(ours, theirs, calls=calls, rounds=rounds)
-        print(
-            f"| {name} | {found.ours:.1f} | {found.theirs:.1f} "
-            f"| {found.median:.2f} ({found.low:.2f} to {found.high:.2f}) |"
-        )
-
-
-if __name__ == "__main__":
-    main()
+    calls, rounds = (10, 1) if quick else (200, 100)
+    return Ratios(
+        title="Codec",
+        note="µs for ten kwargs. Ours gives back every type that it was given.",
+        charted=False,
+        results=tuple(
+            Result(
+                case=case,
+                against="kombu's JSON",
+                pair=in_turns(timed(ours, calls=calls), timed(theirs, calls=calls), rounds=rounds),
+            )
+            for case, ours, theirs in (
+                ("encode", encode, lambda: dumps(TEN_KWARGS)),
+                ("decode", decode, lambda: loads(their_text)),
+            )
+        ),
+    )

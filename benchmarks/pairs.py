@@ -2,67 +2,81 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Self
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["Measure", "Pair", "Quartiles", "in_turns", "timed"]
 
-__all__ = ["Ratio", "compare", "machine"]
+#: Does its work once, and gives the microseconds that one call of it took.
+Measure = Callable[[], float]
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """How long ours took, over how long theirs took: median and quartiles of all pairs.
+class Quartiles(NamedTuple):
+    """What lies in the middle of many values, and how far they spread."""
 
-    Attributes:
-        ours: microseconds a call, median.
-        theirs: the same of the other.
-        low: lower quartile of the ratio.
-        median: of the ratio; below 1, ours is faster.
-        high: upper quartile of the ratio.
-    """
-
-    ours: float
-    theirs: float
     low: float
     median: float
     high: float
 
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Of at least one value."""
+        if len(values) == 1:
+            return cls(*values, *values, *values)
+        return cls(*statistics.quantiles(values, method="inclusive"))
 
-def compare(
-    ours: Callable[[], object], theirs: Callable[[], object], *, calls: int, rounds: int
-) -> Ratio:
-    """Run both in turns, ``rounds`` times ``calls`` calls each, changing who goes first."""
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """How two candidates compare.
+
+    Attributes:
+        ours: microseconds a call, median.
+        theirs: the same of the other.
+        speed: how many times as fast as theirs ours is, over all pairs.
+    """
+
+    ours: float
+    theirs: float
+    speed: Quartiles
+
+
+def in_turns(ours: Measure, theirs: Measure, *, rounds: int, warm_up: bool = True) -> Pair:
+    """Measure both in turns, changing who goes first.
+
+    Arguments:
+        ours: measures us.
+        theirs: measures the other.
+        rounds: how often each is measured.
+        warm_up: measure both once more at first, which does not count.
+    """
+    if warm_up:
+        ours()
+        theirs()
     pairs = []
     for turn in range(rounds):
         if turn % 2:
-            first = _time(theirs, calls)
-            pairs.append((_time(ours, calls), first))
+            first = theirs()
+            pairs.append((ours(), first))
         else:
-            pairs.append((_time(ours, calls), _time(theirs, calls)))
-    low, median, high = statistics.quantiles([mine / other for mine, other in pairs], n=4)
-    return Ratio(
-        statistics.median(mine for mine, _ in pairs),
-        statistics.median(other for _, other in pairs),
-        low,
-        median,
-        high,
+            pairs.append((ours(), theirs()))
+    return Pair(
+        ours=statistics.median(mine for mine, _ in pairs),
+        theirs=statistics.median(other for _, other in pairs),
+        speed=Quartiles.of([other / mine for mine, other in pairs]),
     )
 
 
-def machine() -> str:
-    """The line that tells where and with what a measurement was made."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("django", "celery", "kombu"))
-    return f"Python {platform.python_version()}, {packages}; {platform.machine()}"
+def timed(function: Callable[[], object], *, calls: int) -> Measure:
+    """What a call of a function takes, as the mean of so many calls in a row."""
 
+    def measure() -> float:
+        begin = time.perf_counter()
+        for _ in range(calls):
+            function()
+        return (time.perf_counter() - begin) / calls * 1e6
 
-def _time(function: Callable[[], object], calls: int) -> float:
-    begin = time.perf_counter()
-    for _ in range(calls):
-        function()
-    return (time.perf_counter() - begin) / calls * 1e6
+    return measure

@@ -1,0 +1,10 @@
+"""The project's Celery app, set up as Celery's guide for Django says."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.project.settings")
+
+app = Celery("benchmarks")
+app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,0 +1,70 @@
+"""The benchmarks there are, each run in a process of its own: settings and patches do not meet."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import django
+
+from benchmarks.services import POSTGRES, RABBITMQ, REDIS
+
+if TYPE_CHECKING:
+    from benchmarks.results import Ratios
+    from benchmarks.services import Service
+
+__all__ = ["RUNS", "Run", "measure"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One benchmark on one broker.
+
+    Attributes:
+        name: what one calls it on the command line.
+        module: of `benchmarks`; its ``measure(quick=...)`` gives a `Ratios`.
+        broker: that the project is put on.
+        apps: Django apps beside those of the project.
+    """
+
+    name: str
+    module: str
+    broker: Service = REDIS
+    apps: tuple[str, ...] = ()
+
+
+RUNS = (
+    Run("redis", "publishing"),
+    Run("rabbitmq", "publishing", RABBITMQ),
+    Run("sentry", "with_sentry"),
+    Run("redis-limit", "limits"),
+    Run("rabbitmq-limit", "limits", RABBITMQ),
+    Run("worker", "workers"),
+    Run("celery-signal-receivers", "peer_receivers"),
+    Run("django-celery-outbox", "peer_outbox", apps=("django_celery_outbox",)),
+    Run("codec", "codec"),
+)
+
+
+def measure(run: Run, *, quick: bool) -> Ratios:
+    """Do it, in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_measure, run, quick=quick).result()
+
+
+def _measure(run: Run, *, quick: bool) -> Ratios:
+    # For this process and the workers that it starts.
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "benchmarks.project.settings",
+        "DATABASE_URL": POSTGRES.url,
+        "BROKER_URL": run.broker.url,
+        "BENCHMARKS_QUEUE": f"benchmarks_{os.getpid()}",
+        "BENCHMARKS_APPS": ",".join(run.apps),
+    }
+    django.setup()
+    table: Ratios = import_module(f"benchmarks.{run.module}").measure(quick=quick)
+    return table

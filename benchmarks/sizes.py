@@ -1,0 +1,62 @@
+"""The same work in transactions of several sizes, as the size decides what publishing costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.pairs import in_turns
+from benchmarks.results import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from benchmarks.pairs import Measure
+
+__all__ = ["Size", "by_size", "sizes"]
+
+
+class Size(NamedTuple):
+    """So many events in one transaction, and so many pairs of runs."""
+
+    events: int
+    rounds: int
+
+    def __str__(self) -> str:
+        return "1 event" if self.events == 1 else f"{self.events} events"
+
+
+def sizes(*, quick: bool) -> tuple[Size, ...]:
+    """From what a web request does to what an import of rows does."""
+    if quick:
+        return Size(1, 1), Size(5, 1)
+    return Size(1, 400), Size(5, 150), Size(100, 30), Size(500, 15)
+
+
+def by_size(
+    ours: Callable[[int], Measure],
+    theirs: Callable[[int], Measure],
+    sizes: Sequence[Size],
+    *,
+    against: str,
+    targets: Mapping[int, float] | None = None,
+    case: str = "{}",
+) -> tuple[Result, ...]:
+    """One result for each size.
+
+    Arguments:
+        ours: gets the number of events in a transaction.
+        theirs: the same of the other.
+        sizes: which to measure.
+        against: what the other is called.
+        targets: the speeds that are aimed at, by number of events.
+        case: what is done with a size, which takes the place of ``{}``.
+    """
+    return tuple(
+        Result(
+            case=case.format(size),
+            against=against,
+            pair=in_turns(ours(size.events), theirs(size.events), rounds=size.rounds),
+            target=(targets or {}).get(size.events),
+        )
+        for size in sizes
+    )
