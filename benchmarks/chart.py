@@ -8,13 +8,15 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from benchmarks.results import Ratios
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
-    from benchmarks.results import Ratios, Result
+    from benchmarks.results import Costs, Result
 
 __all__ = ["draw"]
 
@@ -33,14 +35,14 @@ STYLE: Any = {
 }
 
 
-def draw(tables: Sequence[Ratios], path: Path) -> None:
+def draw(tables: Sequence[Ratios | Costs], path: Path) -> None:
     """Draw a bar for each case: from as fast as the other to how much faster ours is.
 
     Arguments:
-        tables: what to draw, but for those that say they do not belong into the picture.
+        tables: those with ratios, but for what says that it does not belong into the picture.
         path: of the file; its suffix says the format.
     """
-    shown = [table for table in tables if table.charted]
+    shown = [table for table in tables if isinstance(table, Ratios) and table.charted]
     if not shown:
         return
     rows = sum(len(table.results) + 1 for table in shown)

@@ -2,22 +2,24 @@
 
 Pairs of processes set up Django with its usual apps and a Celery app with a task, and one of each
 pair then imports the library and declares a first receiver. Python's bytecode is cached, as it is
-after an installation. Run: ``python -m benchmarks.imports``.
+after an installation.
 """
 
 from __future__ import annotations
 
-import argparse
 import compileall
-import statistics
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import deferred_signals
+from benchmarks.pairs import Quartiles
+from benchmarks.results import Cost, Costs
 
-__all__ = ["Import", "measure"]
+__all__ = ["measure"]
+
+#: Milliseconds that the import may add.
+TARGET = 25.0
 
 SETUP = """
 import time
@@ -60,26 +62,8 @@ print(ended - started, ended - ready)
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Import:
-    """Milliseconds, quartiles over all pairs.
-
-    Attributes:
-        what: of the pair's difference, or of the import alone by the clock of its process.
-    """
-
-    what: str
-    low: float
-    median: float
-    high: float
-
-
-def measure(*, quick: bool) -> list[Import]:
-    """Start pairs of processes in turns.
-
-    Arguments:
-        quick: only show that it runs.
-    """
+def measure(*, quick: bool) -> Costs:
+    """Start pairs of processes in turns."""
     compileall.compile_dir(Path(deferred_signals.__file__).parent, quiet=1)
     differences, alone = [], []
     for _ in range(2 if quick else 20):
@@ -87,31 +71,19 @@ def measure(*, quick: bool) -> list[Import]:
         whole, imported = _run(SETUP + IMPORT + REPORT)
         differences.append(whole - without)
         alone.append(imported)
-    found = []
-    for what, values in (("difference of the pair", differences), ("import and receiver", alone)):
-        low, median, high = statistics.quantiles(values, n=4)
-        found.append(Import(what=what, low=low, median=median, high=high))
-    return found
-
-
-def main() -> None:
-    """Measure, and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only show that it runs")
-    arguments = parser.parse_args()
-    print("| importing the library | ms (quartiles) |")
-    print("|---|---|")
-    for item in measure(quick=arguments.quick):
-        print(f"| {item.what} | {item.median:.1f} ({item.low:.1f} to {item.high:.1f}) |")
+    return Costs(
+        title="What the import adds to Django and Celery",
+        note="ms, with the first receiver: as a difference of processes, and by the clock of one.",
+        results=(
+            Cost(case="difference", spent=Quartiles.of(differences), at_most=TARGET),
+            Cost(case="import and receiver", spent=Quartiles.of(alone), at_most=TARGET),
+        ),
+    )
 
 
 def _run(script: str) -> tuple[float, float]:
     """Milliseconds that a process took for all, and for what came after the set-up."""
     command = [sys.executable, "-c", script]
-    ended = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
     whole, after = ended.stdout.split()
     return float(whole) * 1e3, float(after) * 1e3
-
-
-if __name__ == "__main__":
-    main()

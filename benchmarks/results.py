@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from benchmarks.pairs import Pair
+    from benchmarks.pairs import Pair, Quartiles
 
-__all__ = ["BY_HAND", "SIGNAL_RECEIVERS", "TASK", "Ratios", "Result"]
+__all__ = ["BY_HAND", "SIGNAL_RECEIVERS", "TASK", "Cost", "Costs", "Ratios", "Result"]
 
 #: What cases are held against.
 BY_HAND = "on_commit(task.delay)"
@@ -61,3 +61,33 @@ class Ratios:
     @property
     def _various(self) -> bool:
         return len({result.against for result in self.results}) > 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What something adds, where a ratio would tell nothing.
+
+    Attributes:
+        case: what adds it.
+        spent: in the unit that the table names.
+        at_most: what is aimed at, where anything is.
+    """
+
+    case: str
+    spent: Quartiles
+    at_most: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """The results of a benchmark that finds costs.
+
+    Attributes:
+        title: what was measured.
+        note: how to read it: what the figures hold, and their unit.
+        results: the cases.
+    """
+
+    title: str
+    note: str
+    results: tuple[Cost, ...]

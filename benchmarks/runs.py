@@ -14,7 +14,7 @@ import django
 from benchmarks.services import POSTGRES, RABBITMQ, REDIS
 
 if TYPE_CHECKING:
-    from benchmarks.results import Ratios
+    from benchmarks.results import Costs, Ratios
     from benchmarks.services import Service
 
 __all__ = ["RUNS", "Run", "measure"]
@@ -26,7 +26,7 @@ class Run:
 
     Attributes:
         name: what one calls it on the command line.
-        module: of `benchmarks`; its ``measure(quick=...)`` gives a `Ratios`.
+        module: of `benchmarks`; its ``measure(quick=...)`` gives a `Ratios` or `Costs`.
         broker: that the project is put on.
         apps: Django apps beside those of the project.
     """
@@ -46,17 +46,19 @@ RUNS = (
     Run("worker", "workers"),
     Run("celery-signal-receivers", "peer_receivers"),
     Run("django-celery-outbox", "peer_outbox", apps=("django_celery_outbox",)),
+    Run("send", "send"),
+    Run("import", "imports"),
     Run("codec", "codec"),
 )
 
 
-def measure(run: Run, *, quick: bool) -> Ratios:
+def measure(run: Run, *, quick: bool) -> Ratios | Costs:
     """Do it, in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_measure, run, quick=quick).result()
 
 
-def _measure(run: Run, *, quick: bool) -> Ratios:
+def _measure(run: Run, *, quick: bool) -> Ratios | Costs:
     # For this process and the workers that it starts.
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "benchmarks.project.settings",
@@ -66,5 +68,5 @@ def _measure(run: Run, *, quick: bool) -> Ratios:
         "BENCHMARKS_APPS": ",".join(run.apps),
     }
     django.setup()
-    table: Ratios = import_module(f"benchmarks.{run.module}").measure(quick=quick)
+    table: Ratios | Costs = import_module(f"benchmarks.{run.module}").measure(quick=quick)
     return table

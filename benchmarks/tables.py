@@ -9,10 +9,10 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table as Grid
 
+from benchmarks.results import Costs, Ratios
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from benchmarks.results import Ratios
 
 __all__ = ["markdown", "page"]
 
@@ -26,28 +26,54 @@ what it was meant to be, where that was said beforehand.
 """
 
 
-def page(machine: str, tables: Iterable[Ratios]) -> str:
+def page(machine: str, tables: Iterable[Ratios | Costs]) -> str:
     """All that was found, and on which machine."""
     return "\n".join([INTRODUCTION, machine, "", *map(markdown, tables)])
 
 
-def markdown(table: Ratios) -> str:
+def markdown(table: Ratios | Costs) -> str:
     """A heading, how to read it, and the figures."""
-    grid = Grid(box=MARKDOWN)
-    grid.add_column("")
-    for heading in ("ours", "theirs", "times as fast", "quartiles", "aim"):
-        grid.add_column(heading, justify="right")
-    for result in table.results:
-        pair = result.pair
-        grid.add_row(
-            table.label(result),
-            f"{pair.ours:,.1f}",
-            f"{pair.theirs:,.1f}",
-            f"{pair.speed.median:.2f}",
-            f"{pair.speed.low:.2f} to {pair.speed.high:.2f}",
-            "" if result.target is None else f"{result.target:g}",
-        )
+    heading, grid = (
+        (table.heading, _ratios(table))
+        if isinstance(table, Ratios)
+        else (table.title, _costs(table))
+    )
     text = StringIO()
     Console(file=text, width=200).print(grid)
     lines = [line.rstrip() for line in text.getvalue().strip().splitlines()]
-    return "\n".join([f"## {table.heading}", "", table.note, "", *lines, ""])
+    return "\n".join([f"## {heading}", "", table.note, "", *lines, ""])
+
+
+def _ratios(table: Ratios) -> Grid:
+    grid = _grid("ours", "theirs", "times as fast", "quartiles", "aim")
+    for result in table.results:
+        low, speed, high = result.pair.speed
+        grid.add_row(
+            table.label(result),
+            f"{result.pair.ours:,.1f}",
+            f"{result.pair.theirs:,.1f}",
+            f"{speed:.2f}",
+            f"{low:.2f} to {high:.2f}",
+            _aim(result.target),
+        )
+    return grid
+
+
+def _costs(costs: Costs) -> Grid:
+    grid = _grid("adds", "quartiles", "at most")
+    for cost in costs.results:
+        low, median, high = cost.spent
+        grid.add_row(cost.case, f"{median:.1f}", f"{low:.1f} to {high:.1f}", _aim(cost.at_most))
+    return grid
+
+
+def _grid(*headings: str) -> Grid:
+    grid = Grid(box=MARKDOWN)
+    grid.add_column("")
+    for heading in headings:
+        grid.add_column(heading, justify="right")
+    return grid
+
+
+def _aim(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
