@@ -10,6 +10,7 @@ from celery import Celery, current_app
 from django.db import transaction
 from django.dispatch import Signal
 from pytest_celery import CeleryTestBroker
+from pytest_django import Settings
 
 from deferred_signals.message import Message
 from deferred_signals.wire import pack
@@ -131,9 +132,11 @@ def assert_same(ours: Mapping[str, Raw], by_hand: Mapping[str, Raw]) -> None:
 
 @pytest.fixture
 def comparison(
-    celery_broker: CeleryTestBroker, defer: Connected, lifecycle: Lifecycle
+    celery_broker: CeleryTestBroker, defer: Connected, lifecycle: Lifecycle, settings: Settings
 ) -> Iterator[Comparison]:
     """Compares on a real broker, which is empty at first."""
+    # A machine that has much to do may take more than a second to connect.
+    settings.DEFERRED_SIGNALS = {**settings.DEFERRED_SIGNALS, "PUBLISH_TIMEOUT": 30}
     url = celery_broker.config()["host_url"]
     comparison = Comparison(TAPS[url.partition(":")[0]](url), defer, lifecycle)
     yield comparison

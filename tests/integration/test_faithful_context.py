@@ -173,3 +173,21 @@ def test_tracer_that_came_and_went_leaves_nothing(
         assert [raw["trace"] for raw in comparison.compare()] == ["late"] * 3
     for raw in comparison.compare():
         assert not any(path.endswith("trace") for path in raw.fields)
+
+
+def test_copies_are_among_what_is_compared(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    original = Task.apply_async
+
+    def counted(self: Any, *args: Any, **options: Any) -> Any:
+        made.append(options["task_id"])
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(Task, "apply_async", counted)
+    comparison.app()
+    comparison.connect()
+    first, *_ = [raw.id for raw in comparison.compare()]
+    assert made[0] == first
+    assert len(made) == 1 + 3  # by us, then by hand

@@ -9,7 +9,7 @@ from tests.app import relays
 from .comparison import assert_same
 from .conftest import DOCKER
 from .helpers import defer
-from .own_worker import Broker, published_to, worker
+from .own_worker import published_to, worker
 from .wiretaps import RabbitMQTap
 
 pytestmark = [
@@ -22,7 +22,7 @@ pytestmark = [
 def test_receiver_that_runs_is_the_parent_of_what_it_sends(
     node: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    broker: Broker = request.getfixturevalue(node)
+    broker = request.getfixturevalue(node)
     with (
         published_to(broker),
         worker(broker, tmp_path, TESTS_APP_MODULES="tests.app.relays"),
