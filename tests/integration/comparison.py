@@ -67,11 +67,15 @@ class Comparison:
         return name
 
     def send(self, *numbers: int) -> list[Message]:
-        """Send the signal once for each number in one transaction; return what was published."""
+        """Send the signal once for each number in one transaction; return what was published.
+
+        Even numbers come with one kwarg more.
+        """
         before = len(self._lifecycle.of("message_published"))
         with transaction.atomic():
             for number in numbers:
-                self.signal.send(None, number=number)
+                more = {} if number % 2 else {"even": True}
+                self.signal.send(None, number=number, **more)
         assert self._lifecycle.of("publish_failed") == []
         told = [kwargs["message"] for kwargs in self._lifecycle.of("message_published")[before:]]
         assert [(message.receiver, message.kwargs["number"]) for message in told] == [
@@ -88,7 +92,7 @@ class Comparison:
             task.apply_async(
                 (pack(message),),
                 task_id=message.id,
-                argsrepr="(number)",
+                argsrepr=f"({', '.join(message.kwargs)})",
                 kwargsrepr="{}",
                 **{name: value(number) if callable(value) else value for name, value in options},
             )

@@ -6,6 +6,7 @@ the same on it by hand, and compares every field, the ids among them.
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, Task
+from celery.app.amqp import AMQP
 from kombu import Exchange, Queue
 from kombu.serialization import register
 from pytest_django import Settings
@@ -68,6 +70,15 @@ class Urgent(Task):  # type: ignore[type-arg]
     priority = 6
     expires = 3600
     delivery_mode = "transient"
+
+
+class Shadowed(Task):  # type: ignore[type-arg]
+    """A base that names each message for monitors."""
+
+    abstract = True
+
+    def shadow_name(self, args: Any, kwargs: Any, options: Any) -> Any:
+        return f"shadow {zlib.crc32(args[0].encode())}"
 
 
 class Stamping(Task):  # type: ignore[type-arg]
@@ -199,6 +210,9 @@ CASES = {
     "apply_async of a base": Case(
         options={"base": Stamping}, by_hand={}, shows={"tenant": "blue", "own": "of .*"}
     ),
+    "shadow_name of a base": Case(
+        options={"base": Shadowed}, by_hand={}, shows={"shadow": r"shadow \d+"}
+    ),
     "never tried again": Case(celery={"task_publish_retry": False}, shows={"place": QUEUE}),
     "protocol 1": Case(celery={"task_protocol": 1}, shows={"body": ".*taskset.*"}),
 }
@@ -247,6 +261,25 @@ def test_overridden_send_task_makes_each_message(comparison: Comparison) -> None
             return super().send_task(*args, **options, headers=headers)
 
     comparison.app(Tenants)
+    comparison.connect()
+    found = comparison.compare()
+    assert [raw["own"] for raw in found] == [f"of {raw.id}" for raw in found]
+
+
+class OwnMessages(AMQP):
+    """Makes messages with a header of their own."""
+
+    def as_task_v2(self, task_id: str, *args: Any, **options: Any) -> Any:
+        message = super().as_task_v2(task_id, *args, **options)
+        message.headers["own"] = f"of {task_id}"
+        return message
+
+
+def test_overridden_amqp_makes_each_message(comparison: Comparison) -> None:
+    class Own(Celery):
+        amqp_cls = f"{__name__}:OwnMessages"
+
+    comparison.app(Own)
     comparison.connect()
     found = comparison.compare()
     assert [raw["own"] for raw in found] == [f"of {raw.id}" for raw in found]

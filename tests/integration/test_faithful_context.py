@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from celery import Celery, Task, signals
+from celery import Celery, Task, current_task, signals
 from django.db import connections
 
 from .comparison import OTHER, QUEUE, Comparison
@@ -46,6 +46,20 @@ def test_running_task_is_the_parent_of_what_it_sends_and_of_nothing_else(
     after = comparison.compare()
     assert [family(raw) for raw in before + after] == [(raw.id, None) for raw in before + after]
     assert [family(raw) for raw in inside] == [("the root", "the parent")] * 3
+
+
+def test_running_task_knows_its_children(comparison: Comparison) -> None:
+    app = comparison.app()
+    comparison.connect()
+
+    @app.task(shared=False)
+    def outer() -> tuple[list[str], list[str]]:
+        messages = comparison.send(1, 2, 3)
+        children: Any = current_task.request.children
+        return [message.id for message in messages], [child.id for child in children]
+
+    sent, children = outer.apply(throw=True).get()
+    assert sent == children
 
 
 def test_priority_of_the_running_task_is_inherited_where_celery_is_told_so(
