@@ -22,7 +22,7 @@ from celery.app.amqp import AMQP
 from celery.app.routes import MapRoute
 from kombu import Producer
 
-from deferred_signals.running.tasks import argsrepr, task_of
+from deferred_signals.running.delivery import argsrepr, task_of
 
 if TYPE_CHECKING:
     from kombu import Connection
@@ -84,7 +84,7 @@ def _keep(connection: Connection, task: Any, outgoing: Outgoing) -> list[Publica
         (outgoing.wire,),
         task_id=outgoing.message.id,
         producer=producer,
-        argsrepr=argsrepr(outgoing.message),
+        argsrepr=argsrepr([outgoing.message]),
         kwargsrepr="{}",
         **outgoing.options,
     )
@@ -114,7 +114,7 @@ def _copy(first: Publication, outgoing: Outgoing) -> Publication:
         **first.arguments["headers"],
         "id": id_,
         "root_id": id_,
-        "argsrepr": argsrepr(outgoing.message),
+        "argsrepr": argsrepr([outgoing.message]),
     }
     arguments = {**first.arguments, "headers": headers, "correlation_id": id_}
     if "argsrepr" in arguments:  # Celery lets it slip among the properties, too
