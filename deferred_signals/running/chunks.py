@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from celery import Task
     from celery.app.task import Context
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
     from deferred_signals.message import Message
 
@@ -116,6 +117,7 @@ def _run_all(delivery: Delivery, payloads: Sequence[object], progress: Progress)
     opened = [_opened(payload) for payload in payloads]
     known = [item for item in opened if not isinstance(item, DecodeError)]
     ahead = Ahead([] if delivery.redelivered else known)
+    databases = connections.all()
     ran = False
     for item in opened:
         if progress.ended:  # the parent sees to what is left, and will end this process
@@ -124,6 +126,7 @@ def _run_all(delivery: Delivery, payloads: Sequence[object], progress: Progress)
             executor.settle_malformed(delivery.name, item)
         else:
             ran |= _run_one(delivery, item, ahead, progress)
+            _mend(databases)
         progress.end()
     return ran
 
@@ -135,7 +138,6 @@ def _run_one(delivery: Delivery, message: Message, ahead: Ahead, progress: Progr
     if outcome is None:
         progress.begin()
         outcome = run(message, ahead.fetcher(message))
-        _mend_connections()
     if isinstance(outcome, executor.Retrying):
         _patiently(partial(delivery.publish, message.next_attempt(), outcome.wait))
     executor.settle(message, outcome)
@@ -159,9 +161,13 @@ def _patiently(publish: Callable[[], Result]) -> Result:
     return publish()
 
 
-def _mend_connections() -> None:
+def _mend(databases: Sequence[BaseDatabaseWrapper]) -> None:
     """Between two calls as between two tasks: what one did to a connection harms no other."""
-    for connection in connections.all(initialized_only=True):
-        usual = connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
-        if connection.connection is not None and (connection.errors_occurred or not usual):
+    for connection in databases:
+        if connection.connection is None:
+            continue
+        if (
+            connection.errors_occurred
+            or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
+        ):
             connection.close_if_unusable_or_obsolete()

@@ -8,7 +8,7 @@ knows Celery: what its control flow means comes in as ``translate``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -153,13 +153,13 @@ def resolve(receiver: Receiver, message: Message, fetch: Fetch) -> dict[str, Any
 
 def run(receiver: Receiver, kwargs: Mapping[str, Any]) -> None:
     """Call the receiver, by keyword as Django does; await it where it is async."""
-    function = receiver.function
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - an instance whose call is async
-    ):
-        async_to_sync(function)(**kwargs)
-    else:
-        function(**kwargs)
+    result = receiver.function(**kwargs)
+    if inspect.iscoroutine(result):
+        async_to_sync(_awaited)(result)
+
+
+async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> None:
+    await coroutine
 
 
 def unknown(message: Message) -> UnknownReceiver | None:
