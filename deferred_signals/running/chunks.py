@@ -42,7 +42,7 @@ SLOT = "deferred_signals.progress"
 
 #: How often to try to publish a call's next attempt, `PAUSE` seconds apart, before the whole chunk
 #: goes back to the broker, and with it the calls that are through.
-TRIES = 10
+TRIES = 5
 
 Result = TypeVar("Result")
 

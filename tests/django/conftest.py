@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from celery import Celery
 from django.dispatch import Signal
 from pytest_django import Settings
 
 from deferred_signals import registry
 from tests.conftest import Broker, Connected
+from tests.project.celery import app
 
 
 class Numbers:
@@ -56,6 +58,27 @@ def configure(settings: Settings) -> Callable[..., None]:
 def eager(configure: Callable[..., None]) -> None:
     """Eager mode for one test."""
     configure(EAGER=True)
+
+
+MakeCurrent = Callable[..., Celery]
+
+
+@pytest.fixture
+def make_current() -> Iterator[MakeCurrent]:
+    """Make an app of the given configuration the current one for the length of a test."""
+    made = []
+
+    def make_current(**configuration: Any) -> Celery:
+        other = Celery("other", set_as_current=False)
+        other.conf.update(configuration)
+        other.set_current()
+        made.append(other)
+        return other
+
+    yield make_current
+    app.set_current()
+    for other in made:
+        other.close()
 
 
 @pytest.fixture

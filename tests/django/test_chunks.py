@@ -20,6 +20,8 @@ from deferred_signals.wire import pack, unpack
 from tests.conftest import Broker, Connected, Lifecycle, deferred, running
 from tests.letters import Letter, take_letters
 
+from .conftest import MakeCurrent
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 QUICK = Retry(max_attempts=3, wait_initial=5, wait_jitter=0)
@@ -295,6 +297,43 @@ class TestRunning:
         assert {message.id for message in left} == set(ids(letter)[1:])
         attempts = {message.kwargs["number"]: message.attempt for message in left}
         assert attempts == {1: 2, 2: 1, 3: 1}
+
+
+class Router:
+    """A project's own, which fails at first: so what is to be published is not."""
+
+    def __init__(self, failures: int) -> None:
+        self.left = failures
+
+    def __call__(self, name: str, *args: object, **kwargs: object) -> None:
+        if self.left:
+            self.left -= 1
+            raise OSError("the broker is away")
+
+
+class TestBrokerInTrouble:
+    def test_next_attempt_waits_for_the_broker(
+        self, send: Send, receiver: Receiver, make_current: MakeCurrent
+    ) -> None:
+        receiver.does[0] = raises(ConnectionError())
+        (letter,) = send(2)
+        make_current(broker_url="memory://", task_routes=[Router(failures=1)])
+        assert letter.deliver() == "SUCCESS"
+        assert receiver.ran == [0, 1]
+        (again,) = take_letters()
+        assert ids(again) == ids(letter)[:1]
+
+    def test_chunk_goes_back_when_a_next_attempt_cannot_be_published(
+        self, send: Send, receiver: Receiver, make_current: MakeCurrent, lifecycle: Lifecycle
+    ) -> None:
+        """What is through runs again with it; what is left shall not run before."""
+        receiver.does[1] = raises(ConnectionError())
+        (letter,) = send(4)
+        make_current(broker_url="memory://", task_routes=[Router(failures=99)])
+        assert letter.deliver() == "REJECTED"
+        assert receiver.ran == [0, 1]
+        assert len(lifecycle.of("receiver_succeeded")) == 1
+        assert take_letters() == []
 
 
 def test_chunks_make_no_difference_where_nothing_travels(
