@@ -1,10 +1,13 @@
 """What lies on the broker as Celery has it: a message each, which may bring a chunk of ours."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from celery.app.trace import build_tracer
 
+from deferred_signals import Retry
+from deferred_signals.wire import unpack
 from tests.project.celery import app
 
 
@@ -43,3 +46,33 @@ def take_letters() -> list[Letter]:
             task = raw.headers["task"]
             found.append(Letter(task, tuple(wires), raw.headers, raw.properties))
     return found
+
+
+def ids(letter: Letter) -> list[str]:
+    """The ids of our messages that one of Celery's brings."""
+    return [unpack(wire).id for wire in letter.wires]
+
+
+#: Sends numbers in one transaction, and returns what that published.
+SendTogether = Callable[..., list[Letter]]
+
+QUICK = Retry(max_attempts=3, wait_initial=5, wait_jitter=0)
+
+
+@dataclass
+class Acting:
+    """A receiver that does what a test wants for each number that it is called with."""
+
+    does: dict[int, Callable[[], None]] = field(default_factory=dict)
+    ran: list[int] = field(default_factory=list)
+
+    def __call__(self, sender: object, number: int, **kwargs: Any) -> None:
+        self.ran.append(number)
+        self.does.get(number, lambda: None)()
+
+
+def raises(error: BaseException) -> Callable[[], None]:
+    def act() -> None:
+        raise error
+
+    return act

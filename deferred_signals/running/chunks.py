@@ -121,7 +121,7 @@ def _run_all(delivery: Delivery, payloads: Sequence[object], progress: Progress)
     ran = False
     for item in opened:
         if progress.ended:  # the parent sees to what is left, and will end this process
-            raise Ignore
+            break
         if isinstance(item, DecodeError):
             executor.settle_malformed(delivery.name, item)
         else:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from django.db import transaction
 from django.dispatch import Signal
 from pytest_django import Settings
 
 from deferred_signals import registry
 from tests.conftest import Broker, Connected
+from tests.letters import QUICK, Acting, Letter, SendTogether, take_letters
 from tests.project.celery import app
 
 
@@ -41,6 +43,27 @@ def numbers(signal: Signal, broker: Broker, defer: Connected) -> Numbers:
     made = Numbers(signal, broker)
     defer(signal)(made.receive)
     return made
+
+
+@pytest.fixture
+def chunked(signal: Signal, defer: Connected) -> Acting:
+    """A receiver whose calls travel together."""
+    acting = Acting()
+    defer(signal, name="tests.chunked", chunk_size=10, retry=QUICK)(acting)
+    return acting
+
+
+@pytest.fixture
+def send_together(signal: Signal, broker: Broker) -> SendTogether:
+    """Send numbers in one transaction, and take what it published."""
+
+    def send_together(count: int, **kwargs: Any) -> list[Letter]:
+        with transaction.atomic():
+            for number in range(count):
+                signal.send(None, number=number, **kwargs)
+        return take_letters()
+
+    return send_together
 
 
 @pytest.fixture
