@@ -58,17 +58,25 @@ def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]
     Raises:
         celery.exceptions.Ignore: none of the calls has run, they go on alone.
         celery.exceptions.Reject: the broker takes no message.
+        DecodeError: this is no chunk, since none of the payloads is a message.
         Exception: what ended the chunk between two calls, like a soft time limit.
     """
     delivery = Delivery(task.name, request, len(payloads))
     progress = Progress.at((request.properties or {}).get(SLOT))
+    opened = [_opened(payload) for payload in payloads]
+    known = [item for item in opened if not isinstance(item, DecodeError)]
+    if not known:
+        error = DecodeError(f"{task.name} takes messages, got other arguments.", payloads)
+        executor.settle_malformed(task.name, error)
+        raise error
     try:
-        ran = _run_all(delivery, payloads, progress)
-    except CannotPublish as error:
-        give_back(error)
-    except Exception as error:
+        ahead = Ahead([] if delivery.redelivered else known)
+        ran = _run_all(delivery, opened, ahead, progress)
+    except CannotPublish as trouble:
+        give_back(trouble)
+    except Exception as ended:
         try:
-            settled = go_on_alone(delivery, payloads, progress, error)
+            settled = go_on_alone(delivery, payloads, progress, ended)
         except CannotPublish as trouble:
             give_back(trouble)
         for message, outcome in settled:
@@ -112,12 +120,15 @@ def go_on_alone(
     return settled
 
 
-def _run_all(delivery: Delivery, payloads: Sequence[object], progress: Progress) -> bool:
+def _run_all(
+    delivery: Delivery,
+    opened: Sequence[Message | DecodeError],
+    ahead: Ahead,
+    progress: Progress,
+) -> bool:
     """Run the calls one after another; whether any has run."""
-    opened = [_opened(payload) for payload in payloads]
-    known = [item for item in opened if not isinstance(item, DecodeError)]
-    ahead = Ahead([] if delivery.redelivered else known)
     databases = connections.all()
+    _mend(databases)
     ran = False
     for item in opened:
         if progress.ended:  # the parent sees to what is left, and will end this process

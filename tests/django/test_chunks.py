@@ -7,7 +7,7 @@ import pytest
 from celery.exceptions import Ignore, Reject
 from celery.exceptions import Retry as CelerysRetry
 from celery.signals import task_unknown
-from django.db import transaction
+from django.db import connection, transaction
 from django.dispatch import Signal
 
 from deferred_signals import Discard, RetryLater, registry
@@ -118,6 +118,17 @@ def test_what_a_receiver_raises_is_its_own_calls_matter(
     assert len(lifecycle.of("receiver_succeeded")) == 2
 
 
+def test_call_that_leaves_autocommit_off_harms_no_other(
+    send_together: SendTogether, chunked: Acting
+) -> None:
+    found = []
+    chunked.does[0] = lambda: connection.set_autocommit(False)
+    chunked.does[1] = lambda: found.append(connection.get_autocommit())
+    (letter,) = send_together(2)
+    assert letter.deliver() == "SUCCESS"
+    assert found == [True]
+
+
 def test_payload_that_is_no_message_fails_alone(
     send_together: SendTogether, chunked: Acting, lifecycle: Lifecycle
 ) -> None:
@@ -127,6 +138,16 @@ def test_payload_that_is_no_message_fails_alone(
     assert chunked.ran == [0, 2]
     (told,) = lifecycle.of("receiver_failed")
     assert (told["sender"], told["message"]) == ("tests.chunked", None)
+
+
+def test_arguments_of_which_none_is_a_message_are_no_chunk(
+    send_together: SendTogether, chunked: Acting, lifecycle: Lifecycle
+) -> None:
+    (letter,) = send_together(2)
+    assert replace(letter, wires=("no message", "nor this")).deliver() == "FAILURE"
+    (told,) = lifecycle.of("receiver_failed")
+    assert (told["sender"], told["message"]) == ("tests.chunked", None)
+    assert take_letters() == []
 
 
 def test_call_of_a_newer_version_is_parked_alone(
@@ -168,8 +189,8 @@ def test_calls_for_a_task_that_celery_does_not_know_are_parked_one_by_one(
 ) -> None:
     with transaction.atomic():
         sent = [deferred(signal.send(None, number=number))[0].id for number in range(3)]
-    with app.connection_for_read() as connection:
-        channel: Any = connection.default_channel
+    with app.connection_for_read() as opened:
+        channel: Any = opened.default_channel
         message = channel.basic_get("celery", no_ack=True)
     task_unknown.send(None, message=message, name="tests.chunked")
     parked = take_letters()
