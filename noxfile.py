@@ -43,7 +43,7 @@ def oldest(session: nox.Session) -> None:
     session.run("pytest", "--ignore", "tests/integration", "-n", "auto", *session.posargs)
     session.run(
         "pytest",
-        *sorted(str(path) for path in Path("tests/integration").glob("test_[fprs]*.py")),
+        *sorted(str(path) for path in Path("tests/integration").glob("test_[cfprs]*.py")),
         *("-n", "2"),
         *session.posargs,
         env={"DATABASE_URL": os.environ.get("POSTGRES_URL")},

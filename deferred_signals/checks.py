@@ -177,14 +177,15 @@ def _check_visibility(facts: CeleryFacts) -> Iterator[checks.CheckMessage]:
             wait = policy_of(receiver.options).longest_wait
         except ConfigurationError:
             continue
-        limit = receiver.options.time_limit or facts.time_limit or 0.0
+        options = receiver.options
+        limit = (options.time_limit or 0.0) * options.chunk_size or facts.time_limit or 0.0
         for seconds, what in ((wait, "wait for a retry"), (limit, "run, by its time limit")):
             if seconds >= timeout:
                 yield checks.Warning(
                     f"Receiver {receiver.name} may {what} for {seconds:g} s, but the broker gives "
                     f"a message out again after {timeout:g} s: it would run twice.",
                     hint="Raise visibility_timeout in CELERY_BROKER_TRANSPORT_OPTIONS above both, "
-                    "or lower the receiver's wait_max or time_limit.",
+                    "or lower the receiver's wait_max, time_limit or chunk_size.",
                     id="deferred_signals.W003",
                 )
 

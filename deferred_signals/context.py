@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -150,11 +150,15 @@ def taken() -> dict[str, Any]:
     return found
 
 
-@contextmanager
-def restored(context: dict[str, Any]) -> Iterator[None]:
+def restored(context: dict[str, Any]) -> AbstractContextManager[Any]:
     """All that was taken along is there again for the block."""
+    return _restored(context) if context else nullcontext()
+
+
+@contextmanager
+def _restored(context: dict[str, Any]) -> Iterator[None]:
     with ExitStack() as stack:
-        for path in conf.current().CONTEXT if context else ():
+        for path in conf.current().CONTEXT:
             stack.enter_context(_restored_by(path, context))
         yield
 

@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any, Self
 
 from deferred_signals.errors import DecodeError
@@ -121,29 +120,30 @@ class Message:
             raise _Malformed(
                 f"its wire version is {version!r}, this worker reads 1 to {WIRE_VERSION}."
             )
-        sent_at = _take(raw, "sent_at", (int, float))
-        try:
-            moment = datetime.fromtimestamp(sent_at, UTC) if isfinite(sent_at) else None
-        except (OverflowError, OSError, ValueError):
-            moment = None
-        if moment is None:
-            raise _Malformed(f"'sent_at' is no point in time: {sent_at!r}.")
-        id_ = _take(raw, "id", str)
-        if not _ID.fullmatch(id_):
-            raise _Malformed(f"'id' is {id_!r}, and must be up to 100 visible ASCII characters.")
+        for key, kind in _KINDS.items():
+            if type(raw.get(key)) is not kind:
+                found = type(raw.get(key)).__name__
+                raise _Malformed(f"{key!r} is missing or of the wrong type ({found}).")
+        for key, least in _LEAST.items():
+            if raw[key] < least:
+                raise _Malformed(f"{key!r} is {raw[key]!r}, and must be at least {least}.")
+        if not _ID.fullmatch(raw["id"]):
+            raise _Malformed(
+                f"'id' is {raw['id']!r}, and must be up to 100 visible ASCII characters."
+            )
         return cls(
-            id=id_,
-            receiver=_take(raw, "receiver", str),
-            signal=_take(raw, "signal", str),
+            id=raw["id"],
+            receiver=raw["receiver"],
+            signal=raw["signal"],
             sender=raw.get("sender"),
-            kwargs=_take(raw, "kwargs", dict),
-            using=_take(raw, "using", str),
-            sent_at=moment,
-            depth=_take_count(raw, "depth", least=0),
-            attempt=_take_count(raw, "attempt", least=1),
-            redeliveries=_take_count(raw, "redeliveries", least=0),
-            version=_take_count(raw, "version", least=1),
-            context=_take(raw, "context", dict),
+            kwargs=raw["kwargs"],
+            using=raw["using"],
+            sent_at=_moment(raw.get("sent_at")),
+            depth=raw["depth"],
+            attempt=raw["attempt"],
+            redeliveries=raw["redeliveries"],
+            version=raw["version"],
+            context=raw["context"],
         )
 
 
@@ -158,15 +158,26 @@ _ID = re.compile(r"[!-~]{1,100}")
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
 
 
-def _take(raw: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
-    value = raw.get(key)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise _Malformed(f"{key!r} is missing or of the wrong type ({type(value).__name__}).")
-    return value
+#: The fields of a wire form, of the very types that JSON gives.
+_KINDS: dict[str, type] = {
+    "id": str,
+    "receiver": str,
+    "signal": str,
+    "kwargs": dict,
+    "using": str,
+    "depth": int,
+    "attempt": int,
+    "redeliveries": int,
+    "version": int,
+    "context": dict,
+}
+_LEAST = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1}
 
 
-def _take_count(raw: dict[str, Any], key: str, *, least: int) -> int:
-    value: int = _take(raw, key, int)
-    if value < least:
-        raise _Malformed(f"{key!r} is {value!r}, and must be at least {least}.")
-    return value
+def _moment(sent_at: object) -> datetime:
+    try:
+        if type(sent_at) in {int, float}:
+            return datetime.fromtimestamp(sent_at, UTC)  # type: ignore[arg-type]  # it is a number
+    except (OverflowError, OSError, ValueError):
+        pass
+    raise _Malformed(f"'sent_at' is no point in time: {sent_at!r}.")

@@ -99,10 +99,7 @@ PUBLISH_OPTIONS = (
     "compression",
 )
 
-#: Options whose part of the library is still to come, with the values that ask for nothing.
-NOT_YET: dict[str, tuple[object, ...]] = {
-    "chunk_size": (1,),
-}
+#: Options that need the outbox, with the values that ask for nothing.
 NEEDS_OUTBOX: dict[str, object] = {"atomic": False, "durable": False, "ordered_by": None}
 
 
@@ -131,6 +128,7 @@ class Options:
     upgrade: Call | None = None
     retry: Retry | str | None = DEFAULT_POLICY
     missing: Missing | None = None
+    chunk_size: int = 1
     queue: str | Call | None = None
     priority: int | Call | None = None
     countdown: float | timedelta | Call | None = None
@@ -192,11 +190,6 @@ class Options:
                 raise ConfigurationError(
                     f"{name}={given[name]!r} wants durable delivery, whose app "
                     f"'deferred_signals.outbox' is not part of this version. Remove the option."
-                )
-        for name, neutrals in NOT_YET.items():
-            if name in given and given[name] not in neutrals:
-                raise ConfigurationError(
-                    f"{name}={given[name]!r} is not available in this version. Remove the option."
                 )
         known = {item.name for item in fields(cls)}
         return cls(**{name: value for name, value in given.items() if name in known})

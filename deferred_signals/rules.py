@@ -86,7 +86,7 @@ def _missing(name: str, value: object) -> Any:
     return value
 
 
-def _version(name: str, value: object) -> int:
+def _count(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _wrong(name, value, "a whole number of at least 1")
     return value
@@ -174,10 +174,11 @@ RULES: dict[str, Callable[[str, Any], Any]] = {
     "opt_in": _flag,
     "using": _text_or_none,
     "coalesce": _flag_or_callable,
-    "version": _version,
+    "version": _count,
     "upgrade": _callable_or_none,
     "retry": _retry,
     "missing": _missing,
+    "chunk_size": _count,
     "queue": _queue,
     "priority": _priority,
     "countdown": _delay,

@@ -11,7 +11,7 @@ from django.core.signing import BadSignature, Signer
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError
 from deferred_signals.message import Message
-from deferred_signals.serialization import is_too_deep
+from deferred_signals.serialization import is_too_deep, may_be_too_deep
 
 __all__ = ["pack", "unpack"]
 
@@ -57,7 +57,9 @@ def unpack(payload: object) -> Message:
     except DecodeError as error:
         error.payload = payload
         raise
-    if is_too_deep(*message.kwargs.values(), message.sender, message.context):
+    if may_be_too_deep(payload) and is_too_deep(
+        *message.kwargs.values(), message.sender, message.context
+    ):
         raise DecodeError("A payload is nested deeper than any that is sent.", payload)
     return message
 

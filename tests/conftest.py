@@ -94,17 +94,18 @@ class Broker:
     """The queues of Celery's `memory://` transport."""
 
     def take(self, queue: str = "celery") -> list[Published]:
-        """Take all messages off a queue, the oldest first."""
+        """Take all messages off a queue, the oldest first, and those of chunks one by one."""
         found = []
         with app.connection_for_read() as connection:
             channel: Any = connection.default_channel
             while (raw := channel.basic_get(queue, no_ack=True)) is not None:
-                ((wire,), _, _) = raw.decode()
-                found.append(
+                wires, _, _ = raw.decode()
+                found += [
                     Published(
                         Message.from_wire(wire), raw.headers["task"], raw.headers, raw.properties
                     )
-                )
+                    for wire in wires
+                ]
         return found
 
     def clear(self) -> None:

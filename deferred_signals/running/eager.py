@@ -11,7 +11,7 @@ from django.db import DatabaseError, connections, transaction
 from deferred_signals import conf
 from deferred_signals.errors import EagerReceiverFailed
 from deferred_signals.running import executor
-from deferred_signals.running.tasks import translate
+from deferred_signals.running.calls import translate
 from deferred_signals.wire import pack, unpack
 
 if TYPE_CHECKING:

@@ -8,11 +8,13 @@ knows Celery: what its control flow means comes in as ``translate``.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync
 from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model
 from django.db.models.signals import ModelSignal
 
 from deferred_signals import events, registry
@@ -37,10 +39,10 @@ from deferred_signals.running.outcomes import (
     settle,
     settle_malformed,
 )
-from deferred_signals.serialization import MissingRow, complete, fetch, references
+from deferred_signals.serialization import MissingRow, Reference, complete, fetch, references
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from deferred_signals.message import Message
     from deferred_signals.registry import Receiver
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Discarded",
     "Failed",
+    "Fetch",
     "Outcome",
     "Retrying",
     "Succeeded",
@@ -62,14 +65,21 @@ __all__ = [
 _HOPELESS = (ConfigurationError, DecodeError, DepthExceeded, InvalidReceiver, UnknownReceiver)
 
 
+#: Gives the row of a reference, or raises `MissingRow`.
+Fetch = Callable[[Reference], Model]
+
+
 def execute(
-    message: Message, translate: Callable[[Exception], Exception] = lambda error: error
+    message: Message,
+    translate: Callable[[Exception], Exception] = lambda error: error,
+    fetch: Fetch = fetch,
 ) -> Outcome:
     """Run one attempt of a message and decide what follows.
 
     Arguments:
         message: what to run.
         translate: turns an exception of a transport's control flow into one of ours.
+        fetch: gives the rows that it refers to.
     """
     try:
         receiver = registry.get(message.receiver)
@@ -86,14 +96,17 @@ def execute(
     )
     with entered(current), restored(message.context):
         events.receiver_started.send_robust(sender=receiver.name, message=message)
-        return _attempt(receiver, message, translate)
+        return _attempt(receiver, message, translate, fetch)
 
 
 def _attempt(
-    receiver: Receiver, message: Message, translate: Callable[[Exception], Exception]
+    receiver: Receiver,
+    message: Message,
+    translate: Callable[[Exception], Exception],
+    fetch: Fetch,
 ) -> Outcome:
     try:
-        kwargs = resolve(receiver, message)
+        kwargs = resolve(receiver, message, fetch)
     except _Missing as missing:
         return _decide_missing(message, missing)
     except ObjectDoesNotExist as error:  # a relation that carry= leads through
@@ -117,7 +130,7 @@ def _run(receiver: Receiver, message: Message, kwargs: dict[str, Any]) -> Outcom
     return Succeeded()
 
 
-def resolve(receiver: Receiver, message: Message) -> dict[str, Any]:
+def resolve(receiver: Receiver, message: Message, fetch: Fetch) -> dict[str, Any]:
     """The kwargs of the call: decoded, and with rows for references."""
     signal = registry.find_signal(receiver, message.signal)
     decoded = receiver.codec.decode_values({**message.kwargs, "sender": message.sender})
@@ -140,13 +153,13 @@ def resolve(receiver: Receiver, message: Message) -> dict[str, Any]:
 
 def run(receiver: Receiver, kwargs: Mapping[str, Any]) -> None:
     """Call the receiver, by keyword as Django does; await it where it is async."""
-    function = receiver.function
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - an instance whose call is async
-    ):
-        async_to_sync(function)(**kwargs)
-    else:
-        function(**kwargs)
+    result = receiver.function(**kwargs)
+    if inspect.iscoroutine(result):
+        async_to_sync(_awaited)(result)
+
+
+async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> None:
+    await coroutine
 
 
 def unknown(message: Message) -> UnknownReceiver | None:

@@ -12,14 +12,16 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore
 from celery.signals import task_unknown
 
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError
 from deferred_signals.running import executor
+from deferred_signals.running.calls import give_back, run_message
+from deferred_signals.running.delivery import task_of
 from deferred_signals.running.parking import PARKED, CannotPublish, Origin, park
-from deferred_signals.running.tasks import FIXED, PAUSE, run_message, task_of
+from deferred_signals.running.tasks import FIXED
 from deferred_signals.wire import unpack
 
 if TYPE_CHECKING:
@@ -46,8 +48,7 @@ def look_again(self: Task[Any, Any], *args: Any) -> None:
         try:
             park(message, payload, Origin.of_request(self.request), since=since, times=times)
         except CannotPublish as error:
-            time.sleep(PAUSE)
-            raise Reject(str(error.__cause__), requeue=True) from error
+            give_back(error)
         raise Ignore
     executor.settle(message, executor.Failed(reason, "UNKNOWN_GRACE is over"))
     raise reason
@@ -89,12 +90,17 @@ _make(name=PARKED, acks_late=True, ignore_result=True, **FIXED)(look_again)
 def park_unknown(message: Any = None, name: str = "", **_kwargs: Any) -> None:
     """Celery has just dropped a message whose task it does not know: if it is ours, keep it."""
     try:
-        payload = message.payload[0][0]
-        ours = unpack(payload)
-    except (DecodeError, LookupError, TypeError):
+        payloads = list(message.payload[0])
+    except (LookupError, TypeError):
         return
-    if ours.receiver == name:
+    for payload in payloads:
         try:
-            park(ours, payload, Origin.of_message(message))
+            ours = unpack(payload)
+        except DecodeError:
+            continue
+        if ours.receiver != name:
+            continue
+        try:
+            park(ours, payload, Origin.of_message(message, len(payloads)))
         except CannotPublish:
             logger.exception("Message %s for unknown receiver %s is lost", ours.id, name)

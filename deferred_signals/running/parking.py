@@ -44,22 +44,23 @@ class Origin:
     time_limits: tuple[float | None, float | None]
 
     @classmethod
-    def of_request(cls, request: Context) -> Origin:
-        """The origin of what a task is running for."""
-        return cls._of(request.delivery_info or {}, request.timelimit)
+    def of_request(cls, request: Context, calls: int = 1) -> Origin:
+        """The origin of what a task is running for: one message, or one of a chunk of them."""
+        return cls._of(request.delivery_info or {}, request.timelimit, calls)
 
     @classmethod
-    def of_message(cls, message: Any) -> Origin:
-        """The origin of a message of kombu's."""
+    def of_message(cls, message: Any, calls: int) -> Origin:
+        """The origin of a message of kombu's, which brought so many of ours."""
         priority = (message.properties or {}).get("priority")
         info = {**(message.delivery_info or {}), "priority": priority}
-        return cls._of(info, message.headers.get("timelimit"))
+        return cls._of(info, message.headers.get("timelimit"), calls)
 
     @classmethod
-    def _of(cls, info: Any, limits: Any) -> Origin:
+    def _of(cls, info: Any, limits: Any, calls: int) -> Origin:
         hard, soft = limits or (None, None)
+        limits_of_one = (hard and hard / calls, soft and soft / calls)
         key = info.get("routing_key") or ""
-        return cls(info.get("exchange") or "", key, info.get("priority"), (hard, soft))
+        return cls(info.get("exchange") or "", key, info.get("priority"), limits_of_one)
 
     def options(self) -> dict[str, Any]:
         """For ``send_task``."""

@@ -2,21 +2,25 @@
 
 Both are told to `celery.worker.request.Request` in the surviving parent. Celery would drop the
 message, or requeue it without counting; here the attempt is charged, and the next one published
-under the same id before the old message is acknowledged. Imported by workers only.
+under the same id before the old message is acknowledged. Of a chunk only the call that ran is
+charged. Imported by workers only.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker.request import Request
 
-from deferred_signals.errors import DecodeError
 from deferred_signals.running import executor
-from deferred_signals.running.parking import CannotPublish
-from deferred_signals.running.tasks import publish_next, task_of
-from deferred_signals.wire import unpack
+from deferred_signals.running.chunks import SLOT, go_on_alone
+from deferred_signals.running.delivery import Delivery
+from deferred_signals.running.parking import PARKED, CannotPublish
+from deferred_signals.running.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["ReceiverRequest"]
 
@@ -29,11 +33,22 @@ class ReceiverRequest(Request):
     _context: Any
 
     _charged = False
+    _progress: Progress | None = None
 
     def info(self, safe: bool = False) -> Any:  # noqa: FBT001, FBT002 - Celery's signature
         """What ``inspect active`` and its like show: names of kwargs, no values."""
         del safe
         return super().info(safe=True)
+
+    @property
+    def request_dict(self) -> dict[str, Any]:
+        """What the child is given: for a chunk also the place where it notes how far it got."""
+        given: dict[str, Any] = super().request_dict
+        if len(self._payloads) < 2:  # noqa: PLR2004 - no chunk
+            return given
+        if self._progress is None:
+            self._progress = Progress.shared()
+        return {**given, "properties": {**given["properties"], SLOT: self._progress.slot}}
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's signature
         """A time limit was exceeded; after a hard one Celery kills the child."""
@@ -64,18 +79,23 @@ class ReceiverRequest(Request):
         if self._charged:
             return
         self._charged = True
+        payloads, progress = self._payloads, self._progress or Progress()
+        if len(payloads) == 1:
+            progress.begin()
+        progress.take_over()
+        delivery = Delivery(self.type, self._context, len(payloads))
         try:
-            message = unpack(self.args[0])
-        except (DecodeError, LookupError):
-            return  # the child had refused it, or would have: nothing to try again
-        outcome = executor.charge(message, error)
-        if isinstance(outcome, executor.Retrying):
-            try:
-                publish_next(
-                    task_of(message.receiver), self._context, message.next_attempt(), outcome.wait
-                )
-            except CannotPublish:
-                self.reject(requeue=True)
-                return
+            settled = go_on_alone(delivery, payloads, progress, error)
+        except CannotPublish:
+            self.reject(requeue=True)
+            return
         self.acknowledge()
-        executor.settle(message, outcome)
+        for message, outcome in settled:
+            executor.settle(message, outcome)
+
+    @property
+    def _payloads(self) -> Sequence[object]:
+        """The texts of the messages that it brought."""
+        if not isinstance(self.args, (list, tuple)):
+            return ()
+        return self.args[:1] if self.type == PARKED else self.args

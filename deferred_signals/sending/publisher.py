@@ -9,12 +9,14 @@ from celery.app import app_or_default
 
 from deferred_signals import events
 from deferred_signals.errors import PublishError
+from deferred_signals.sending.chunks import parcels
 from deferred_signals.sending.connection import line_of
 from deferred_signals.sending.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from deferred_signals.sending.chunks import Parcel
     from deferred_signals.sending.outgoing import Outgoing
     from deferred_signals.sending.recorder import Publication
 
@@ -70,23 +72,25 @@ def _publish(batch: Sequence[Outgoing]) -> dict[str, BaseException]:
     try:
         line = line_of(app)
         recorder = Recorder(app)
+        waiting = parcels(batch)
     except Exception as error:  # noqa: BLE001 - Celery's settings
         return {outgoing.message.id: error for outgoing in batch}
     if line.broken is not None:
         return {outgoing.message.id: line.broken for outgoing in batch}
     publications: list[Publication] = []
-    ids: list[str] = []
-    for outgoing in batch:
+    published: list[Parcel] = []
+    for parcel in waiting:
         try:
-            recorded = recorder.record(outgoing)
+            recorded = recorder.record(parcel)
         except Exception as error:  # noqa: BLE001 - a route or a task class of the project's
-            failures[outgoing.message.id] = error
+            failures |= {message.id: error for message in parcel.messages}
             continue
         publications += recorded
-        ids += [outgoing.message.id] * len(recorded)
-    for id_, outcome in zip(ids, line.publish(publications), strict=True):
+        published += [parcel] * len(recorded)
+    for parcel, outcome in zip(published, line.publish(publications), strict=True):
         if outcome is not None:
-            failures.setdefault(id_, outcome)
+            for message in parcel.messages:
+                failures.setdefault(message.id, outcome)
     return failures
 
 

@@ -22,12 +22,12 @@ from celery.app.amqp import AMQP
 from celery.app.routes import MapRoute
 from kombu import Producer
 
-from deferred_signals.running.tasks import argsrepr, task_of
+from deferred_signals.running.delivery import argsrepr, task_of
 
 if TYPE_CHECKING:
     from kombu import Connection
 
-    from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.sending.chunks import Parcel
 
 __all__ = ["Publication", "Recorder"]
 
@@ -46,7 +46,7 @@ class Publication:
 
 
 class Recorder:
-    """Records the messages of one flush.
+    """Records the parcels of one flush.
 
     Arguments:
         app: the Celery app that publishes them.
@@ -54,39 +54,38 @@ class Recorder:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._firsts: dict[str, tuple[Outgoing, Publication]] = {}
+        self._firsts: dict[str, tuple[dict[str, Any], Publication]] = {}
         self._copying = _may_copy(app)
 
-    def record(self, outgoing: Outgoing) -> list[Publication]:
-        """What publishing a message comes to; more than one where Celery announces it by an event.
+    def record(self, parcel: Parcel) -> list[Publication]:
+        """What publishing a parcel comes to; more than one where Celery announces it by an event.
 
         Raises:
             Exception: whatever a route, a subclass or a patch of Celery's raises.
         """
-        name = outgoing.message.receiver
-        first = self._firsts.get(name)
-        if first is not None and first[0].options == outgoing.options:
-            return [_copy(first[1], outgoing)]
-        task = task_of(name)
+        first = self._firsts.get(parcel.name)
+        if first is not None and first[0] == parcel.options:
+            return [_copy(first[1], parcel)]
+        task = task_of(parcel.name)
         if task.ignore_result:
-            kept = _keep(_connection_of(self._app), task, outgoing)
+            kept = _keep(_connection_of(self._app), task, parcel)
         else:  # the backend may declare the queue of the results
             with self._app.connection_or_acquire() as connection:
-                kept = _keep(connection, task, outgoing)
+                kept = _keep(connection, task, parcel)
         if self._copying and len(kept) == 1 and _may_copy_task(task, kept[0]):
-            self._firsts[name] = outgoing, kept[0]
+            self._firsts[parcel.name] = parcel.options, kept[0]
         return kept
 
 
-def _keep(connection: Connection, task: Any, outgoing: Outgoing) -> list[Publication]:
+def _keep(connection: Connection, task: Any, parcel: Parcel) -> list[Publication]:
     producer = _Keeping(connection)
     task.apply_async(
-        (outgoing.wire,),
-        task_id=outgoing.message.id,
+        parcel.wires,
+        task_id=parcel.task_id,
         producer=producer,
-        argsrepr=argsrepr(outgoing.message),
+        argsrepr=argsrepr(parcel.messages),
         kwargsrepr="{}",
-        **outgoing.options,
+        **parcel.options,
     )
     return producer.kept
 
@@ -106,20 +105,20 @@ class _Keeping(Producer):
         self.kept.append(Publication(body, {**arguments, "headers": headers}))
 
 
-def _copy(first: Publication, outgoing: Outgoing) -> Publication:
+def _copy(first: Publication, parcel: Parcel) -> Publication:
     """The message that ``apply_async`` would have made, from one that it did make."""
-    id_ = outgoing.message.id
+    id_ = parcel.task_id
     _args, kwargs, embedded = first.body
     headers = {
         **first.arguments["headers"],
         "id": id_,
         "root_id": id_,
-        "argsrepr": argsrepr(outgoing.message),
+        "argsrepr": argsrepr(parcel.messages),
     }
     arguments = {**first.arguments, "headers": headers, "correlation_id": id_}
     if "argsrepr" in arguments:  # Celery lets it slip among the properties, too
         arguments["argsrepr"] = headers["argsrepr"]
-    return Publication(((outgoing.wire,), kwargs, embedded), arguments)
+    return Publication((parcel.wires, kwargs, embedded), arguments)
 
 
 def _may_copy(app: Celery) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deferred_signals.serialization.codec import Codec, Unencodable
-from deferred_signals.serialization.containers import is_too_deep
+from deferred_signals.serialization.containers import is_too_deep, may_be_too_deep
 from deferred_signals.serialization.merging import merge_kwargs
 from deferred_signals.serialization.models import is_saved
 from deferred_signals.serialization.objects import ExceptionSummary, unwrapped
@@ -39,6 +39,7 @@ __all__ = [
     "fetch",
     "is_saved",
     "is_too_deep",
+    "may_be_too_deep",
     "merge_kwargs",
     "references",
     "register_type",

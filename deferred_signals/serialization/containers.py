@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deferred_signals.serialization.codec import Codec
 
-__all__ = ["decode_dict", "encode_dict", "encode_list", "is_too_deep"]
+__all__ = ["decode_dict", "encode_dict", "encode_list", "is_too_deep", "may_be_too_deep"]
 
 #: How deep a JSON form may be. The sender's stack may be deeper, or less deep, than the worker's:
 #: what one can encode, the other must be able to decode.
@@ -33,6 +33,11 @@ def is_too_deep(*forms: Any) -> bool:
             if type(inner) in _HOLDERS
         ]
     return bool(holders)
+
+
+def may_be_too_deep(text: str) -> bool:
+    """Whether a JSON text has so many brackets that its form could be too deep."""
+    return text.count("{") + text.count("[") > MAX_NESTING
 
 
 def encode_list(value: list[Any], codec: Codec) -> list[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
@@ -111,8 +112,14 @@ def fetch(reference: Reference) -> Model:
         raise DecodeError(f"There can be no {reference}: {error}", reference) from error
 
 
+#: Types of values that wait for nothing, and hold nothing: most of all there are.
+_SIMPLE = frozenset({bool, float, int, NoneType, str})
+
+
 def references(value: object) -> Iterator[Reference]:
     """Every reference inside a decoded value."""
+    if type(value) in _SIMPLE:
+        return
     if isinstance(value, Pending):
         yield from value.references()
     elif isinstance(value, dict):
@@ -140,9 +147,11 @@ def complete(values: dict[str, Any], rows: Rows) -> dict[str, Any]:
 
 def replace(value: Any, rows: Rows) -> Any:
     """One decoded value with everything pending completed."""
+    kind = type(value)
+    if kind in _SIMPLE:
+        return value
     if isinstance(value, Pending):
         return value.complete(rows)
-    kind = type(value)
     if kind is dict:
         return {replace(key, rows): replace(item, rows) for key, item in value.items()}
     if kind in {list, tuple, set, frozenset}:

@@ -158,6 +158,7 @@ def compares(sender: object, order: Order, signal: Signal, **kwargs: Any) -> Non
     retry=Retry(max_attempts=3, wait_initial=0.3, wait_jitter=0),
     headers={"tenant": "blue"},
     priority=3,
+    chunk_size=10,
 )
 def recovers(sender: object, **kwargs: Any) -> None:
     """Fail twice, then succeed. Say how the message came."""
@@ -195,7 +196,7 @@ def is_not_wanted(sender: object, **kwargs: Any) -> None:
     raise Discard("the order was cancelled meanwhile")
 
 
-@alone(retry=QUICK)
+@alone(retry=QUICK, chunk_size=10)
 def is_killed(sender: object, times: int, **kwargs: Any) -> None:
     """Be killed at the first attempts, as by the kernel when memory runs out."""
     leave()
@@ -203,7 +204,7 @@ def is_killed(sender: object, times: int, **kwargs: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@alone(retry=QUICK, time_limit=1)
+@alone(retry=QUICK, time_limit=1, chunk_size=10)
 def overruns(sender: object, times: int, **kwargs: Any) -> None:
     """Hang at the first attempts."""
     leave()
@@ -211,7 +212,7 @@ def overruns(sender: object, times: int, **kwargs: Any) -> None:
         time.sleep(60)
 
 
-@alone(retry=QUICK)
+@alone(retry=QUICK, chunk_size=10)
 def exits(sender: object, times: int, **kwargs: Any) -> None:
     """Leave the process at the first attempts."""
     leave()
@@ -219,13 +220,13 @@ def exits(sender: object, times: int, **kwargs: Any) -> None:
         sys.exit(3)
 
 
-@alone()
-def waits_to_be_killed(sender: object, **kwargs: Any) -> None:
-    """Run, the first time, until somebody kills the process."""
+@alone(chunk_size=10)
+def waits_to_be_killed(sender: object, times: int = 1, **kwargs: Any) -> None:
+    """Run, the first times, until somebody kills the process."""
     leave()
     message = current_message()
     assert message is not None
-    if Run.objects.filter(message_id=message.id).count() == 1:
+    if Run.objects.filter(message_id=message.id).count() <= times:
         time.sleep(60)
 
 

@@ -4,11 +4,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from celery import Celery
+from django.db import transaction
 from django.dispatch import Signal
 from pytest_django import Settings
 
 from deferred_signals import registry
 from tests.conftest import Broker, Connected
+from tests.letters import QUICK, Acting, Letter, SendTogether, take_letters
+from tests.project.celery import app
 
 
 class Numbers:
@@ -42,6 +46,27 @@ def numbers(signal: Signal, broker: Broker, defer: Connected) -> Numbers:
 
 
 @pytest.fixture
+def chunked(signal: Signal, defer: Connected) -> Acting:
+    """A receiver whose calls travel together."""
+    acting = Acting()
+    defer(signal, name="tests.chunked", chunk_size=10, retry=QUICK)(acting)
+    return acting
+
+
+@pytest.fixture
+def send_together(signal: Signal, broker: Broker) -> SendTogether:
+    """Send numbers in one transaction, and take what it published."""
+
+    def send_together(count: int, **kwargs: Any) -> list[Letter]:
+        with transaction.atomic():
+            for number in range(count):
+                signal.send(None, number=number, **kwargs)
+        return take_letters()
+
+    return send_together
+
+
+@pytest.fixture
 def configure(settings: Settings) -> Callable[..., None]:
     """Set keys of `DEFERRED_SIGNALS` for one test."""
 
@@ -56,6 +81,27 @@ def configure(settings: Settings) -> Callable[..., None]:
 def eager(configure: Callable[..., None]) -> None:
     """Eager mode for one test."""
     configure(EAGER=True)
+
+
+MakeCurrent = Callable[..., Celery]
+
+
+@pytest.fixture
+def make_current() -> Iterator[MakeCurrent]:
+    """Make an app of the given configuration the current one for the length of a test."""
+    made = []
+
+    def make_current(**configuration: Any) -> Celery:
+        other = Celery("other", set_as_current=False)
+        other.conf.update(configuration)
+        other.set_current()
+        made.append(other)
+        return other
+
+    yield make_current
+    app.set_current()
+    for other in made:
+        other.close()
 
 
 @pytest.fixture

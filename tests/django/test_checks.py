@@ -123,6 +123,8 @@ def test_w002_pickle(celery: Callable[..., None], signal: Signal, defer: Connect
         ({"retry": Retry(wait_max=7200, max_attempts=3)}, {}, 0),
         ({"time_limit": 3600}, {}, 1),
         ({"time_limit": 3599}, {}, 0),
+        ({"time_limit": 60, "chunk_size": 59}, {}, 0),
+        ({"time_limit": 60, "chunk_size": 60}, {}, 1),
         ({"retry": None}, {"task_time_limit": 4000}, 1),
         ({"time_limit": 60}, {"broker_transport_options": {"visibility_timeout": 60}}, 1),
         ({"time_limit": 4000}, {"broker_transport_options": {"visibility_timeout": 9000}}, 0),

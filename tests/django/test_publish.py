@@ -3,44 +3,20 @@
 import json
 import logging
 import socket
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery import Celery
 from django.db import transaction
 from django.dispatch import Signal
 
 from deferred_signals import PublishError
 from deferred_signals.events import message_published
 from tests.conftest import Broker, Connected, Lifecycle, deferred
-from tests.project.celery import app
 
-from .conftest import Numbers
+from .conftest import MakeCurrent, Numbers
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-MakeCurrent = Callable[..., Celery]
-
-
-@pytest.fixture
-def make_current() -> Iterator[MakeCurrent]:
-    """Make an app of the given configuration the current one for the length of a test."""
-    made = []
-
-    def make_current(**configuration: Any) -> Celery:
-        other = Celery("other", set_as_current=False)
-        other.conf.update(configuration)
-        other.set_current()
-        made.append(other)
-        return other
-
-    yield make_current
-    app.set_current()
-    for other in made:
-        other.close()
 
 
 def receive(sender: object, **kwargs: object) -> None:

@@ -144,7 +144,8 @@ def test_tasks_that_are_called_with_other_arguments_fail_and_nothing_is_parked_f
         (PARKED, ("no message", 0, 1)),
         (PARKED, ()),
         (TASK, ()),
-        (TASK, (message(), message())),
+        (TASK, (message(), "no message")),
+        (TASK, ("no message", "nor this")),
     ]
     for task, args in calls:
         app.send_task(task, args)

@@ -20,8 +20,8 @@ from deferred_signals import (
     registry,
 )
 from deferred_signals.running import executor
+from deferred_signals.running.calls import translate
 from deferred_signals.running.executor import Discarded, Failed, Retrying, Succeeded
-from deferred_signals.running.tasks import translate
 from tests.conftest import running
 
 from .made import Make, raising

@@ -1,0 +1,184 @@
+"""A chunk: one message of Celery's that brings several of ours, as separate arguments of the task.
+
+Each call is admitted, run, tried again and settled alone; its next attempt is a message of its own.
+What becomes of the calls is told to the log and the lifecycle signals. To Celery the chunk is one
+task, which succeeds when it is through.
+
+What ends a chunk early leaves each call that is not through as a message of its own: the calls that
+had not begun as they are, and the one that had begun one attempt later.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from celery.exceptions import Ignore
+from django.db import connections
+
+from deferred_signals.errors import DecodeError
+from deferred_signals.running import executor
+from deferred_signals.running.ahead import Ahead
+from deferred_signals.running.calls import PAUSE, Elsewhere, admit, give_back, run
+from deferred_signals.running.delivery import Delivery
+from deferred_signals.running.parking import CannotPublish
+from deferred_signals.running.progress import Progress
+from deferred_signals.wire import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from celery import Task
+    from celery.app.task import Context
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from deferred_signals.message import Message
+
+__all__ = ["SLOT", "go_on_alone", "run_chunk"]
+
+#: Where among a request's properties the parent says which `Progress` it looks at.
+SLOT = "deferred_signals.progress"
+
+#: How often to try to publish a call's next attempt, `PAUSE` seconds apart, before the whole chunk
+#: goes back to the broker, and with it the calls that are through.
+TRIES = 5
+
+Result = TypeVar("Result")
+
+
+def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]) -> None:
+    """The body of every task, for a chunk.
+
+    Arguments:
+        task: of the receiver.
+        request: Celery's, of the message that brought the payloads.
+        payloads: the messages' texts.
+
+    Raises:
+        celery.exceptions.Ignore: none of the calls has run, they go on alone.
+        celery.exceptions.Reject: the broker takes no message.
+        DecodeError: this is no chunk, since none of the payloads is a message.
+        Exception: what ended the chunk between two calls, like a soft time limit.
+    """
+    delivery = Delivery(task.name, request, len(payloads))
+    progress = Progress.at((request.properties or {}).get(SLOT))
+    opened = [_opened(payload) for payload in payloads]
+    known = [item for item in opened if not isinstance(item, DecodeError)]
+    if not known:
+        error = DecodeError(f"{task.name} takes messages, got other arguments.", payloads)
+        executor.settle_malformed(task.name, error)
+        raise error
+    try:
+        ahead = Ahead([] if delivery.redelivered else known)
+        ran = _run_all(delivery, opened, ahead, progress)
+    except CannotPublish as trouble:
+        give_back(trouble)
+    except Exception as ended:
+        try:
+            settled = go_on_alone(delivery, payloads, progress, ended)
+        except CannotPublish as trouble:
+            give_back(trouble)
+        for message, outcome in settled:
+            executor.settle(message, outcome)
+        raise
+    if not ran:
+        raise Ignore
+
+
+def go_on_alone(
+    delivery: Delivery, payloads: Sequence[object], progress: Progress, error: BaseException
+) -> list[tuple[Message, executor.Outcome]]:
+    """Publish each call that is not through as a message of its own; what there is to settle.
+
+    Arguments:
+        delivery: what brought them.
+        payloads: all of them.
+        progress: how many have begun, and are charged an attempt, and how many are through.
+        error: what ended the run.
+
+    Raises:
+        CannotPublish: the broker did not take one of them.
+    """
+    begun, settled = progress.begun, []
+    for place, payload in enumerate(payloads[progress.through :], progress.through):
+        try:
+            message = unpack(payload)
+        except DecodeError as malformed:
+            if place >= begun:
+                executor.settle_malformed(delivery.name, malformed)
+            continue
+        if place < begun:
+            outcome = executor.charge(message, error)
+            settled.append((message, outcome))
+            if isinstance(outcome, executor.Retrying):
+                delivery.publish(message.next_attempt(), outcome.wait)
+        elif executor.unknown(message):
+            delivery.park(message)
+        else:
+            delivery.publish(message, None)
+    return settled
+
+
+def _run_all(
+    delivery: Delivery,
+    opened: Sequence[Message | DecodeError],
+    ahead: Ahead,
+    progress: Progress,
+) -> bool:
+    """Run the calls one after another; whether any has run."""
+    databases = connections.all()
+    _mend(databases)
+    ran = False
+    for item in opened:
+        if progress.ended:  # the parent sees to what is left, and will end this process
+            break
+        if isinstance(item, DecodeError):
+            executor.settle_malformed(delivery.name, item)
+        else:
+            ran |= _run_one(delivery, item, ahead, progress)
+            _mend(databases)
+        progress.end()
+    return ran
+
+
+def _run_one(delivery: Delivery, message: Message, ahead: Ahead, progress: Progress) -> bool:
+    outcome = _patiently(partial(admit, delivery, message))
+    if isinstance(outcome, Elsewhere):
+        return False
+    if outcome is None:
+        progress.begin()
+        outcome = run(message, ahead.fetcher(message))
+    if isinstance(outcome, executor.Retrying):
+        _patiently(partial(delivery.publish, message.next_attempt(), outcome.wait))
+    executor.settle(message, outcome)
+    return True
+
+
+def _opened(payload: object) -> Message | DecodeError:
+    try:
+        return unpack(payload)
+    except DecodeError as error:
+        return error
+
+
+def _patiently(publish: Callable[[], Result]) -> Result:
+    """Publish; if need be wait for the broker, since calls that are through must not run again."""
+    for _ in range(TRIES - 1):
+        try:
+            return publish()
+        except CannotPublish:
+            time.sleep(PAUSE)
+    return publish()
+
+
+def _mend(databases: Sequence[BaseDatabaseWrapper]) -> None:
+    """Between two calls as between two tasks: what one did to a connection harms no other."""
+    for connection in databases:
+        if connection.connection is None:
+            continue
+        if (
+            connection.errors_occurred
+            or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
+        ):
+            connection.close_if_unusable_or_obsolete()

@@ -1,0 +1,88 @@
+"""What brought our messages: a message of Celery's, with one of ours or a chunk of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from celery import current_app
+
+from deferred_signals.running.parking import CannotPublish, Origin, park
+from deferred_signals.wire import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from celery import Task
+    from celery.app.task import Context
+
+    from deferred_signals.message import Message
+
+__all__ = ["Delivery", "argsrepr", "task_of"]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message of Celery's, as a worker has it.
+
+    Attributes:
+        name: of the task that it is for.
+        request: what Celery tells that task.
+        calls: how many messages of ours it brought. Its time limits are for all of them.
+    """
+
+    name: str
+    request: Context
+    calls: int = 1
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether the broker gave it out before, to a worker that is gone."""
+        return bool((self.request.delivery_info or {}).get("redelivered"))
+
+    def publish(self, message: Message, wait: float | None) -> None:
+        """Publish one of its messages anew: alone, under its id, with the options it came with.
+
+        Raises:
+            CannotPublish: the broker did not take it.
+        """
+        hard, soft = self.request.timelimit or (None, None)
+        signature = task_of(message.receiver).signature_from_request(
+            self.request,
+            args=(pack(message),),
+            kwargs={},
+            task_id=message.id,
+            time_limit=hard and hard / self.calls,
+            soft_time_limit=soft and soft / self.calls,
+            countdown=wait,
+            retries=message.attempt - 1,
+            argsrepr=argsrepr([message]),
+            kwargsrepr="{}",
+        )
+        try:
+            signature.apply_async()
+        except Exception as error:
+            raise CannotPublish from error
+
+    def park(self, message: Message) -> None:
+        """Keep one of its messages until a worker knows its receiver.
+
+        Raises:
+            CannotPublish: the broker did not take it.
+        """
+        park(message, pack(message), Origin.of_request(self.request, self.calls))
+
+
+def task_of(name: str) -> Task[Any, Any]:
+    """The task of a receiver, on the current app."""
+    return current_app.tasks[name]
+
+
+def argsrepr(messages: Sequence[Message]) -> str:
+    """What logs and monitors may see of the arguments of messages: their names.
+
+    >>> argsrepr([])
+    '()'
+    """
+    names = ", ".join(dict.fromkeys(name for message in messages for name in message.kwargs))
+    return f"({len(messages)} calls: {names})" if len(messages) > 1 else f"({names})"

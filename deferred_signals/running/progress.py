@@ -1,0 +1,98 @@
+"""How far a chunk got, in memory that a worker's parent shares with the children it forks.
+
+When a child dies in the midst of a chunk, the parent has to know which of its calls are through,
+which one ran, and which had not begun. A child that is killed can tell nothing more, so it writes
+down what it does before it does it.
+
+The memory is there before any child is forked, since this module is imported with the receivers.
+Where parent and child share none, nothing seems to have begun: all calls are tried again, and none
+is charged. That cannot go round for ever, since each is alone from then on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from mmap import mmap
+from weakref import finalize
+
+__all__ = ["Progress"]
+
+#: Chunks that a parent can keep account of at a time, those that wait for their turn included.
+SLOTS = 4096
+
+#: Numbers kept of each: calls begun, calls through, and whether the parent has taken over.
+CELLS = 3
+BEGUN, THROUGH, ENDED = range(CELLS)
+
+#: Bytes of such a number.
+SIZE = 4
+
+_memory = memoryview(mmap(-1, SLOTS * CELLS * SIZE)).cast("I")
+_free = deque(range(SLOTS))
+
+
+class Progress:
+    """How many calls of one chunk have begun, and how many are through; they go in order.
+
+    >>> progress = Progress()
+    >>> progress.begin()
+    >>> (progress.begun, progress.through)
+    (1, 0)
+    >>> progress.end()
+    >>> (progress.begun, progress.through)
+    (1, 1)
+    """
+
+    def __init__(self, slot: int | None = None) -> None:
+        #: Where in the shared memory; None for an account that nobody else sees.
+        self.slot = slot
+        self._cells = (
+            memoryview(bytearray(CELLS * SIZE)).cast("I")
+            if slot is None
+            else _memory[slot * CELLS : (slot + 1) * CELLS]
+        )
+
+    @classmethod
+    def shared(cls) -> Progress:
+        """In the parent: an account that a child can write, for as long as this object lives."""
+        try:
+            slot = _free.popleft()
+        except IndexError:
+            return cls()
+        progress = cls(slot)
+        for cell in range(CELLS):
+            progress._cells[cell] = 0
+        finalize(progress, _free.append, slot).atexit = False
+        return progress
+
+    @classmethod
+    def at(cls, slot: object) -> Progress:
+        """In the child: the account that the parent keeps; one of its own where there is none."""
+        return cls(slot if isinstance(slot, int) and 0 <= slot < SLOTS else None)
+
+    @property
+    def begun(self) -> int:
+        """Calls that were about to run, or more."""
+        return max(self._cells[BEGUN], self.through)
+
+    @property
+    def through(self) -> int:
+        """Calls that need nothing more: they are settled, or go on as messages of their own."""
+        return self._cells[THROUGH]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the parent has taken over: nothing more may begin."""
+        return bool(self._cells[ENDED])
+
+    def begin(self) -> None:
+        """The next call is about to run."""
+        self._cells[BEGUN] = self._cells[THROUGH] + 1
+
+    def end(self) -> None:
+        """The next call is through, whether it ran or not."""
+        self._cells[THROUGH] += 1
+
+    def take_over(self) -> None:
+        """In the parent: let the child begin nothing more, in the moments before it is killed."""
+        self._cells[ENDED] = 1
