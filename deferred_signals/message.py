@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Self
 
 from deferred_signals.errors import DecodeError
@@ -103,7 +104,7 @@ class Message:
         if not isinstance(payload, (str, bytes)):
             raise DecodeError(f"A payload is a JSON text, got {type(payload).__name__}.", payload)
         try:
-            raw = json.loads(payload)
+            raw = _decode(payload if isinstance(payload, str) else payload.decode())
         except (ValueError, RecursionError) as error:
             raise DecodeError(f"A payload is not readable as JSON: {error}", payload) from error
         try:
@@ -154,7 +155,16 @@ class _Malformed(Exception):
 #: What an id may be: it is the task's id, and part of queues' names.
 _ID = re.compile(r"[!-~]{1,100}")
 
-#: Built once: `json.dumps` with arguments builds an encoder a call.
+def _finite(text: str) -> float:
+    """A number that JSON has: it has no infinities, and nothing that is read as one."""
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is no number of JSON's")
+    return value
+
+
+#: Built once: `json.dumps` and `json.loads` with arguments build an encoder, or a decoder, a call.
+_decode = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).decode
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
 
 

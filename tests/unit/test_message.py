@@ -145,6 +145,11 @@ def test_message_sent_at_no_point_in_time_is_malformed(moment: object) -> None:
     refuse(json.dumps(having(sent_at=moment)))
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_number_that_json_does_not_have_is_malformed(number: str) -> None:
+    refuse(json.dumps(having(sender=12345)).replace("12345", number))
+
+
 @pytest.mark.parametrize("raw", [[], None, 7, "text"])
 def test_json_that_is_no_object_is_malformed(raw: object) -> None:
     refuse(json.dumps(raw))
