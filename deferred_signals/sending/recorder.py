@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -100,7 +99,8 @@ class _Keeping(Producer):
     def publish(self, body: Any, **arguments: Any) -> None:  # type: ignore[override]
         # The options of a receiver may be a part of the headers, and listeners write into them.
         headers = {
-            name: deepcopy(value) for name, value in (arguments.get("headers") or {}).items()
+            name: deepcopy(value) if isinstance(value, (dict, list)) else value
+            for name, value in (arguments.get("headers") or {}).items()
         }
         self.kept.append(Publication(body, {**arguments, "headers": headers}))
 
@@ -140,7 +140,7 @@ def _may_copy(app: Celery) -> bool:
         and app.current_worker_task is None
         and type(app.amqp) is AMQP
         and all(isinstance(route, MapRoute) for route in router.routes)
-        and getattr_static(app, "send_task") is getattr_static(Celery, "send_task")
+        and _is_of(Celery, app, "send_task")
     )
 
 
@@ -154,11 +154,18 @@ def _may_copy_task(task: Task[Any, Any], recorded: Publication) -> bool:
         task.ignore_result  # else its backend wants to know of each id
         and isinstance(recorded.body, tuple)  # protocol 2
         and recorded.arguments["headers"]["root_id"] == recorded.arguments["correlation_id"]
-        and all(
-            getattr_static(task, name) is getattr_static(Task, name)
-            for name in ("apply_async", "shadow_name")
-        )
+        and _is_of(Task, task, "apply_async")
+        and _is_of(Task, task, "shadow_name")
     )
+
+
+def _is_of(base: type, instance: object, name: str) -> bool:
+    """Whether a method is the base's, patched or not: neither a subclass nor the instance has one.
+
+    To compare the methods would not do, since some patches make a new object at each look.
+    """
+    owner = next(cls for cls in type(instance).__mro__ if name in vars(cls))
+    return owner is base and name not in vars(instance)
 
 
 #: One for each app, never connected: Celery asks it which errors are the broker's.
