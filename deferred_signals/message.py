@@ -155,6 +155,7 @@ class _Malformed(Exception):
 #: What an id may be: it is the task's id, and part of queues' names.
 _ID = re.compile(r"[!-~]{1,100}")
 
+
 def _finite(text: str) -> float:
     """A number that JSON has: it has no infinities, and nothing that is read as one."""
     value = float(text)

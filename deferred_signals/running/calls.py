@@ -7,7 +7,6 @@ Waits and attempts are ours; Celery is told of them in its own words (``RETRY``,
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from billiard import current_process
@@ -34,7 +33,6 @@ __all__ = ["PAUSE", "Elsewhere", "admit", "give_back", "run", "run_message", "tr
 PAUSE = 1.0
 
 
-@dataclass(frozen=True)
 class Elsewhere:
     """No outcome yet: the message goes on as another one, parked or published anew."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import current_app
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Delivery", "argsrepr", "task_of"]
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One message of Celery's, as a worker has it.
 
     Attributes:
