@@ -12,10 +12,22 @@ does not fail on a worker.
     deferred.run_deferred()
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from deferred_signals.testing.collected import Call, Collected
-from deferred_signals.testing.modes import inline, manual, settings
-from deferred_signals.testing.story import Ran
+from deferred_signals.lazy import lazily
+
+if TYPE_CHECKING:
+    from deferred_signals.testing.collected import Call, Collected
+    from deferred_signals.testing.modes import inline, manual, settings
+    from deferred_signals.testing.story import Ran
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "collected": ["Call", "Collected"],
+            "modes": ["inline", "manual", "settings"],
+            "story": ["Ran"],
+        },
+    )
 
 __all__ = ["Call", "Collected", "Ran", "inline", "manual", "settings"]
