@@ -119,11 +119,13 @@ def _mode_of(item: pytest.Item) -> inline | manual:
         mode = options.pop("mode", mode)
     elif item.stash.get(_by_option, False):
         mode = item.config.getini("deferred_signals_mode")
-    if (marker is not None and marker.args) or mode not in MODES[:2]:
-        raise pytest.UsageError(f"The marker takes mode='inline' or mode='manual', got {marker}.")
-    if mode == "inline":
-        return inline(strict=options["strict"])
-    return manual(**options)
+    known = mode in MODES[:2] and options.keys() == {"strict", "leaks"}
+    if not known or (marker is not None and marker.args):
+        raise pytest.UsageError(
+            f"The marker {MARKER} takes mode='inline' or mode='manual', strict= and leaks=, "
+            f"got {marker}."
+        )
+    return inline(strict=options["strict"]) if mode == "inline" else manual(**options)
 
 
 def _tell_of_stuck(item: pytest.Item) -> None:
