@@ -84,8 +84,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let the mode begin before other fixtures, where the marker or the option wants one."""
     if not isinstance(item, pytest.Function) or MARKER in item.fixturenames:
         return
-    item.stash[_by_option] = item.get_closest_marker(MARKER) is None
-    if not item.stash[_by_option] or item.config.getini("deferred_signals_mode"):
+    marked = item.get_closest_marker(MARKER) is not None
+    if marked or item.config.getini("deferred_signals_mode"):
+        item.stash[_by_option] = not marked
         item.fixturenames.insert(0, MARKER)
 
 

@@ -30,6 +30,11 @@ def test_marker_is_enough_and_begins_before_other_fixtures(order):
 def test_marker_names_a_mode(order):
     assert ran == [2]
 
+def test_fixture_can_be_asked_for_late(request):
+    request.getfixturevalue("deferred_signals")
+    order_placed.send(None, order_id=1)
+    assert_deferred(charge, order_id=1)
+
 @pytest.mark.deferred_signals(mode="inline")
 def test_fixture_follows_the_marker(deferred_signals):
     order_placed.send(None, order_id=3)
@@ -69,7 +74,7 @@ def test_plugin_is_found_and_works_beside_the_others(
 ) -> None:
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     done = project.run(EVERYTHING, "-n", "1")
-    done.assert_outcomes(passed=10)
+    done.assert_outcomes(passed=11)
     plugins = {"deferred_signals", "django", "xdist", "randomly", "celery"}
     assert plugins <= set(_plugins(done))
 
