@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import current_app
+from celery import Celery, current_app
 from django.dispatch import Signal
 
 from deferred_signals import receiver, registry
@@ -41,6 +41,8 @@ def test_its_name_is_free_for_another_receiver_with_other_options(signal: Signal
             signal.send(None)
             assert current_app.tasks["tests.within"].rate_limit == limit
             assert [ran.outcome for ran in collected.run_deferred()] == ["succeeded"]
+    with Celery("later", set_as_current=False) as later:
+        later.finalize()  # warns of a name that is declared twice
 
 
 def test_receiver_of_before_stays(signal: Signal) -> None:
