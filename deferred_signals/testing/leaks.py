@@ -5,15 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Literal, get_args
 
-from django.db import connections
-
-from deferred_signals.sending.commit import Flush
-from deferred_signals.sending.testcase import in_testcase
+from deferred_signals.testing.pending import stuck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from deferred_signals.message import Message
 
 __all__ = ["LeakWarning", "Leaks", "check_choice", "tell", "tell_of_stuck"]
 
@@ -58,18 +53,7 @@ def tell_of_stuck(leaks: Leaks) -> None:
         tell(
             leaks,
             "deferred in the test's own transaction, which is never committed",
-            [f"{message.receiver}({', '.join(message.kwargs)})" for message in _stuck()],
+            [f"{message.receiver}({', '.join(message.kwargs)})" for message in stuck()],
             "Nobody will run them. Use inline() or manual() of deferred_signals.testing, or a "
             "test whose transactions are real.",
         )
-
-
-def _stuck() -> list[Message]:
-    return [
-        outgoing.message
-        for connection in connections.all(initialized_only=True)
-        if in_testcase(connection)
-        for _, hook, *_ in connection.run_on_commit
-        if isinstance(hook, Flush)
-        for outgoing in hook.gathered
-    ]

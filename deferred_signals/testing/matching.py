@@ -14,6 +14,7 @@ from deferred_signals.conf import nearest
 from deferred_signals.errors import InvalidReceiver
 from deferred_signals.naming import identity
 from deferred_signals.serialization import Reference
+from deferred_signals.testing.pending import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,16 +83,17 @@ def differences(call: Call, kwargs: dict[str, Any]) -> list[str]:
 
 def instead(calls: list[Call], names: frozenset[str], kwargs: dict[str, Any]) -> str:
     """What was deferred instead, the nearest first."""
-    if not calls:
-        return "Nothing was. (Was the transaction of the code under test committed?)"
-    calls = sorted(
+    if any(message.receiver in names for message in unfinished()):
+        lines = ["It waits for the end of an atomic() block that is still open."]
+    else:
+        lines = ["These were, the nearest first:" if calls else "Nothing was."]
+    nearest_first = sorted(
         calls, key=lambda call: (call.receiver not in names, len(differences(call, kwargs)))
     )
-    lines = []
-    for call in calls:
+    for call in nearest_first:
         differs = ", ".join(differences(call, kwargs)) if call.receiver in names else ""
         lines.append(f"  {call}" + (f"  <- {differs}" if differs else ""))
-    return "These were, the nearest first:\n" + "\n".join(lines)
+    return "\n".join(lines)
 
 
 def shown(kwargs: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from unittest.mock import ANY
 
 import pytest
+from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import Signal
 
@@ -64,6 +65,17 @@ def test_failed_assertion_shows_what_was_deferred_instead_nearest_first(
 def test_assertion_says_that_nothing_was_deferred(recorder: Recorder) -> None:
     with manual() as deferred, pytest.raises(AssertionError, match="Nothing was"):
         deferred.assert_deferred(recorder.receive)
+
+
+@pytest.mark.parametrize("fixture", ["db", "transactional_db"])
+def test_assertion_says_that_a_block_is_still_open(
+    fixture: str, request: pytest.FixtureRequest, signal: Signal, recorder: Recorder
+) -> None:
+    request.getfixturevalue(fixture)
+    with manual() as deferred, transaction.atomic():
+        signal.send(None)
+        with pytest.raises(AssertionError, match=r"It waits for the end of an atomic\(\) block"):
+            deferred.assert_deferred(recorder.receive)
 
 
 def test_sender_can_be_asserted(signal: Signal, recorder: Recorder) -> None:
