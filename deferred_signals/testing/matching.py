@@ -30,6 +30,9 @@ Target = Callable[..., Any] | str
 #: How alike a kwarg's name and a parameter's must be for the one to be the other misspelt.
 ALIKE = 0.8
 
+#: Characters of a value that an error shows.
+LONGEST = 200
+
 
 def receivers_of(target: Target, gathered: Iterable[Receiver]) -> list[Receiver]:
     """The receivers that a test means: one function may be deferred under several names.
@@ -77,7 +80,7 @@ def differences(call: Call, kwargs: dict[str, Any]) -> list[str]:
         if name not in values:
             found.append(f"no {name}")
         elif not _matches(values[name], expected):
-            found.append(f"{name}={values[name]!r}")
+            found.append(shown({name: values[name]}))
     return found
 
 
@@ -98,7 +101,14 @@ def instead(calls: list[Call], names: frozenset[str], kwargs: dict[str, Any]) ->
 
 def shown(kwargs: dict[str, Any]) -> str:
     """Kwargs as they are written in a call."""
-    return ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
+    return ", ".join(f"{name}={_brief(value)}" for name, value in kwargs.items())
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, Reference):
+        return f"<{value.model._meta.label} {value.pk!r}>"
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def _is(receiver: Receiver, target: Target) -> bool:

@@ -62,6 +62,21 @@ def test_failed_assertion_shows_what_was_deferred_instead_nearest_first(
     assert "tests.other" in third
 
 
+def test_error_shows_rows_and_long_values_in_short(defer: Connected) -> None:
+    recorder = Recorder()
+    defer(
+        post_save, sender=Order, name="tests.saved", capture=lambda sender, **_: {"x": "y" * 999}
+    )(recorder.receive)
+    with manual() as deferred:
+        order = Order.objects.create()
+        with pytest.raises(AssertionError) as failed:
+            deferred.assert_deferred(recorder.receive, created=False)
+    line = str(failed.value).splitlines()[-1]
+    assert line.startswith(f"  tests.saved(instance=<tests_app.Order {order.pk}>, created=True")
+    assert line.endswith("y...)  <- created=True")
+    assert len(line) < 500
+
+
 def test_assertion_says_that_nothing_was_deferred(recorder: Recorder) -> None:
     with manual() as deferred, pytest.raises(AssertionError, match="Nothing was"):
         deferred.assert_deferred(recorder.receive)
