@@ -3,6 +3,9 @@
 import unittest
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.db import connections
+
 from tests.conftest import running
 
 
@@ -20,6 +23,11 @@ class Recorder:
         self.attempts.append(running().attempt)
         if len(self.calls) <= self.failures:
             raise ConnectionError("the mail server is away")
+
+
+async def close_connections() -> None:
+    """Close those of the thread that Django's async code runs in: a send may have opened one."""
+    await sync_to_async(connections.close_all)()
 
 
 def run_tests_of(case: type[unittest.TestCase]) -> None:

@@ -9,7 +9,7 @@ from django.test import TestCase, TransactionTestCase
 
 from deferred_signals.testing import DeferredSignalsMixin, LeakWarning
 from tests.conftest import Connected
-from tests.testing.recording import Recorder, run_tests_of
+from tests.testing.recording import Recorder, close_connections, run_tests_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +29,9 @@ def test_messages_are_collected(base: Any, defer: Connected) -> None:
         def setUp(self) -> None:
             super().setUp()
             signal.send(None, number=1)
+
+        async def asyncTearDown(self) -> None:
+            await close_connections()
 
         def test_sync(self) -> None:
             signal.send(None, number=2)

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from deferred_signals.testing import Call, all_deferred, assert_deferred, inline, manual, settings
 from tests.app.models import Order
 from tests.conftest import Connected
-from tests.testing.recording import Recorder, run_tests_of
+from tests.testing.recording import Recorder, close_connections, run_tests_of
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
 
@@ -123,6 +123,7 @@ def test_mode_decorates_the_tests_of_an_asyncio_test_case(
     @inline()
     class Tests(unittest.IsolatedAsyncioTestCase):
         async def test_something(self) -> None:
+            self.addAsyncCleanup(close_connections)
             await signal.asend(None, number=1)
 
     run_tests_of(Tests)
