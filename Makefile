@@ -59,6 +59,7 @@ format: $(DEV) ## Mend what lint can mend by itself
 .PHONY: type
 type: $(DEV) ## Check types
 	$(BIN)/mypy
+	$(BIN)/basedpyright
 
 .PHONY: matrix
 matrix: $(DEV) ## Run the tests on every supported Python, Django and Celery

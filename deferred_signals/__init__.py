@@ -1,31 +1,70 @@
 """Run Django signal receivers on a Celery worker, after the commit, by one argument."""
 
-from deferred_signals.conditions import changed
-from deferred_signals.errors import (
-    ConfigurationError,
-    DecodeError,
-    DeferredSignalsError,
-    DepthExceeded,
-    Discard,
-    DuplicateReceiver,
-    EagerReceiverFailed,
-    InvalidPolicy,
-    InvalidReceiver,
-    MessageTooLarge,
-    PublishError,
-    RedeliveredTooOften,
-    RegistrationError,
-    RetryLater,
-    SerializationError,
-    SignalNotDeferrable,
-    UnknownReceiver,
-)
-from deferred_signals.muting import muted
-from deferred_signals.policies import Retry
-from deferred_signals.receivers import receiver
-from deferred_signals.running.current import current_message
-from deferred_signals.sending.dispatch import Deferred
-from deferred_signals.serialization import ExceptionSummary, RequestSnapshot, register_type
+from typing import TYPE_CHECKING
+
+from deferred_signals.lazy import lazily
+
+if TYPE_CHECKING:
+    from deferred_signals.conditions import changed
+    from deferred_signals.errors import (
+        ConfigurationError,
+        DecodeError,
+        DeferredSignalsError,
+        DepthExceeded,
+        Discard,
+        DuplicateReceiver,
+        EagerReceiverFailed,
+        InvalidPolicy,
+        InvalidReceiver,
+        MessageTooLarge,
+        PublishError,
+        RedeliveredTooOften,
+        RegistrationError,
+        RetryLater,
+        SerializationError,
+        SignalNotDeferrable,
+        UnknownReceiver,
+    )
+    from deferred_signals.muting import muted
+    from deferred_signals.policies import Retry
+    from deferred_signals.receivers import receiver
+    from deferred_signals.running.current import current_message
+    from deferred_signals.sending.dispatch import Deferred
+    from deferred_signals.serialization import ExceptionSummary, RequestSnapshot, register_type
+else:
+    # Out of type checkers' sight: with a `__getattr__` they would believe in every name.
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "conditions": ["changed"],
+            "errors": [
+                "ConfigurationError",
+                "DecodeError",
+                "DeferredSignalsError",
+                "DepthExceeded",
+                "Discard",
+                "DuplicateReceiver",
+                "EagerReceiverFailed",
+                "InvalidPolicy",
+                "InvalidReceiver",
+                "MessageTooLarge",
+                "PublishError",
+                "RedeliveredTooOften",
+                "RegistrationError",
+                "RetryLater",
+                "SerializationError",
+                "SignalNotDeferrable",
+                "UnknownReceiver",
+            ],
+            "events": [],
+            "muting": ["muted"],
+            "policies": ["Retry"],
+            "receivers": ["receiver"],
+            "running.current": ["current_message"],
+            "sending.dispatch": ["Deferred"],
+            "serialization": ["ExceptionSummary", "RequestSnapshot", "register_type"],
+        },
+    )
 
 __all__ = [
     "ConfigurationError",

@@ -12,5 +12,6 @@ class DeferredSignalsConfig(AppConfig):
     verbose_name = "Deferred signals"
 
     def ready(self) -> None:
-        """Make ``manage.py check`` know the library."""
-        from deferred_signals import checks  # noqa: F401, PLC0415 - checks register on import
+        """Make ``manage.py check`` know the library, and a worker the task of parked messages."""
+        # Both are registered by importing them.
+        from deferred_signals import checks, receivers  # noqa: F401, PLC0415

@@ -25,7 +25,7 @@ from deferred_signals.naming import (
 )
 from deferred_signals.options import CONNECT_OPTIONS, Options, ReceiverOptions, policy_of
 from deferred_signals.running import parked  # noqa: F401 - its task is one that every worker knows
-from deferred_signals.running.tasks import declare
+from deferred_signals.running.tasks import declare, undeclare
 from deferred_signals.schemas import check_receiver
 from deferred_signals.sending.coalesce import check_coalesce
 from deferred_signals.sending.dispatch import dispatch
@@ -164,6 +164,12 @@ class DeferredReceiver:
         for signal, sender, uid in self.connections[keep:]:
             signal.disconnect(sender=sender, dispatch_uid=uid)
         del self.connections[keep:]
+
+    def forget(self) -> None:
+        """Undo the decorator: disconnect from everything, and give up the names and their tasks."""
+        self.disconnect()
+        registry.discard(self)
+        undeclare(self)
 
     def hold(self) -> None:
         """Keep the user's callable alive from now on: it was connected with ``weak=False``."""

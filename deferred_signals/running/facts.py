@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 from celery.app import app_or_default
@@ -9,7 +10,7 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-__all__ = ["CeleryFacts", "always_eager", "celery_facts"]
+__all__ = ["CeleryFacts", "always_eager", "celery_facts", "load_tasks", "module_of_app"]
 
 
 class CeleryFacts(NamedTuple):
@@ -78,3 +79,25 @@ _always_eager: tuple[list[Any], bool] = [], False
 def _forget(**_kwargs: object) -> None:
     global _always_eager  # noqa: PLW0603 - the cache of one value, replaced as a whole
     _always_eager = [], False
+
+
+def module_of_app() -> str | None:
+    """A module whose import makes the current app; None where it is nobody's global.
+
+    Tests may have imported the app too: the module called ``celery`` is the one that makes it, as
+    Celery's guide for Django has it, or else the one that was loaded first.
+    """
+    app = app_or_default()
+    found = [
+        name
+        for name, module in list(sys.modules.items())
+        if name != "__main__" and name.partition(".")[0] != "celery"
+        if any(value is app for value in list(vars(module).values()))
+    ]
+    return min(found, key=lambda name: name.rpartition(".")[2] != "celery", default=None)
+
+
+def load_tasks() -> None:
+    """Import what a worker imports when it starts, beside Django's apps."""
+    app: Any = app_or_default()
+    app.loader.import_default_modules()

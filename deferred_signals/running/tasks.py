@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_app, shared_task
 
+from deferred_signals import registry
 from deferred_signals.running.calls import run_message
 from deferred_signals.running.chunks import run_chunk
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.registry import Receiver
 
-__all__ = ["FIXED", "declare"]
+__all__ = ["FIXED", "declare", "undeclare"]
 
 #: Task attributes that are set for every receiver: attempts are counted by us, in the parent, and
 #: not by requeueing (see `deferred_signals.running.request`).
@@ -48,12 +49,22 @@ _declared: set[str] = set()
 def declare(receiver: Receiver) -> None:
     """Make the receiver's tasks, one a name: on every app, as ``shared_task`` does."""
     for name in (receiver.name, *receiver.options.aliases):
-        if name in _declared:
+        if name not in _declared:
+            make: Any = shared_task  # its stubs know one shape of arguments at a time
+            make(name=name, **FIXED, **_attributes(receiver))(_body(receiver))
+            _declared.add(name)
+        elif name in current_app.tasks:
             _update(name, receiver)
-            continue
-        make: Any = shared_task  # its stubs know one shape of arguments at a time
-        make(name=name, **FIXED, **_attributes(receiver))(_body(receiver))
-        _declared.add(name)
+        else:  # undeclared meanwhile; Celery cannot forget that the name is shared among all apps
+            make = current_app.task
+            make(name=name, shared=False, **FIXED, **_attributes(receiver))(_body(receiver))
+
+
+def undeclare(receiver: Receiver) -> None:
+    """Take the receiver's tasks from the current app, but those whose names another one has."""
+    for name in (receiver.name, *receiver.options.aliases):
+        if registry.find(name) is None:
+            current_app.tasks.pop(name, None)
 
 
 def _body(receiver: Receiver) -> Any:

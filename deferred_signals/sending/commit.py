@@ -50,6 +50,11 @@ class Flush:
         """Take one more message of the same transaction."""
         self._gathered.append(outgoing)
 
+    @property
+    def gathered(self) -> tuple[Outgoing, ...]:
+        """The messages that still wait for the commit."""
+        return tuple(self._gathered)
+
     def __call__(self) -> None:
         """Let go what was gathered."""
         self.done = True

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Leave = Callable[[Sequence[Outgoing]], None]
 
-__all__ = ["defer_in_testcase", "in_testcase"]
+__all__ = ["defer_in_testcase", "in_testcase", "waiting_in_testcase"]
 
 
 def in_testcase(connection: BaseDatabaseWrapper) -> bool:
@@ -56,6 +56,12 @@ def defer_in_testcase(connection: BaseDatabaseWrapper, outgoing: Outgoing, leave
         # In front: Django's own `execute_wrapper()` leaves by popping the last one.
         connection.execute_wrappers.insert(0, wrapper)
     wrapper.gathered.append((frozenset(savepoints), outgoing))
+
+
+def waiting_in_testcase(connection: BaseDatabaseWrapper) -> list[Outgoing]:
+    """The messages that wait for a block of the code under test to end."""
+    watches = [item for item in connection.execute_wrappers if isinstance(item, _Watch)]
+    return [outgoing for watch in watches for _, outgoing in watch.gathered]
 
 
 def _testcase_blocks(connection: BaseDatabaseWrapper) -> int:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["BROKER", "HERE", "Way", "current_way", "using_way"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Way:
-    """One way for messages to leave.
+    """One way for messages to leave; equal to itself alone, so that blocks can be nested.
 
     Attributes:
         leave: takes the messages of a transaction that was committed.

@@ -12,10 +12,53 @@ does not fail on a worker.
     deferred.run_deferred()
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from deferred_signals.testing.collected import Call, Collected
-from deferred_signals.testing.modes import inline, manual, settings
-from deferred_signals.testing.story import Ran
+from deferred_signals.lazy import lazily
 
-__all__ = ["Call", "Collected", "Ran", "inline", "manual", "settings"]
+if TYPE_CHECKING:
+    from deferred_signals.testing.collected import Call, Collected
+    from deferred_signals.testing.crashes import FakeCrash, fake_crash
+    from deferred_signals.testing.leaks import LeakWarning
+    from deferred_signals.testing.mixin import DeferredSignalsMixin
+    from deferred_signals.testing.modes import inline, manual, settings
+    from deferred_signals.testing.shortcuts import (
+        all_deferred,
+        assert_deferred,
+        refute_deferred,
+        run_deferred,
+    )
+    from deferred_signals.testing.story import Ran
+    from deferred_signals.testing.strict import SenderNotLoadedWarning
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "collected": ["Call", "Collected"],
+            "crashes": ["FakeCrash", "fake_crash"],
+            "leaks": ["LeakWarning"],
+            "mixin": ["DeferredSignalsMixin"],
+            "modes": ["inline", "manual", "settings"],
+            "shortcuts": ["all_deferred", "assert_deferred", "refute_deferred", "run_deferred"],
+            "story": ["Ran"],
+            "strict": ["SenderNotLoadedWarning"],
+        },
+    )
+
+__all__ = [
+    "Call",
+    "Collected",
+    "DeferredSignalsMixin",
+    "FakeCrash",
+    "LeakWarning",
+    "Ran",
+    "SenderNotLoadedWarning",
+    "all_deferred",
+    "assert_deferred",
+    "fake_crash",
+    "inline",
+    "manual",
+    "refute_deferred",
+    "run_deferred",
+    "settings",
+]

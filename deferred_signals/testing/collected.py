@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Model
-
 from deferred_signals import registry
-from deferred_signals.naming import identity
-from deferred_signals.serialization import Reference
-from deferred_signals.testing.story import run_story
+from deferred_signals.testing.matching import check_names, differences, instead, receivers_of, shown
+from deferred_signals.testing.story import Delivery, check_waits, run_story
 from deferred_signals.wire import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from datetime import timedelta
 
-    from deferred_signals.message import Message
+    from deferred_signals.registry import Receiver
     from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.testing.matching import Target
     from deferred_signals.testing.story import Ran
 
-__all__ = ["Call", "Collected"]
+__all__ = ["Call", "Collected", "in_force"]
+
+#: The collections of the modes in force, the innermost last. One for the process, as the ways are.
+in_force: list[Collected] = []
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Call:
             are equal to an instance with the same key.
         using: alias of the database whose commit was waited for.
         options: what it is published with: queue, priority, countdown and the like.
+        sender: the sender, decoded in the same way.
     """
 
     id: str
@@ -41,123 +45,205 @@ class Call:
     kwargs: dict[str, Any]
     using: str
     options: dict[str, Any]
+    sender: Any = None
 
     def __str__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.kwargs.items())
-        return f"{self.receiver}({shown})"
+        return f"{self.receiver}({shown(self.kwargs)})"
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A message that waits, with what the assertions ask of it."""
+
+    outgoing: Outgoing
+    call: Call
+    receiver: Receiver
+    late: float = field(default=0.0, kw_only=True)
+    seen: bool = field(default=False, kw_only=True)
 
 
 class Collected:
-    """Messages that wait for the test; made by `deferred_signals.testing.manual`."""
+    """Messages that wait for the test; made by `deferred_signals.testing.manual`.
+
+    Any number of threads may add to it and look at it.
+    """
 
     def __init__(self) -> None:
-        self._waiting: list[Outgoing] = []
+        self._lock = Lock()
+        self._waiting: list[_Waiting] = []
+        self._wires: list[str] = []
 
     def take(self, batch: Sequence[Outgoing]) -> None:
-        """Take the messages of a transaction that was committed."""
-        self._waiting += batch
+        """Take the messages of a transaction that was committed, each decoded as on a worker."""
+        taken = [_decoded(outgoing) for outgoing in batch]
+        with self._lock:
+            self._waiting += taken
+            self._wires += [outgoing.wire for outgoing in batch]
 
-    def all_deferred(self, receiver: Callable[..., Any] | str | None = None) -> list[Call]:
-        """The calls that wait, in their order; of one receiver, or of all."""
-        calls = [_call_of(outgoing) for outgoing in self._waiting]
-        return [call for call in calls if receiver is None or _means(receiver, call)]
+    @property
+    def wires(self) -> tuple[str, ...]:
+        """Every message that was ever taken, as it travels."""
+        return tuple(self._wires)
 
-    def assert_deferred(self, receiver: Callable[..., Any] | str, **kwargs: Any) -> Call:
+    def all_deferred(self, receiver: Target | None = None) -> list[Call]:
+        """The calls that wait, in their order; of one receiver, or of all.
+
+        Raises:
+            InvalidReceiver: ``receiver`` is no deferred receiver.
+        """
+        return [waiting.call for waiting in self._look(receiver, {})]
+
+    def assert_deferred(self, receiver: Target, /, **kwargs: Any) -> Call:
         """That a call of the receiver waits whose kwargs have at least these values; gives it.
 
         A value is compared with ``==``, so `unittest.mock.ANY` and the like do; of a function it is
-        asked whether the value is right.
+        asked whether the value is right. ``sender=`` asks for the sender.
 
         Raises:
             AssertionError: none does; it shows what waits instead, the nearest first.
+            InvalidReceiver: ``receiver`` is no deferred receiver.
+            TypeError: it never gets such a kwarg.
         """
-        calls = self.all_deferred()
-        for call in calls:
-            if _means(receiver, call) and not _differences(call, kwargs):
-                return call
-        wanted = f"{_name(receiver)}({', '.join(f'{k}={v!r}' for k, v in kwargs.items())})"
-        raise AssertionError(f"{wanted} was not deferred. {_instead(calls, receiver, kwargs)}")
+        names = self._names(receiver)
+        found = self._look(receiver, kwargs)
+        if found:
+            return found[0].call
+        calls = [waiting.call for waiting in self._snapshot()]
+        wanted = f"{' or '.join(sorted(names))}({shown(kwargs)})"
+        raise AssertionError(f"{wanted} was not deferred. {instead(calls, names, kwargs)}")
 
-    def refute_deferred(self, receiver: Callable[..., Any] | str, **kwargs: Any) -> None:
+    def refute_deferred(self, receiver: Target, /, **kwargs: Any) -> None:
         """That no call of the receiver waits whose kwargs have these values.
 
         Raises:
             AssertionError: one does.
+            InvalidReceiver: ``receiver`` is no deferred receiver.
+            TypeError: it never gets such a kwarg.
         """
-        for call in self.all_deferred(receiver):
-            if not _differences(call, kwargs):
-                raise AssertionError(f"{call} was deferred.")
+        self._names(receiver)
+        found = self._look(receiver, kwargs)
+        if found:
+            raise AssertionError(f"{found[0].call} was deferred.")
 
-    def run_deferred(self, *, waits: Sequence[float] | None = None) -> list[Ran]:
+    def run_deferred(
+        self,
+        receiver: Target | None = None,
+        /,
+        *,
+        waits: Sequence[float | timedelta] | None = None,
+    ) -> list[Ran]:
         """Run what waits, and what that defers, through all retries, without waiting.
 
         A clock of its own moves on from one due attempt to the next. What a receiver raises is
         not raised here: it is in the result.
 
         Arguments:
-            waits: assert that these were the seconds between attempts, of all messages in order.
+            receiver: run the messages of this one alone, and let the others wait.
+            waits: assert that these were the seconds between attempts, of all messages in order;
+                each may be longer by the ``wait_jitter`` of the receiver's policy.
 
         Raises:
             AssertionError: the waits were others.
+            InvalidReceiver: ``receiver`` is no deferred receiver.
         """
-        story = run_story(self)
-        found = [wait for ran in story for wait in ran.waits]
-        if waits is not None and found != list(waits):
-            raise AssertionError(f"The waits were {found}, not {list(waits)}.")
+        story = run_story(self.take, lambda: self._pop(receiver))
+        if waits is not None:
+            check_waits(story, waits)
         return story
 
-    def pop_all(self) -> list[Outgoing]:
-        """Take everything that waits out of the collection."""
-        waiting, self._waiting = self._waiting, []
-        return waiting
+    def lose(self, receiver: Target | None = None, /, **kwargs: Any) -> list[Call]:
+        """Lose messages on the way, as a broker does that loses its data; gives them.
+
+        Arguments:
+            receiver: whose messages; None: all.
+            kwargs: as in `assert_deferred`.
+
+        Raises:
+            AssertionError: no such message waits.
+        """
+        lost = self._some(receiver, kwargs)
+        self._remove(lost)
+        return [waiting.call for waiting in lost]
+
+    def double(self, receiver: Target | None = None, /, **kwargs: Any) -> list[Call]:
+        """Let messages arrive twice, each copy under the same id; the arguments are those of `lose`.
+
+        Raises:
+            AssertionError: no such message waits.
+        """
+        doubled = self._some(receiver, kwargs)
+        copies = [_decoded(waiting.outgoing) for waiting in doubled]
+        with self._lock:
+            self._waiting += copies
+        return [waiting.call for waiting in doubled]
+
+    def postpone(
+        self, seconds: float, receiver: Target | None = None, /, **kwargs: Any
+    ) -> list[Call]:
+        """Let messages arrive late: after all that is due in the meantime.
+
+        Arguments:
+            seconds: how late; they count for ``expires`` and for the policy's ``timeout``.
+            receiver: whose messages, as in `lose`.
+            kwargs: as in `assert_deferred`.
+
+        Raises:
+            AssertionError: no such message waits.
+        """
+        late = self._some(receiver, kwargs)
+        for waiting in late:
+            waiting.late += seconds
+        return [waiting.call for waiting in late]
+
+    def left(self) -> list[Call]:
+        """The calls that were neither run nor asked for."""
+        return [waiting.call for waiting in self._snapshot() if not waiting.seen]
+
+    def _snapshot(self) -> list[_Waiting]:
+        with self._lock:
+            return list(self._waiting)
+
+    def _names(self, receiver: Target) -> frozenset[str]:
+        gathered = [waiting.receiver for waiting in self._snapshot()]
+        return frozenset(item.name for item in receivers_of(receiver, gathered))
+
+    def _look(self, receiver: Target | None, kwargs: dict[str, Any]) -> list[_Waiting]:
+        """What waits of a receiver with these kwargs; from now on it counts as seen."""
+        found = self._snapshot()
+        if receiver is not None:
+            names = self._names(receiver)
+            found = [waiting for waiting in found if waiting.call.receiver in names]
+            owners = receivers_of(receiver, [waiting.receiver for waiting in found])
+            check_names(owners, [waiting.call for waiting in found], kwargs)
+        found = [waiting for waiting in found if not differences(waiting.call, kwargs)]
+        for waiting in found:
+            waiting.seen = True
+        return found
+
+    def _some(self, receiver: Target | None, kwargs: dict[str, Any]) -> list[_Waiting]:
+        found = self._look(receiver, kwargs)
+        if not found:
+            whose = "" if receiver is None else f" of {' or '.join(sorted(self._names(receiver)))}"
+            raise AssertionError(f"No such message{whose} waits: there is nothing to do it to.")
+        return found
+
+    def _pop(self, receiver: Target | None) -> list[Delivery]:
+        """Take what waits out of the collection: all of it, or one receiver's."""
+        names = None if receiver is None else self._names(receiver)
+        out = [item for item in self._snapshot() if names is None or item.call.receiver in names]
+        self._remove(out)
+        return [Delivery(item.outgoing, item.call.kwargs, item.late) for item in out]
+
+    def _remove(self, out: list[_Waiting]) -> None:
+        gone = set(out)
+        with self._lock:
+            self._waiting = [waiting for waiting in self._waiting if waiting not in gone]
 
 
-def _call_of(outgoing: Outgoing) -> Call:
-    message: Message = unpack(outgoing.wire)
-    codec = registry.get(message.receiver).codec
-    kwargs = codec.decode_values(message.kwargs)
-    return Call(message.id, message.receiver, kwargs, message.using, outgoing.options)
-
-
-def _means(receiver: Callable[..., Any] | str, call: Call) -> bool:
-    if isinstance(receiver, str):
-        return receiver == call.receiver
-    found = registry.find(call.receiver)
-    return found is not None and identity(found.function) == identity(receiver)
-
-
-def _name(receiver: Callable[..., Any] | str) -> str:
-    return receiver if isinstance(receiver, str) else getattr(receiver, "__name__", repr(receiver))
-
-
-def _differences(call: Call, kwargs: dict[str, Any]) -> list[str]:
-    """What of a call is not as expected, in words."""
-    found = []
-    for name, expected in kwargs.items():
-        if name not in call.kwargs:
-            found.append(f"no {name}")
-        elif not _matches(call.kwargs[name], expected):
-            found.append(f"{name}={call.kwargs[name]!r}")
-    return found
-
-
-def _matches(value: Any, expected: Any) -> bool:
-    if isinstance(value, Reference) and isinstance(expected, Model):
-        concrete = expected._meta.concrete_model is value.model._meta.concrete_model
-        return concrete and value.pk == expected.pk
-    if callable(expected) and not isinstance(expected, type) and not isinstance(value, type):
-        return bool(expected(value))
-    return bool(value == expected)
-
-
-def _instead(calls: list[Call], receiver: Callable[..., Any] | str, kwargs: dict[str, Any]) -> str:
-    if not calls:
-        return "Nothing was. (Was the transaction of the code under test committed?)"
-    calls = sorted(
-        calls, key=lambda call: (not _means(receiver, call), len(_differences(call, kwargs)))
-    )
-    lines = []
-    for call in calls:
-        differs = ", ".join(_differences(call, kwargs)) if _means(receiver, call) else ""
-        lines.append(f"  {call}" + (f"  <- {differs}" if differs else ""))
-    return "These were, the nearest first:\n" + "\n".join(lines)
+def _decoded(outgoing: Outgoing) -> _Waiting:
+    message = unpack(outgoing.wire)
+    receiver = registry.get(message.receiver)
+    kwargs = receiver.codec.decode_values({**message.kwargs, "sender": message.sender})
+    sender = kwargs.pop("sender")
+    call = Call(message.id, receiver.name, kwargs, message.using, outgoing.options, sender)
+    return _Waiting(outgoing, call, receiver)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unittest
 from contextlib import ExitStack
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.conf import settings as django_settings
@@ -10,11 +12,17 @@ from django.test.utils import override_settings
 
 from deferred_signals.blocks import within
 from deferred_signals.sending.ways import HERE, Way, using_way
-from deferred_signals.testing.collected import Collected
+from deferred_signals.testing.collected import Collected, in_force
+from deferred_signals.testing.leaks import check_choice, tell
+from deferred_signals.testing.strict import check_wires
+from deferred_signals.testing.tidy import forgetting_local_receivers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
+
+    from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.testing.leaks import Leaks
 
 __all__ = ["inline", "manual", "settings"]
 
@@ -23,20 +31,38 @@ T = TypeVar("T")
 
 
 class _Mode(Generic[T]):
-    """A way for messages, for the length of a block or of a function's call, async or not."""
+    """A way for messages, for the length of a block, of a function's call or of each test of a class.
 
-    def __init__(self) -> None:
-        self._open: list[ExitStack] = []
+    Receivers that are declared inside and that no worker could find, since they live in a
+    function, end with it.
+    """
 
-    def _begin(self) -> tuple[Way, T]:
-        raise NotImplementedError
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._open: list[tuple[T, ExitStack]] = []
+
+    def begin(self) -> T:
+        """Begin: what ``with`` does, for harnesses whose beginning and end are two functions."""
+        stack = ExitStack()
+        stack.enter_context(forgetting_local_receivers())
+        given = self._enter(stack)
+        self._open.append((given, stack))
+        return given
+
+    def verify(self) -> None:
+        """Tell what the options ask about, at the end of a test that went well.
+
+        Raises:
+            AssertionError: something is wrong.
+        """
+        self._verify(self._open[-1][0])
+
+    def end(self) -> None:
+        """End what was begun last."""
+        self._open.pop()[1].close()
 
     def __enter__(self) -> T:
-        way, given = self._begin()
-        stack = ExitStack()
-        stack.enter_context(using_way(way))
-        self._open.append(stack)
-        return given
+        return self.begin()
 
     def __exit__(
         self,
@@ -44,11 +70,27 @@ class _Mode(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._open.pop().close()
+        try:
+            if error is None:
+                self.verify()
+        finally:
+            self.end()
 
-    def __call__(self, function: F) -> F:
-        """Decorate a test, sync or async."""
-        return within(lambda: self, function)
+    def __call__(self, target: F) -> F:
+        """Decorate a test, sync or async, or a class of tests."""
+        if isinstance(target, type):
+            _decorate_class(target, self._again)
+            return target
+        return within(self._again, target)
+
+    def _again(self) -> _Mode[T]:
+        return type(self)(**self._options)
+
+    def _enter(self, stack: ExitStack) -> T:
+        raise NotImplementedError
+
+    def _verify(self, given: T) -> None:
+        raise NotImplementedError
 
 
 class inline(_Mode[None]):  # noqa: N801 - used like a function
@@ -56,21 +98,61 @@ class inline(_Mode[None]):  # noqa: N801 - used like a function
 
     As the setting ``EAGER``, for a block or a test. What a receiver raises in the end reaches
     the code under test, unless ``EAGER_PROPAGATES`` is False.
+
+    Arguments:
+        strict: at the end, ask a fresh process whether it could have run each message too; see
+            `manual`.
     """
 
-    def _begin(self) -> tuple[Way, None]:
-        return HERE, None
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(strict=strict)
+        self._wires: list[str] = []
+
+    def _enter(self, stack: ExitStack) -> None:
+        stack.enter_context(using_way(Way(self._leave, local=True, raises=True)))
+
+    def _leave(self, batch: Sequence[Outgoing]) -> None:
+        self._wires += [outgoing.wire for outgoing in batch]
+        HERE.leave(batch)
+
+    def _verify(self, given: None) -> None:
+        del given
+        if self._options["strict"]:
+            check_wires(self._wires)
 
 
 class manual(_Mode[Collected]):  # noqa: N801 - used like a function
     """Messages of committed blocks are collected, and nothing runs before the test says so.
 
     Gives a `Collected`, with the assertions. A rollback of the code under test leaves nothing.
+
+    Arguments:
+        strict: at the end, ask a fresh process that is set up like a worker, and has nothing but
+            the messages, whether it knows each one's receiver and can decode its values.
+        leaks: what to do at the end about messages that were neither run nor looked at:
+            ``"warn"``, ``"fail"`` or ``"off"``.
     """
 
-    def _begin(self) -> tuple[Way, Collected]:
+    def __init__(self, *, strict: bool = False, leaks: Leaks = "off") -> None:
+        check_choice(leaks)
+        super().__init__(strict=strict, leaks=leaks)
+
+    def _enter(self, stack: ExitStack) -> Collected:
         collected = Collected()
-        return Way(collected.take, local=True), collected
+        stack.enter_context(using_way(Way(collected.take, local=True, raises=True)))
+        in_force.append(collected)
+        stack.callback(in_force.remove, collected)
+        return collected
+
+    def _verify(self, given: Collected) -> None:
+        if self._options["strict"]:
+            check_wires(given.wires)
+        tell(
+            self._options["leaks"],
+            "deferred and neither run nor looked at",
+            [str(call) for call in given.left()],
+            "Run them with run_deferred(), or assert that they were deferred.",
+        )
 
 
 class settings(override_settings):  # noqa: N801 - named like Django's own
@@ -92,3 +174,20 @@ class settings(override_settings):  # noqa: N801 - named like Django's own
         present = getattr(django_settings, "DEFERRED_SIGNALS", None) or {}
         self.options = {"DEFERRED_SIGNALS": {**present, **self._keys}}
         super().enable()
+
+
+def _decorate_class(cls: type[Any], make: Callable[[], _Mode[Any]]) -> None:
+    """Let each test of a class run in a mode of its own, ``setUp`` and clean-ups included."""
+    if not issubclass(cls, unittest.TestCase):
+        for name, value in list(vars(cls).items()):
+            if name.startswith("test") and callable(value):
+                setattr(cls, name, make()(value))
+        return
+    set_up: Callable[[Any], None] = cls.setUp
+
+    @wraps(set_up)
+    def in_mode(self: unittest.TestCase) -> None:
+        self.enterContext(make())
+        set_up(self)
+
+    cls.setUp = in_mode  # type: ignore[method-assign]  # as Django's own decorators of classes do

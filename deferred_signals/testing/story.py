@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Any
 
+from deferred_signals import registry
+from deferred_signals.amounts import as_seconds
+from deferred_signals.options import policy_of
 from deferred_signals.running import executor
 from deferred_signals.running.eager import attempt
 from deferred_signals.sending.ways import Way, using_way
+from deferred_signals.testing.crashes import FakeCrash, crash_of_workers
 from deferred_signals.wire import pack, unpack
 
 if TYPE_CHECKING:
-    from typing import Protocol
+    from collections.abc import Callable, Sequence
 
     from deferred_signals.message import Message
     from deferred_signals.sending.outgoing import Outgoing
 
-    class Collection(Protocol):
-        """What collects, and gives it out."""
-
-        def take(self, batch: list[Outgoing]) -> None:
-            """Collect more."""
-
-        def pop_all(self) -> list[Outgoing]:
-            """Give out everything."""
-
-
-__all__ = ["Ran", "run_story"]
+__all__ = ["Delivery", "Ran", "check_waits", "run_story"]
 
 
 @dataclass
@@ -41,8 +36,11 @@ class Ran:
         receiver: the receiver's name.
         attempts: how often it ran.
         waits: the seconds between attempts.
-        outcome: of the last attempt: ``"succeeded"``, ``"discarded"`` or ``"failed"``.
+        outcome: of the last attempt: ``"succeeded"``, ``"discarded"`` or ``"failed"``; or
+            ``"expired"``, where it came too late to run.
         exception: with which it failed.
+        reason: why it was discarded or given up.
+        kwargs: of the call, as in `deferred_signals.testing.Call`.
     """
 
     id: str
@@ -51,39 +49,115 @@ class Ran:
     waits: list[float] = field(default_factory=list)
     outcome: str = ""
     exception: BaseException | None = None
+    reason: str = ""
+    kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-def run_story(collected: Collection) -> list[Ran]:
-    """Run everything that is collected, and all that this defers, in the order of a clock."""
-    story: dict[str, Ran] = {}
+@dataclass(frozen=True)
+class Delivery:
+    """A message that is to be run; doubled messages are two.
+
+    Attributes:
+        outgoing: the message.
+        kwargs: decoded.
+        late: seconds that it is late by.
+    """
+
+    outgoing: Outgoing
+    kwargs: dict[str, Any]
+    late: float = 0.0
+
+
+def run_story(
+    take: Callable[[Sequence[Outgoing]], None], pop: Callable[[], list[Delivery]]
+) -> list[Ran]:
+    """Run everything that is collected, and all that this defers, in the order of a clock.
+
+    Arguments:
+        take: collects what is deferred meanwhile.
+        pop: gives out what is collected.
+    """
+    story: list[Ran] = []
     order = count()
-    due: list[tuple[float, int, Message]] = []
+    due: list[tuple[float, int, Message, Ran]] = []
     clock = 0.0
 
-    def schedule() -> None:
-        for outgoing in collected.pop_all():
-            message = unpack(outgoing.wire)
-            story[message.id] = Ran(message.id, message.receiver)
-            heapq.heappush(due, (clock, next(order), message))
+    def schedule(message: Message, ran: Ran, wait: float) -> None:
+        heapq.heappush(due, (clock + wait, next(order), _aged(message, wait), ran))
 
-    with using_way(Way(collected.take, local=True)):  # type: ignore[arg-type]  # any sequence
-        schedule()
+    def schedule_all() -> None:
+        for delivery in pop():
+            message = unpack(delivery.outgoing.wire)
+            ran = Ran(message.id, message.receiver, kwargs=delivery.kwargs)
+            story.append(ran)
+            options = delivery.outgoing.options
+            wait = delivery.late + options.get("countdown", 0.0)
+            if _patience(options.get("expires")) < wait:
+                ran.outcome = "expired"
+            else:
+                schedule(message, ran, wait)
+
+    with using_way(Way(take, local=True, raises=True)):
+        schedule_all()
         while due:
-            clock, _, message = heapq.heappop(due)
-            ran = story[message.id]
+            clock, _, message, ran = heapq.heappop(due)
             outcome = attempt(message)
-            executor.settle(message, outcome)
             ran.attempts += 1
-            ran.outcome = type(outcome).__name__.lower()
-            ran.exception = getattr(outcome, "exception", None)
-            if isinstance(outcome, executor.Retrying):
-                ran.waits.append(outcome.wait)
-                again = _later(message.next_attempt(), outcome.wait)
-                heapq.heappush(due, (clock + outcome.wait, next(order), again))
-            schedule()
-    return list(story.values())
+            crash = crash_of_workers(ran)
+            if crash == "settle":
+                schedule(message.redelivered(), ran, 0.0)
+            else:
+                if crash == "run":
+                    outcome = executor.charge(message, FakeCrash("The worker's process died."))
+                _note(ran, message, outcome)
+                if isinstance(outcome, executor.Retrying):
+                    ran.waits.append(outcome.wait)
+                    schedule(message.next_attempt(), ran, outcome.wait)
+            schedule_all()
+    return story
 
 
-def _later(message: Message, wait: float) -> Message:
+def check_waits(story: list[Ran], expected: Sequence[float | timedelta]) -> None:
+    """That the waits of all messages are the expected ones, but for jitter.
+
+    Raises:
+        AssertionError: they are not.
+    """
+    found = [(wait, _jitter(ran.receiver)) for ran in story for wait in ran.waits]
+    fits = len(found) == len(expected) and all(
+        _fits(wait, jitter, item) for (wait, jitter), item in zip(found, expected, strict=True)
+    )
+    if not fits:
+        waits = [wait for wait, _ in found]
+        raise AssertionError(f"The waits were {waits}, not {list(expected)}.")
+
+
+def _note(ran: Ran, message: Message, outcome: executor.Outcome) -> None:
+    executor.settle(message, outcome)
+    ran.outcome = type(outcome).__name__.lower()
+    ran.exception = getattr(outcome, "exception", None)
+    ran.reason = getattr(outcome, "reason", "")
+
+
+def _aged(message: Message, wait: float) -> Message:
     """The message after a wait that nobody waited: sent that much earlier."""
     return unpack(pack(replace(message, sent_at=message.sent_at - timedelta(seconds=wait))))
+
+
+def _patience(expires: float | timedelta | datetime | None) -> float:
+    """The seconds for which a message may wait."""
+    if expires is None:
+        return inf
+    if isinstance(expires, datetime):
+        expires = expires - datetime.now(expires.tzinfo)
+    return as_seconds(expires) or 0.0
+
+
+def _jitter(receiver: str) -> float:
+    found = registry.find(receiver)
+    return 0.0 if found is None else as_seconds(policy_of(found.options).wait_jitter) or 0.0
+
+
+def _fits(wait: float, jitter: float, expected: object) -> bool:
+    least = as_seconds(expected)
+    return wait == expected or (least is not None and least <= wait <= least + jitter)

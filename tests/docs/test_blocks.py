@@ -3,8 +3,8 @@
 The blocks of one section (a `##` heading) run one after another, as one test. A block that begins
 with the path of a file, like `# shop/receivers.py`, runs as that module, so that others can import
 from it; one without a path runs in the module of the block before. A block that defines
-`DEFERRED_SIGNALS` puts it in force, and a `TestCase` in a block is run. What the prose claims is
-asserted by blocks inside HTML comments.
+`DEFERRED_SIGNALS` puts it in force, and tests in a block (test cases, and functions with their
+fixtures) are run. What the prose claims is asserted by blocks inside HTML comments.
 """
 
 import re
@@ -12,9 +12,10 @@ import sys
 import unittest
 from collections.abc import Iterator
 from importlib import import_module
+from inspect import signature
 from itertools import groupby
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -109,6 +110,7 @@ def test_blocks_of_a_section_run(
     examples: list[Example],
     modules: Modules,
     settings: Settings,
+    request: pytest.FixtureRequest,
 ) -> None:
     settings.DEFERRED_SIGNALS = {"EAGER": True}
     # Django 6.1 wants to be told, also in tests.
@@ -128,6 +130,8 @@ def test_blocks_of_a_section_run(
             is_case = isinstance(value, type) and issubclass(value, SimpleTestCase)
             if is_case and value.__module__ == name:
                 run_tests_of(value)
+            if isinstance(value, FunctionType) and value.__name__.startswith("test_"):
+                value(**{key: request.getfixturevalue(key) for key in signature(value).parameters})
 
 
 def module_of(example: Example) -> str | None:

@@ -19,6 +19,7 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.project.urls"
+STATIC_URL = "/static/"  # a live server asks for it
 
 INSTALLED_APPS = [
     "django.contrib.auth",

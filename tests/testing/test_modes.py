@@ -1,45 +1,25 @@
-"""`deferred_signals.testing`: modes and assertions, in a plain `TestCase` transaction."""
+"""The modes of `deferred_signals.testing`, in a plain `TestCase` transaction."""
 
-import re
+import asyncio
+import unittest
+from threading import Thread
 from typing import Any
-from unittest.mock import ANY
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.db.models.signals import post_save
 from django.dispatch import Signal
+from django.test import TestCase
+from django.test.utils import CaptureQueriesContext
 
-from deferred_signals import Discard, Retry
-from deferred_signals.testing import inline, manual, settings
+from deferred_signals.testing import Call, all_deferred, assert_deferred, inline, manual, settings
 from tests.app.models import Order
-from tests.conftest import Connected, running
+from tests.conftest import Connected
+from tests.testing.recording import Recorder, close_connections, run_tests_of
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
-
-
-class Recorder:
-    """A receiver that notes its calls, and fails as often as it is told."""
-
-    def __init__(self, failures: int = 0) -> None:
-        self.calls: list[dict[str, Any]] = []
-        self.attempts: list[int] = []
-        self.failures = failures
-
-    def receive(self, sender: object, **kwargs: Any) -> None:
-        del kwargs["signal"]
-        self.calls.append(kwargs)
-        self.attempts.append(running().attempt)
-        if len(self.calls) <= self.failures:
-            raise ConnectionError("the mail server is away")
-
-
-@pytest.fixture
-def recorder(signal: Signal, defer: Connected) -> Recorder:
-    made = Recorder()
-    defer(signal)(made.receive)
-    return made
 
 
 def test_inline_runs_when_the_block_of_the_code_under_test_ends(
@@ -106,92 +86,138 @@ def test_settings_changes_single_keys() -> None:
         assert django_settings.DEFERRED_SIGNALS == {"MAX_DEPTH": 3, "EAGER": True}
 
 
-def test_assertion_matches_some_kwargs_by_equality_or_by_function(
+def test_modes_end_in_the_order_they_began(signal: Signal, recorder: Recorder) -> None:
+    with inline():
+        with manual() as deferred:
+            with inline():
+                pass
+            signal.send(None, number=1)
+            assert recorder.calls == []
+        signal.send(None, number=2)
+    assert recorder.calls == [{"number": 2}]
+    assert [call.kwargs for call in deferred.all_deferred()] == [{"number": 1}]
+
+
+def test_mode_decorates_the_tests_of_a_django_test_case(signal: Signal, recorder: Recorder) -> None:
+    @manual()
+    class Tests(TestCase):
+        def setUp(self) -> None:
+            signal.send(None, number=1)
+            self.addCleanup(assert_deferred, recorder.receive, number=2)
+
+        def test_something(self) -> None:
+            signal.send(None, number=2)
+            assert [call.kwargs["number"] for call in all_deferred()] == [1, 2]
+
+        async def test_something_async(self) -> None:
+            await signal.asend(None, number=2)
+            assert [call.kwargs["number"] for call in all_deferred()] == [1, 2]
+
+    run_tests_of(Tests)
+    assert recorder.calls == []
+
+
+def test_mode_decorates_the_tests_of_an_asyncio_test_case(
     signal: Signal, recorder: Recorder
 ) -> None:
+    @inline()
+    class Tests(unittest.IsolatedAsyncioTestCase):
+        async def test_something(self) -> None:
+            self.addAsyncCleanup(close_connections)
+            await signal.asend(None, number=1)
+
+    run_tests_of(Tests)
+    assert recorder.calls == [{"number": 1}]
+
+
+def test_mode_decorates_the_methods_of_a_plain_class(signal: Signal, recorder: Recorder) -> None:
+    @manual()
+    class TestOrders:
+        number = 1
+
+        def test_sync(self) -> None:
+            signal.send(None, number=self.number)
+            assert_deferred(recorder.receive, number=1)
+
+        async def test_async(self) -> None:
+            await signal.asend(None, number=self.number)
+            assert_deferred(recorder.receive, number=1)
+
+    TestOrders().test_sync()
+    async_to_sync(TestOrders().test_async)()
+    assert recorder.calls == []
+
+
+def test_mode_decorates_a_method(signal: Signal, recorder: Recorder) -> None:
+    class TestOrders:
+        @manual()
+        def test_sync(self, number: int) -> Call:
+            signal.send(None, number=number)
+            return assert_deferred(recorder.receive)
+
+    assert TestOrders().test_sync(7).kwargs == {"number": 7}
+
+
+def test_decorated_function_collects_anew_at_each_call(signal: Signal, recorder: Recorder) -> None:
+    @manual()
+    def scenario() -> int:
+        signal.send(None)
+        return len(all_deferred())
+
+    assert (scenario(), scenario()) == (1, 1)
+
+
+def test_tests_that_run_at_once_do_not_end_one_another(signal: Signal, recorder: Recorder) -> None:
+    began = asyncio.Event()
+
+    @manual()
+    async def first() -> None:
+        began.set()
+        await asyncio.sleep(0)
+
+    @manual()
+    async def second() -> None:
+        await began.wait()
+        await signal.asend(None, number=1)
+
+    async def both() -> None:
+        await asyncio.gather(first(), second())
+
+    async_to_sync(both)()
+    assert recorder.calls == []
+
+
+def test_sends_of_other_threads_are_collected(signal: Signal, recorder: Recorder) -> None:
+    def work(number: int) -> None:
+        for step in range(20):
+            signal.send(None, number=number, step=step)
+        connections.close_all()  # a thread has its own, which a send outside of a block opens
+
     with manual() as deferred:
-        signal.send(None, number=7, name="Ada")
-        assert deferred.assert_deferred(recorder.receive, number=7).kwargs["name"] == "Ada"
-        deferred.assert_deferred(recorder.receive, number=ANY, name=lambda name: name[0] == "A")
-        deferred.refute_deferred(recorder.receive, number=8)
+        threads = [Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        found = 0
+        while any(thread.is_alive() for thread in threads):
+            found += len(deferred.run_deferred())
+        for thread in threads:
+            thread.join()
+        found += len(deferred.run_deferred())
+    assert found == len(recorder.calls) == 160
 
 
-def test_row_in_a_message_equals_its_instance_without_a_query(
+def test_query_counts_of_the_code_under_test_stay_as_they_are(
     defer: Connected, django_assert_num_queries: Any
 ) -> None:
-    recorder = Recorder()
-    defer(post_save, sender=Order)(recorder.receive)
-    with manual() as deferred:
-        order = Order.objects.create()
-        with django_assert_num_queries(0):
-            deferred.assert_deferred(recorder.receive, instance=order, created=True)
-            deferred.refute_deferred(recorder.receive, instance=Order(pk=order.pk + 1))
+    def place_order() -> None:
+        with transaction.atomic():
+            Order.objects.create()
 
-
-def test_failed_assertion_shows_what_was_deferred_instead_nearest_first(
-    signal: Signal, recorder: Recorder, defer: Connected
-) -> None:
-    other = Recorder()
-    defer(signal, name="tests.other")(other.receive)
-    with manual() as deferred:
-        signal.send(None, number=1, name="Ada")
-        signal.send(None, number=2, name="Bob")
-        with pytest.raises(AssertionError) as failed:
-            deferred.assert_deferred(recorder.receive, number=2, name="Eve")
-    first, second, third, *_ = str(failed.value).splitlines()[1:]
-    assert re.search(r"number=2, name='Bob'\)  <- name='Bob'$", first)
-    assert re.search(r"number=1, name='Ada'\)  <- number=1, name='Ada'$", second)
-    assert "tests.other" in third
-
-
-def test_assertion_says_that_nothing_was_deferred(recorder: Recorder) -> None:
-    with manual() as deferred, pytest.raises(AssertionError, match="Nothing was"):
-        deferred.assert_deferred(recorder.receive)
-
-
-def test_collected_messages_run_through_all_retries_by_a_clock_of_their_own(
-    signal: Signal, defer: Connected
-) -> None:
-    recorder = Recorder(failures=2)
-    policy = Retry(max_attempts=5, wait_initial=60, wait_jitter=0, timeout=3600)
-    defer(signal, retry=policy)(recorder.receive)
-    with manual() as deferred:
-        signal.send(None, number=1)
-        (ran,) = deferred.run_deferred(waits=[60, 120])
-    assert (ran.attempts, ran.outcome, recorder.attempts) == (3, "succeeded", [1, 2, 3])
-
-
-def test_retries_end_with_the_timeout_of_the_policy(signal: Signal, defer: Connected) -> None:
-    recorder = Recorder(failures=99)
-    policy = Retry(max_attempts=None, wait_initial=60, wait_jitter=0, timeout=500)
-    defer(signal, retry=policy)(recorder.receive)
-    with manual() as deferred:
-        signal.send(None)
-        (ran,) = deferred.run_deferred()
-    assert (ran.waits, ran.outcome) == ([60, 120, 240], "failed")
-    assert isinstance(ran.exception, ConnectionError)
-
-
-def test_wrong_waits_are_told(signal: Signal, recorder: Recorder) -> None:
-    with manual() as deferred:
-        signal.send(None)
-        with pytest.raises(AssertionError, match=r"The waits were \[\], not \[5\]"):
-            deferred.run_deferred(waits=[5])
-
-
-def test_what_a_receiver_defers_is_run_as_well(signal: Signal, defer: Connected) -> None:
-    second, ran = Signal(), []
-
-    def first_step(sender: object, **kwargs: Any) -> None:
-        second.send(None)
-
-    def second_step(sender: object, **kwargs: Any) -> None:
-        ran.append(running().depth)
-        raise Discard("it is enough")
-
-    defer(signal)(first_step)
-    defer(second)(second_step)
-    with manual() as deferred:
-        signal.send(None)
-        outcomes = [item.outcome for item in deferred.run_deferred()]
-    assert (ran, outcomes) == ([1], ["succeeded", "discarded"])
+    with CaptureQueriesContext(connection) as alone:
+        place_order()
+    defer(post_save, sender=Order)(Recorder().receive)
+    with manual() as deferred, django_assert_num_queries(len(alone)):
+        place_order()
+        assert len(deferred.all_deferred()) == 1
+    with django_assert_num_queries(len(alone)):
+        place_order()  # in no mode: its message waits for the commit

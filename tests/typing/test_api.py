@@ -1,7 +1,7 @@
-"""The public API as type checkers see it: checked by mypy (strict), never run by pytest.
+"""The public API as type checkers see it: checked by mypy (strict) and pyright, never run by pytest.
 
-A wrong use carries `type: ignore` with the code that mypy must give: `warn_unused_ignores` proves
-that each is flagged.
+A wrong use carries `type: ignore` with the code that mypy must give. Both checkers tell of one that
+is not needed, which proves that each is flagged by both.
 """
 
 from collections.abc import Iterator
@@ -160,7 +160,7 @@ def reads(result: Deferred, request: RequestSnapshot, exception: ExceptionSummar
     RetryLater(after="soon")  # type: ignore[arg-type]
 
 
-def test_wrong_uses_are_flagged_by_mypy_alone() -> None:
-    """The rest of this file is for mypy, and a run shows that it can be imported."""
+def test_wrong_uses_are_flagged_by_checkers_alone() -> None:
+    """The rest of this file is for type checkers, and a run shows that it can be imported."""
     with pytest.raises(TypeError, match="is an option of deferred receivers"):
         receiver(order_placed, name="x")

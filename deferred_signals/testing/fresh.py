@@ -1,0 +1,80 @@
+"""A process that sees messages as a worker does: it was set up like one, and has nothing else.
+
+Run as ``python -m deferred_signals.testing.fresh [module of the Celery app]`` by
+`deferred_signals.testing.strict`. Each line on stdin is a list of messages, answered by a line on
+stdout. It runs no receiver, and asks no database: the rows of a test's transaction are not for it
+to see.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import django
+
+from deferred_signals import registry
+from deferred_signals.message import Message
+from deferred_signals.running import executor
+from deferred_signals.running.facts import load_tasks
+from deferred_signals.serialization import SenderNotLoaded
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from deferred_signals.registry import Receiver
+
+__all__: list[str] = []
+
+
+def set_up(apps: list[str]) -> None:
+    """Load what a worker loads: the Celery app, Django's apps, and the modules of tasks."""
+    for app in apps:
+        import_module(app)
+    django.setup()
+    load_tasks()
+
+
+def look_at(text: str) -> dict[str, str]:
+    """What hinders this process from running a message: an error, or something to be told."""
+    message = Message.from_wire(text)
+    unknown = executor.unknown(message)
+    if unknown is not None:
+        return {"error": str(unknown)}
+    receiver = registry.get(message.receiver)
+    try:
+        registry.find_signal(receiver, message.signal)
+    except LookupError as error:
+        return {"error": str(error)}
+    return _look_at_values(receiver, message)
+
+
+def _look_at_values(receiver: Receiver, message: Message) -> dict[str, str]:
+    values: dict[str, Any] = {}
+    for name, form in {**message.kwargs, "sender": message.sender}.items():
+        try:
+            values[name] = receiver.codec.decode(form)
+        except Exception as error:  # noqa: BLE001 - whatever a project's decoder raises
+            return {"error": f"{name} cannot be decoded: {type(error).__name__}: {error}"}
+    if isinstance(values["sender"], SenderNotLoaded):
+        return {"sender": values["sender"].path}
+    return {}
+
+
+def main(questions: TextIO, answers: TextIO) -> None:
+    """Answer until nobody asks."""
+    for line in questions:
+        json.dump([look_at(text) for text in json.loads(line)], answers)
+        answers.write("\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    # What the project prints must not come between the answers.
+    own_stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    set_up(sys.argv[1:])
+    main(sys.stdin, own_stdout)

@@ -1,0 +1,144 @@
+"""Which calls an assertion means, and how far those that are there are from it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Model
+
+from deferred_signals import registry
+from deferred_signals.conf import nearest
+from deferred_signals.errors import InvalidReceiver
+from deferred_signals.naming import identity
+from deferred_signals.serialization import Reference
+from deferred_signals.testing.pending import unfinished
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deferred_signals.registry import Receiver
+    from deferred_signals.testing.collected import Call
+
+__all__ = ["Target", "check_names", "differences", "instead", "receivers_of", "shown"]
+
+#: How a test names a receiver: the function itself, or the receiver's name.
+Target = Callable[..., Any] | str
+
+#: How alike a kwarg's name and a parameter's must be for the one to be the other misspelt.
+ALIKE = 0.8
+
+#: Characters of a value that an error shows.
+LONGEST = 200
+
+
+def receivers_of(target: Target, gathered: Iterable[Receiver]) -> list[Receiver]:
+    """The receivers that a test means: one function may be deferred under several names.
+
+    Arguments:
+        target: what the test says.
+        gathered: receivers that are known beside the registered ones, since they were called.
+
+    Raises:
+        InvalidReceiver: it is no deferred receiver, with the nearest name as a hint.
+    """
+    known = list({id(item): item for item in (*registry.all_receivers(), *gathered)}.values())
+    found = [receiver for receiver in known if _is(receiver, target)]
+    if found:
+        return found
+    names = [receiver.name for receiver in known]
+    hint = nearest(_path(target), names) if names else "There are no deferred receivers."
+    raise InvalidReceiver(
+        f"{_path(target)!r} is no deferred receiver: it is connected without deferred=True, or the "
+        f"module that connects it is not imported. {hint}"
+    )
+
+
+def check_names(receivers: list[Receiver], calls: list[Call], kwargs: dict[str, Any]) -> None:
+    """Refuse names of kwargs that the receiver never gets: nothing would ever match.
+
+    Raises:
+        TypeError: a name is excluded, or is a parameter's misspelt.
+    """
+    parameters = {name for receiver in receivers for name in _declared(receiver)}
+    got = {name for call in calls for name in call.kwargs}
+    for name in kwargs.keys() - parameters - got - {"sender"}:
+        where = receivers[0].name
+        if any(name in receiver.options.exclude for receiver in receivers):
+            raise TypeError(f"{where!r} never gets the kwarg {name!r}: its exclude= names it.")
+        for match in difflib.get_close_matches(name, parameters, n=1, cutoff=ALIKE):
+            raise TypeError(f"{where!r} has no kwarg {name!r}. Did you mean {match!r}?")
+
+
+def differences(call: Call, kwargs: dict[str, Any]) -> list[str]:
+    """What of a call is not as expected, in words."""
+    values = {"sender": call.sender, **call.kwargs}
+    found = []
+    for name, expected in kwargs.items():
+        if name not in values:
+            found.append(f"no {name}")
+        elif not _matches(values[name], expected):
+            found.append(shown({name: values[name]}))
+    return found
+
+
+def instead(calls: list[Call], names: frozenset[str], kwargs: dict[str, Any]) -> str:
+    """What was deferred instead, the nearest first."""
+    if any(message.receiver in names for message in unfinished()):
+        lines = ["It waits for the end of an atomic() block that is still open."]
+    else:
+        lines = ["These were, the nearest first:" if calls else "Nothing was."]
+    nearest_first = sorted(
+        calls, key=lambda call: (call.receiver not in names, len(differences(call, kwargs)))
+    )
+    for call in nearest_first:
+        differs = ", ".join(differences(call, kwargs)) if call.receiver in names else ""
+        lines.append(f"  {call}" + (f"  <- {differs}" if differs else ""))
+    return "\n".join(lines)
+
+
+def shown(kwargs: dict[str, Any]) -> str:
+    """Kwargs as they are written in a call."""
+    return ", ".join(f"{name}={_brief(value)}" for name, value in kwargs.items())
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, Reference):
+        return f"<{value.model._meta.label} {value.pk!r}>"
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _is(receiver: Receiver, target: Target) -> bool:
+    if isinstance(target, str):
+        return target == receiver.name or target in receiver.options.aliases
+    try:
+        return identity(receiver.function) == identity(target)
+    except ReferenceError:  # it was connected weakly, and its function is gone
+        return False
+
+
+def _path(target: object) -> str:
+    if isinstance(target, str):
+        return target
+    if hasattr(target, "__qualname__"):
+        return f"{getattr(target, '__module__', '')}.{target.__qualname__}"
+    return repr(target)
+
+
+def _declared(receiver: Receiver) -> set[str]:
+    """The names that the receiver's signature and schema have."""
+    schema: Any = receiver.options.schema
+    promised = set() if schema is None else {field.name for field in fields(schema)}
+    return promised | receiver.parameters - {"sender", "signal", "self"}
+
+
+def _matches(value: Any, expected: Any) -> bool:
+    if isinstance(value, Reference) and isinstance(expected, Model):
+        concrete = expected._meta.concrete_model is value.model._meta.concrete_model
+        return concrete and value.pk == expected.pk
+    if callable(expected) and not isinstance(expected, type) and not isinstance(value, type):
+        return bool(expected(value))
+    return bool(value == expected)

@@ -1,0 +1,43 @@
+"""`DeferredSignalsMixin`: the modes for classes of `unittest` and Django."""
+
+from __future__ import annotations
+
+import unittest
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from deferred_signals.testing.collected import Collected
+from deferred_signals.testing.modes import inline, manual
+
+if TYPE_CHECKING:
+    from deferred_signals.testing.leaks import Leaks
+
+__all__ = ["DeferredSignalsMixin"]
+
+
+class DeferredSignalsMixin(unittest.TestCase):
+    """Runs each test of a class in a mode; named before ``TestCase`` among the bases.
+
+    For Django's test cases and `unittest.IsolatedAsyncioTestCase` too. The mode begins with
+    ``setUp`` and ends after the clean-ups.
+
+    Attributes:
+        deferred: what was collected, with the assertions; in ``"inline"`` mode always empty.
+        deferred_mode: ``"manual"`` or ``"inline"``.
+        deferred_strict: as ``strict`` of `manual` and `inline`.
+        deferred_leaks: as ``leaks`` of `manual`.
+    """
+
+    deferred: Collected
+    deferred_mode: ClassVar[Literal["inline", "manual"]] = "manual"
+    deferred_strict: ClassVar[bool] = False
+    deferred_leaks: ClassVar[Leaks] = "warn"
+
+    def setUp(self) -> None:
+        """Begin the mode, and then what the other bases do."""
+        if self.deferred_mode == "inline":
+            self.enterContext(inline(strict=self.deferred_strict))
+            self.deferred = Collected()
+        else:
+            mode = manual(strict=self.deferred_strict, leaks=self.deferred_leaks)
+            self.deferred = self.enterContext(mode)
+        super().setUp()

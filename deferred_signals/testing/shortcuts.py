@@ -1,0 +1,67 @@
+"""The assertions as functions: they are those of the innermost `manual` in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deferred_signals.testing.collected import in_force
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from deferred_signals.testing.collected import Call, Collected
+    from deferred_signals.testing.matching import Target
+    from deferred_signals.testing.story import Ran
+
+__all__ = ["all_deferred", "assert_deferred", "refute_deferred", "run_deferred"]
+
+
+def all_deferred(receiver: Target | None = None, /) -> list[Call]:
+    """`Collected.all_deferred` of the innermost `manual`.
+
+    Raises:
+        RuntimeError: none is in force.
+    """
+    return _innermost().all_deferred(receiver)
+
+
+def assert_deferred(receiver: Target, /, **kwargs: Any) -> Call:
+    """`Collected.assert_deferred` of the innermost `manual`.
+
+    Raises:
+        AssertionError: no such call waits.
+        RuntimeError: no `manual` is in force.
+    """
+    return _innermost().assert_deferred(receiver, **kwargs)
+
+
+def refute_deferred(receiver: Target, /, **kwargs: Any) -> None:
+    """`Collected.refute_deferred` of the innermost `manual`.
+
+    Raises:
+        AssertionError: such a call waits.
+        RuntimeError: no `manual` is in force.
+    """
+    _innermost().refute_deferred(receiver, **kwargs)
+
+
+def run_deferred(
+    receiver: Target | None = None, /, *, waits: Sequence[float | timedelta] | None = None
+) -> list[Ran]:
+    """`Collected.run_deferred` of the innermost `manual`.
+
+    Raises:
+        AssertionError: the waits were others.
+        RuntimeError: no `manual` is in force.
+    """
+    return _innermost().run_deferred(receiver, waits=waits)
+
+
+def _innermost() -> Collected:
+    if not in_force:
+        raise RuntimeError(
+            "No messages are collected here: call this inside `with manual():`, in a test that is "
+            "decorated with @manual(), or in one that has the fixture `deferred_signals`."
+        )
+    return in_force[-1]

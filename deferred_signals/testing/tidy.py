@@ -1,0 +1,35 @@
+"""Receivers that are declared inside a test end with it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from deferred_signals import registry
+from deferred_signals.receivers import DeferredReceiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["forgetting_local_receivers"]
+
+
+@contextmanager
+def forgetting_local_receivers() -> Iterator[None]:
+    """Forget, at the end, the receivers of functions' insides that were declared meanwhile.
+
+    Others stay: a module that is first imported meanwhile would not connect its receivers again.
+    """
+    # Weakly, as the registry alone shall hold them.
+    before = WeakSet(_receivers())
+    try:
+        yield
+    finally:
+        for receiver in _receivers():
+            if receiver not in before and "<locals>" in receiver.__qualname__:
+                receiver.forget()
+
+
+def _receivers() -> list[DeferredReceiver]:
+    return [item for item in registry.all_receivers() if isinstance(item, DeferredReceiver)]

@@ -1,0 +1,78 @@
+"""`DeferredSignalsMixin`, in Django's test cases and asyncio's."""
+
+import unittest
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+from django.test import TestCase, TransactionTestCase
+
+from deferred_signals.testing import DeferredSignalsMixin, LeakWarning
+from tests.conftest import Connected
+from tests.testing.recording import Recorder, close_connections, run_tests_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+signal = Signal()
+
+
+@pytest.mark.parametrize(
+    "base",
+    [TestCase, TransactionTestCase, unittest.IsolatedAsyncioTestCase, unittest.TestCase],
+    ids=lambda base: f"{base.__module__}.{base.__name__}",
+)
+def test_messages_are_collected(base: Any, defer: Connected) -> None:
+    recorder = Recorder()
+    defer(signal)(recorder.receive)
+
+    class Tests(DeferredSignalsMixin, base):  # type: ignore[misc]
+        def setUp(self) -> None:
+            super().setUp()
+            signal.send(None, number=1)
+
+        async def asyncTearDown(self) -> None:
+            await close_connections()
+
+        def test_sync(self) -> None:
+            signal.send(None, number=2)
+            self.deferred.assert_deferred(recorder.receive, number=1)
+            assert len(self.deferred.run_deferred()) == 2
+
+        if base is not unittest.TestCase:
+
+            async def test_async(self) -> None:
+                await signal.asend(None, number=2)
+                assert len(self.deferred.all_deferred()) == 2
+
+    run_tests_of(Tests)
+    assert len(recorder.calls) == 2
+
+
+def test_receivers_run_inline(defer: Connected) -> None:
+    recorder = Recorder()
+    defer(signal)(recorder.receive)
+
+    class Tests(DeferredSignalsMixin, TestCase):
+        deferred_mode = "inline"
+
+        def test_something(self) -> None:
+            signal.send(None, number=1)
+            assert recorder.calls == [{"number": 1}]
+            assert self.deferred.all_deferred() == []
+
+    run_tests_of(Tests)
+
+
+def test_leak_is_told_as_the_class_says(defer: Connected) -> None:
+    recorder = Recorder()
+    defer(signal)(recorder.receive)
+
+    class Tests(DeferredSignalsMixin, TestCase):
+        def test_something(self) -> None:
+            signal.send(None, number=1)
+
+    with pytest.warns(LeakWarning, match=r"number=1\)"):
+        run_tests_of(Tests)
+    Tests.deferred_leaks = "fail"
+    with pytest.raises(AssertionError, match="neither run nor looked at"):
+        run_tests_of(Tests)

@@ -1,0 +1,179 @@
+"""Running what was collected, by a clock that nobody waits for."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+
+from deferred_signals import Discard, Retry, RetryLater
+from deferred_signals.testing import manual
+from tests.conftest import Connected, running
+from tests.testing.recording import Recorder
+
+pytestmark = pytest.mark.django_db
+
+
+def test_collected_messages_run_through_all_retries_by_a_clock_of_their_own(
+    signal: Signal, defer: Connected
+) -> None:
+    recorder = Recorder(failures=2)
+    policy = Retry(max_attempts=5, wait_initial=60, wait_jitter=0, timeout=3600)
+    defer(signal, retry=policy)(recorder.receive)
+    with manual() as deferred:
+        signal.send(None, number=1)
+        (ran,) = deferred.run_deferred(waits=[60, 120])
+    assert (ran.attempts, ran.outcome, recorder.attempts) == (3, "succeeded", [1, 2, 3])
+
+
+def test_retries_end_with_the_timeout_of_the_policy(signal: Signal, defer: Connected) -> None:
+    recorder = Recorder(failures=99)
+    policy = Retry(max_attempts=None, wait_initial=60, wait_jitter=0, timeout=500)
+    defer(signal, retry=policy)(recorder.receive)
+    with manual() as deferred:
+        signal.send(None)
+        (ran,) = deferred.run_deferred()
+    assert (ran.waits, ran.outcome) == ([60, 120, 240], "failed")
+    assert isinstance(ran.exception, ConnectionError)
+
+
+def test_wrong_waits_are_told(signal: Signal, recorder: Recorder) -> None:
+    with manual() as deferred:
+        signal.send(None)
+        with pytest.raises(AssertionError, match=r"The waits were \[\], not \[5\]"):
+            deferred.run_deferred(waits=[5])
+
+
+def test_what_a_receiver_defers_is_run_as_well(signal: Signal, defer: Connected) -> None:
+    second, ran = Signal(), []
+
+    def first_step(sender: object, **kwargs: Any) -> None:
+        second.send(None)
+
+    def second_step(sender: object, **kwargs: Any) -> None:
+        ran.append(running().depth)
+        raise Discard("it is enough")
+
+    defer(signal)(first_step)
+    defer(second)(second_step)
+    with manual() as deferred:
+        signal.send(None)
+        outcomes = [item.outcome for item in deferred.run_deferred()]
+    assert (ran, outcomes) == ([1], ["succeeded", "discarded"])
+
+
+def test_waits_may_be_longer_by_the_jitter_of_the_policy(signal: Signal, defer: Connected) -> None:
+    recorder = Recorder(failures=2)
+    defer(signal, retry=Retry(max_attempts=5, wait_initial=60, wait_jitter=5))(recorder.receive)
+    with manual() as deferred:
+        signal.send(None)
+        deferred.run_deferred(waits=[60, timedelta(seconds=120)])
+
+
+def test_one_receiver_can_be_run_alone(
+    signal: Signal, recorder: Recorder, defer: Connected
+) -> None:
+    other = Recorder()
+    defer(signal)(other.receive)
+    with manual() as deferred:
+        signal.send(None, number=1)
+        (ran,) = deferred.run_deferred(other.receive)
+        assert (ran.kwargs, recorder.calls, other.calls) == ({"number": 1}, [], [{"number": 1}])
+        deferred.assert_deferred(recorder.receive)
+
+
+def test_countdowns_decide_the_order(signal: Signal, defer: Connected) -> None:
+    ran = []
+
+    def note(sender: object, number: int, **kwargs: Any) -> None:
+        ran.append(number)
+
+    defer(signal, countdown=lambda sender, number, **kwargs: 10 - number)(note)
+    with manual() as deferred:
+        signal.send(None, number=1)
+        signal.send(None, number=2)
+        deferred.run_deferred()
+    assert ran == [2, 1]
+
+
+def test_reason_of_a_discarded_message_is_told(signal: Signal, defer: Connected) -> None:
+    def refuse(sender: object, **kwargs: Any) -> None:
+        raise Discard("it is enough")
+
+    defer(signal)(refuse)
+    with manual() as deferred:
+        signal.send(None)
+        (ran,) = deferred.run_deferred()
+    assert (ran.outcome, ran.reason) == ("discarded", "it is enough")
+
+
+def test_wait_that_a_receiver_asks_for_is_waited(signal: Signal, defer: Connected) -> None:
+    def ask(sender: object, **kwargs: Any) -> None:
+        if running().attempt == 1:
+            raise RetryLater(after=timedelta(hours=1))
+
+    defer(signal)(ask)
+    with manual() as deferred:
+        signal.send(None)
+        deferred.run_deferred(waits=[timedelta(hours=1)])
+
+
+def test_lost_message_never_runs(signal: Signal, recorder: Recorder) -> None:
+    with manual() as deferred:
+        signal.send(None, number=1)
+        signal.send(None, number=2)
+        assert [call.kwargs for call in deferred.lose(recorder.receive, number=1)] == [
+            {"number": 1}
+        ]
+        deferred.run_deferred()
+    assert recorder.calls == [{"number": 2}]
+
+
+def test_doubled_message_runs_twice_under_one_id(signal: Signal, recorder: Recorder) -> None:
+    with manual() as deferred:
+        signal.send(None)
+        deferred.double()
+        first, second = deferred.run_deferred()
+    assert (first.id, first.attempts, second.attempts) == (second.id, 1, 1)
+    assert len(recorder.calls) == 2
+
+
+def test_postponed_message_runs_after_later_ones(signal: Signal, recorder: Recorder) -> None:
+    with manual() as deferred:
+        signal.send(None, number=1)
+        signal.send(None, number=2)
+        deferred.postpone(3600, number=1)
+        deferred.run_deferred()
+    assert recorder.calls == [{"number": 2}, {"number": 1}]
+
+
+def test_time_that_a_message_is_late_counts_for_the_timeout(
+    signal: Signal, defer: Connected
+) -> None:
+    recorder = Recorder(failures=1)
+    defer(signal, retry=Retry(timeout=60))(recorder.receive)
+    with manual() as deferred:
+        signal.send(None)
+        deferred.postpone(3600)
+        (ran,) = deferred.run_deferred()
+    assert (ran.attempts, ran.outcome) == (1, "failed")
+
+
+@pytest.mark.parametrize("expires", [60, datetime.now(UTC) + timedelta(minutes=10)])
+def test_message_that_comes_after_its_time_does_not_run(
+    expires: Any, signal: Signal, defer: Connected
+) -> None:
+    recorder = Recorder()
+    defer(signal, expires=expires)(recorder.receive)
+    with manual() as deferred:
+        signal.send(None)
+        deferred.postpone(3600)
+        (ran,) = deferred.run_deferred()
+    assert (ran.attempts, ran.outcome, recorder.calls) == (0, "expired", [])
+
+
+def test_mischief_to_nothing_is_an_error(signal: Signal, recorder: Recorder) -> None:
+    with manual() as deferred:
+        signal.send(None, number=1)
+        with pytest.raises(AssertionError, match="there is nothing to do it to"):
+            deferred.double(recorder.receive, number=2)
