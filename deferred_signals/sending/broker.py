@@ -7,6 +7,7 @@ Nothing in here is shared between threads, and everything in here may hang for s
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu import Producer
@@ -29,6 +30,9 @@ __all__ = ["Broker"]
 #: Seconds that a broker has for each of its replies, where a commit's own patience is shorter.
 LEAST_PATIENCE = 1.0
 
+#: Seconds after its last use in which no driver asks a connection whether it is still alive.
+RECENT = 15.0
+
 #: A queue that is not there: RabbitMQ drops what is published to it, and confirms that it did.
 NOWHERE = "deferred_signals.nowhere"
 
@@ -46,6 +50,9 @@ class Broker:
         self._producer: Any = None  # its stubs do not know batch()
         self._confirms: Confirms | None = None
         self._declared: set[Any] = set()
+        self._patience = LEAST_PATIENCE
+        self._bounded = False
+        self._used = 0.0
 
     def connect(self) -> None:
         """Have a connection that works, as far as one can see without asking the broker.
@@ -58,12 +65,11 @@ class Broker:
                 return
             self.drop()
         self._connection = connection = self._app.connection_for_write()
-        patience = _patience()
+        self._patience = patience = max(conf.current().PUBLISH_TIMEOUT, LEAST_PATIENCE)
+        bounds = _bounds(connection.transport.driver_type, patience)
+        self._bounded = bool(bounds)
         connection.connect_timeout = patience
-        connection.transport_options = {
-            **(connection.transport_options or {}),
-            **_bounds(connection.transport.driver_type, patience),
-        }
+        connection.transport_options = {**(connection.transport_options or {}), **bounds}
         # Once round all its URLs, without a pause; to kombu, 0 means to try for ever.
         tries = max(1, len(connection.alt) - 1)
         connection.ensure_connection(max_retries=tries, interval_start=0, interval_step=0)
@@ -71,6 +77,25 @@ class Broker:
         self._confirms = Confirms(channel) if hasattr(channel, "confirm_select") else None
         self._producer = Producer(channel, auto_declare=False)
         self._declared = set()
+
+    def is_ready(self, publications: Sequence[Publication]) -> bool:
+        """Whether publishing would take one round trip, and a broker that hangs one time-out.
+
+        That is so on a connection that was used a moment ago, has everything declared, and whose
+        driver waits for a reply no longer than a commit would.
+        """
+        return (
+            self._connection is not None
+            and self._bounded
+            and self._patience <= conf.current().PUBLISH_TIMEOUT
+            and monotonic() - self._used < RECENT
+            and all(
+                entity in self._declared
+                for publication in publications
+                for entity in publication.arguments.get("declare") or ()
+            )
+            and self._is_fresh(self._connection)
+        )
 
     def drop(self) -> None:
         """Let go of the connection without a word to the broker, which might not answer."""
@@ -90,7 +115,7 @@ class Broker:
         if self._connection is not None and self._confirms is not None:
             self._producer.publish("", exchange="", routing_key=NOWHERE)
             self._confirms.expect(0)
-            self._confirms.wait(self._connection, _ignore, _patience())
+            self._confirms.wait(self._connection, _ignore, self._patience)
 
     def publish(self, publications: Sequence[Publication], settle: Settle) -> None:
         """Publish in order on the connection, and wait for the broker's answer once.
@@ -148,7 +173,8 @@ class Broker:
         for place in sent:
             settle(place)
         if confirms is not None:
-            confirms.wait(connection, settle, _patience())
+            confirms.wait(connection, settle, self._patience)
+        self._used = monotonic()
 
     def _declare(self, publications: Sequence[Publication]) -> dict[int, Exception]:
         """Declare queues and exchanges, each once a connection; gives the ids of refused ones."""
@@ -203,10 +229,6 @@ def _ignore(place: int, error: Exception | None = None) -> None:
 
 def _first(refused: dict[int, Exception], wanted: Sequence[Any]) -> Exception | None:
     return next((refused[id(entity)] for entity in wanted if id(entity) in refused), None)
-
-
-def _patience() -> float:
-    return max(conf.current().PUBLISH_TIMEOUT, LEAST_PATIENCE)
 
 
 def _bounds(driver: str, patience: float) -> dict[str, Any]:

@@ -51,18 +51,16 @@ class Confirms:
         Arguments:
             connection: of the channel.
             settle: is told of each.
-            patience: seconds to wait for the next answer.
+            patience: seconds to wait for all of them.
 
         Raises:
-            TimeoutError: there was none.
+            TimeoutError: some did not come.
         """
         deadline = monotonic() + patience
         while True:
-            if self._answers:
-                deadline = monotonic() + patience
-                answers, self._answers = self._answers, []
-                for place, error in answers:
-                    settle(place, error)
+            answers, self._answers = self._answers, []
+            for place, error in answers:
+                settle(place, error)
             if not self._open:
                 return
             connection.drain_events(timeout=max(0.001, deadline - monotonic()))

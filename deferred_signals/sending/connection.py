@@ -1,10 +1,14 @@
 """The process's line to the broker: the thread that connects and publishes, and the breaker.
 
-A commit must not be the hostage of a broker. So talking to it is the business of one daemon
-thread, and a commit waits for that thread at most ``PUBLISH_TIMEOUT``, whatever hangs: the
-resolution of a name, a handshake, a write, a reply. When one has waited in vain the breaker opens:
-the commits that follow fail at once, and the thread alone tries the broker again, every
-``BREAKER_COOLDOWN``. (Breaker: the circuit breaker of Michael Nygard's "Release It!".)
+A commit must not be the hostage of a broker. So one daemon thread connects, declares and
+publishes, and a commit waits for it at most ``PUBLISH_TIMEOUT``, whatever hangs: the resolution of
+a name, a handshake, a write, a reply. Where a few messages have a connection that is ready, which
+takes one round trip under the timeouts of its socket, the commit's own thread publishes them: to
+wake another one would take about as long.
+
+When a commit has waited in vain the breaker opens: those that follow fail at once, and the thread
+alone tries the broker again, every ``BREAKER_COOLDOWN``. (Breaker: the circuit breaker of Michael
+Nygard's "Release It!".)
 
 What may or may not have arrived is never published again: its commit is told that it is not known
 to be published.
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "line_of"]
 
+#: Publications that a commit makes by itself, where the connection is ready.
+FEW = 10
+
 #: Publications that leave before the broker's answer is waited for, and other threads get a turn.
 SLICE = 500
 
@@ -47,7 +54,9 @@ class Line:
         #: Why the breaker is open; None while it is closed.
         self.broken: Exception | None = None
         self._broker = Broker(app)
-        self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        #: Held by the thread that uses the broker.
+        self._turn = threading.Lock()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: set[_Job] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -61,16 +70,38 @@ class Line:
         Gives for each publication None where the broker has it, else why that is not known. Never
         raises for what a broker does.
         """
+        if self.broken is not None:
+            return [self.broken] * len(publications)
+        if len(publications) <= FEW and self._turn.acquire(blocking=False):
+            try:
+                if self._broker.is_ready(publications):
+                    return self._publish_here(publications)
+            finally:
+                self._turn.release()
+        return self._publish_there(publications)
+
+    def _publish_here(self, publications: Sequence[Publication]) -> list[Exception | None]:
+        """Publish on the calling thread, whose turn it is."""
+        job = _Job(publications)
+        try:
+            self._broker.publish(publications, partial(job.settle, 0))
+        except BaseException as error:
+            self._break(error if isinstance(error, Exception) else InterruptedError(repr(error)))
+            self._start()
+            self._jobs.put(None)  # that the thread looks at the breaker
+            if not isinstance(error, Exception):
+                raise
+            job.end(error)
+        return job.results
+
+    def _publish_there(self, publications: Sequence[Publication]) -> list[Exception | None]:
+        """Let the line's thread publish, and wait for it."""
         job = _Job(publications)
         with self._lock:
             if self.broken is not None:
                 return [self.broken] * len(publications)
             self._waiting.add(job)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._serve, name="deferred_signals.line", daemon=True
-                )
-                self._thread.start()
+        self._start()
         self._jobs.put(job)
         patience = conf.current().PUBLISH_TIMEOUT
         try:
@@ -81,6 +112,15 @@ class Line:
                 self._waiting.discard(job)
             job.end(InterruptedError("the wait for the broker was interrupted"))
         return job.results
+
+    def _start(self) -> None:
+        """Have the thread, from the first time that it is needed."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._serve, name="deferred_signals.line", daemon=True
+                )
+                self._thread.start()
 
     def _wait(self, job: _Job, patience: float) -> bool:
         """Whether the broker has answered about all of a job in time."""
@@ -97,6 +137,12 @@ class Line:
             for job in self._waiting:
                 job.end(error)
 
+    def _break(self, error: Exception, pause: float = 0.0) -> None:
+        """Drop a connection that failed, and open the breaker; look again after a pause."""
+        self._broker.drop()
+        self._probe_at = monotonic() + pause
+        self._open(error)
+
     def _serve(self) -> None:
         """Publish what comes; while the breaker is open, try the broker from time to time."""
         while True:
@@ -104,28 +150,27 @@ class Line:
             try:
                 job = self._jobs.get(timeout=pause)
             except Empty:
-                self._probe()
+                with self._turn:
+                    self._probe()
             else:
-                self._run(job)
+                if job is not None and not job.done.is_set():
+                    with self._turn:
+                        self._run(job)
 
     def _run(self, job: _Job) -> None:
-        """Publish the next slice of a job, unless nobody waits for it any more."""
-        if job.done.is_set():
-            return
+        """Publish the next slice of a job."""
         connected = False
         try:
             self._broker.connect()
             connected = True
-            job.context.run(self._publish, job)
+            job.context.run(self._publish_slice, job)
         except Exception as error:  # noqa: BLE001 - whatever a broker, or its driver, comes up with
-            self._broker.drop()
             # A connection that breaks is often to be had again at once; one that cannot be had is not.
-            self._probe_at = monotonic() + (0 if connected else conf.current().BREAKER_COOLDOWN)
-            self._open(error)
+            self._break(error, 0 if connected else conf.current().BREAKER_COOLDOWN)
         else:
             self.broken = None
 
-    def _publish(self, job: _Job) -> None:
+    def _publish_slice(self, job: _Job) -> None:
         places = job.begin(SLICE)
         if not places:
             return
@@ -140,9 +185,8 @@ class Line:
         try:
             self._broker.connect()
             self._broker.prove()
-        except Exception:  # noqa: BLE001 - as above
-            self._broker.drop()
-            self._probe_at = monotonic() + conf.current().BREAKER_COOLDOWN
+        except Exception as error:  # noqa: BLE001 - as above
+            self._break(error, conf.current().BREAKER_COOLDOWN)
         else:
             self.broken = None
 
