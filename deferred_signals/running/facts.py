@@ -10,7 +10,15 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-__all__ = ["CeleryFacts", "always_eager", "celery_facts", "load_tasks", "module_of_app"]
+__all__ = [
+    "Answers",
+    "CeleryFacts",
+    "always_eager",
+    "answers",
+    "celery_facts",
+    "load_tasks",
+    "module_of_app",
+]
 
 
 class CeleryFacts(NamedTuple):
@@ -50,35 +58,52 @@ def celery_facts() -> CeleryFacts:
     )
 
 
-def always_eager() -> bool:
-    """Whether Celery's own switch for tests is on, in Django's settings or the app's.
+class Answers(NamedTuple):
+    """What is asked of Celery's settings at each send or commit.
 
-    Each send asks this, and Celery looks for a setting in all its maps, under every name that it
-    ever had. So the answer is kept while what code set in those maps is the same, and Django's
-    ``setting_changed`` tells of no change.
+    Attributes:
+        always_eager: Celery's own switch for tests is on, in Django's settings or the app's.
+        broker: where messages are published to.
     """
-    global _always_eager  # noqa: PLW0603 - the cache of one value, replaced as a whole
+
+    always_eager: bool
+    broker: str
+
+
+def answers() -> Answers:
+    """The answers of the current app; the same object as long as its settings are the same.
+
+    Celery looks for a setting in all its maps, under every name that it ever had. So an answer is
+    kept while what code set in those maps is the same, and Django's ``setting_changed`` tells of no
+    change.
+    """
+    global _answers  # noqa: PLW0603 - the cache of one value, replaced as a whole
     settings: Any = app_or_default().conf
-    seen, answer = _always_eager
-    if seen != settings.maps:
-        answer = bool(
-            settings.task_always_eager
-            or getattr(django_settings, "CELERY_TASK_ALWAYS_EAGER", False)
+    seen, found = _answers
+    if found is None or seen != settings.maps:
+        eager = settings.task_always_eager or getattr(
+            django_settings, "CELERY_TASK_ALWAYS_EAGER", False
         )
+        found = Answers(bool(eager), str(settings.broker_write_url))
         # The first map is what code set, like `app.conf.task_always_eager = True`.
         changes, *others = settings.maps
-        _always_eager = [dict(changes), *others], answer
-    return answer
+        _answers = [dict(changes), *others], found
+    return found
 
 
 #: The maps that were looked through, and what was found.
-_always_eager: tuple[list[Any], bool] = [], False
+_answers: tuple[list[Any], Answers | None] = [], None
 
 
 @receiver(setting_changed)
 def _forget(**_kwargs: object) -> None:
-    global _always_eager  # noqa: PLW0603 - the cache of one value, replaced as a whole
-    _always_eager = [], False
+    global _answers  # noqa: PLW0603 - the cache of one value, replaced as a whole
+    _answers = [], None
+
+
+def always_eager() -> bool:
+    """Whether messages run in the sender's process because Celery's settings say so."""
+    return answers().always_eager
 
 
 def module_of_app() -> str | None:

@@ -60,10 +60,8 @@ class Broker:
         Raises:
             Exception: the broker, or each of several, cannot be connected to.
         """
-        if self._connection is not None:
-            if self._is_fresh(self._connection):
-                return
-            self.drop()
+        if self._is_fresh():
+            return
         self._connection = connection = self._app.connection_for_write()
         self._patience = patience = max(conf.current().PUBLISH_TIMEOUT, LEAST_PATIENCE)
         bounds = _bounds(connection.transport.driver_type, patience)
@@ -85,8 +83,7 @@ class Broker:
         driver waits for a reply no longer than a commit would.
         """
         return (
-            self._connection is not None
-            and self._bounded
+            self._bounded
             and self._patience <= conf.current().PUBLISH_TIMEOUT
             and monotonic() - self._used < RECENT
             and all(
@@ -94,7 +91,7 @@ class Broker:
                 for publication in publications
                 for entity in publication.arguments.get("declare") or ()
             )
-            and self._is_fresh(self._connection)
+            and self._is_fresh()
         )
 
     def drop(self) -> None:
@@ -210,16 +207,20 @@ class Broker:
                     return found
         return None
 
-    def _is_fresh(self, connection: Connection) -> bool:
-        """Whether the broker has not hung up since the last flush; Redis' driver looks by itself."""
-        if self._confirms is None:
-            return True
+    def _is_fresh(self) -> bool:
+        """Whether there is a connection, which the broker has not closed since the last flush.
+
+        Redis' driver looks by itself whenever it takes a connection.
+        """
+        if self._connection is None or self._confirms is None:
+            return self._connection is not None
         try:
             while True:
-                connection.drain_events(timeout=0)
+                self._connection.drain_events(timeout=0)
         except TimeoutError:
             return True
         except Exception:  # noqa: BLE001 - whatever it is, a new connection is free of it
+            self.drop()
             return False
 
 

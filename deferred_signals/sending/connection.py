@@ -22,9 +22,10 @@ from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deferred_signals import conf
+from deferred_signals.running.facts import answers
 from deferred_signals.sending.broker import Broker
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ class _Job:
             self.done.set()
 
 
-_lines: dict[tuple[Celery, Any], Line] = {}
+_lines: dict[tuple[Celery, str], Line] = {}
 _making = threading.Lock()
 
 #: Lines of the process that this one was forked from. They are kept, since the drivers would say
@@ -244,8 +245,8 @@ _inherited: list[Line] = []
 
 
 def line_of(app: Celery) -> Line:
-    """The line of an app, to the broker that its settings name now."""
-    key = (app, str(app.conf.broker_write_url))
+    """The line of the current app, to the broker that its settings name now."""
+    key = (app, answers().broker)
     line = _lines.get(key)
     if line is None:
         with _making:

@@ -6,26 +6,33 @@ Celery, and whoever patched it, wrote the message. The next messages of the same
 options are copies, with ids and arguments of their own. Where a copy might differ from what
 ``apply_async`` would have made of it, each message is recorded by itself: see `_may_copy`.
 
-Nothing is kept from one flush to the next: headers belong to their request.
+A recording serves later flushes, too, where nothing in it belongs to its own: `_is_timeless`.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from celery import Celery, Task, signals
 from celery.app.amqp import AMQP
 from celery.app.routes import MapRoute
-from kombu import Producer
+from kombu import Producer, serialization
 
 from deferred_signals.running.delivery import argsrepr, task_of
+from deferred_signals.running.facts import answers
 
 if TYPE_CHECKING:
     from kombu import Connection
 
+    from deferred_signals.running.facts import Answers
     from deferred_signals.sending.chunks import Parcel
 
 __all__ = ["Publication", "Recorder"]
@@ -48,13 +55,13 @@ class Recorder:
     """Records the parcels of one flush.
 
     Arguments:
-        app: the Celery app that publishes them.
+        app: the Celery app that publishes them, which is the current one.
     """
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._firsts: dict[str, tuple[dict[str, Any], Publication]] = {}
         self._copying = _may_copy(app)
+        self._patterns: dict[str, _Pattern | None] = {}
 
     def record(self, parcel: Parcel) -> list[Publication]:
         """What publishing a parcel comes to; more than one where Celery announces it by an event.
@@ -62,9 +69,11 @@ class Recorder:
         Raises:
             Exception: whatever a route, a subclass or a patch of Celery's raises.
         """
-        first = self._firsts.get(parcel.name)
-        if first is not None and first[0] == parcel.options:
-            return [_copy(first[1], parcel)]
+        if self._copying and parcel.name not in self._patterns:
+            self._patterns[parcel.name] = _kept_pattern(parcel.name)
+        pattern = self._patterns.get(parcel.name)
+        if pattern is not None and pattern.options == parcel.options:
+            return [pattern.copy(parcel, self._app)]
         task = task_of(parcel.name)
         if task.ignore_result:
             kept = _keep(_connection_of(self._app), task, parcel)
@@ -72,7 +81,9 @@ class Recorder:
             with self._app.connection_or_acquire() as connection:
                 kept = _keep(connection, task, parcel)
         if self._copying and len(kept) == 1 and _may_copy_task(task, kept[0]):
-            self._firsts[parcel.name] = parcel.options, kept[0]
+            pattern = self._patterns[parcel.name] = _Pattern(parcel, kept[0])
+            if _is_timeless(kept[0]):
+                _patterns[parcel.name] = answers(), pattern
         return kept
 
 
@@ -105,20 +116,86 @@ class _Keeping(Producer):
         self.kept.append(Publication(body, {**arguments, "headers": headers}))
 
 
-def _copy(first: Publication, parcel: Parcel) -> Publication:
-    """The message that ``apply_async`` would have made, from one that it did make."""
-    id_ = parcel.task_id
-    _args, kwargs, embedded = first.body
-    headers = {
-        **first.arguments["headers"],
-        "id": id_,
-        "root_id": id_,
-        "argsrepr": argsrepr(parcel.messages),
-    }
-    arguments = {**first.arguments, "headers": headers, "correlation_id": id_}
-    if "argsrepr" in arguments:  # Celery lets it slip among the properties, too
-        arguments["argsrepr"] = headers["argsrepr"]
-    return Publication((parcel.wires, kwargs, embedded), arguments)
+class _Pattern:
+    """A recorded message, to be copied for others of the same task and options."""
+
+    def __init__(self, parcel: Parcel, recorded: Publication) -> None:
+        self.options = parcel.options
+        self._first = parcel
+        self._recorded = recorded
+
+    def copy(self, parcel: Parcel, app: Celery) -> Publication:
+        """The message that ``apply_async`` would have made of another parcel."""
+        id_, shown = parcel.task_id, argsrepr(parcel.messages)
+        tail, common = self._written
+        headers = {**common["headers"], "id": id_, "root_id": id_, "argsrepr": shown}
+        arguments = {
+            **common,
+            "headers": headers,
+            "correlation_id": id_,
+            "reply_to": app.thread_oid,
+        }
+        if "argsrepr" in arguments:  # Celery lets it slip among the properties, too
+            arguments["argsrepr"] = shown
+        if tail is None:
+            return Publication((parcel.wires, *self._recorded.body[1:]), arguments)
+        return Publication(_head(parcel.wires) + tail, arguments)
+
+    @cached_property
+    def _written(self) -> tuple[str | None, dict[str, Any]]:
+        """What follows the arguments in the body, where that is JSON; and how it is published."""
+        body, arguments = self._recorded.body, self._recorded.arguments
+        # Its stubs do not know the serializers that give bytes.
+        dumped: tuple[str, str, Any] = serialization.dumps(body, arguments["serializer"])
+        kind, encoding, text = dumped
+        head = _head(self._first.wires)
+        if not isinstance(text, str) or not text.startswith(head):
+            return None, arguments
+        written = {"serializer": None, "content_type": kind, "content_encoding": encoding}
+        return text[len(head) :], {**arguments, **written}
+
+
+def _head(wires: tuple[str, ...]) -> str:
+    """How a body begins in JSON: with the arguments."""
+    return f"[[{', '.join(map(_quote, wires))}]"
+
+
+_quote = json.JSONEncoder().encode
+
+
+#: Patterns that hold for the next flush as well, by the names of their tasks, with what Celery's
+#: settings were.
+_patterns: dict[str, tuple[Answers, _Pattern]] = {}
+
+# A message names the process that sent it.
+os.register_at_fork(after_in_child=_patterns.clear)
+
+
+def _kept_pattern(name: str) -> _Pattern | None:
+    then, pattern = _patterns.get(name, (None, None))
+    return pattern if then is answers() and _is_celerys_own() else None
+
+
+def _is_timeless(recorded: Publication) -> bool:
+    """Whether nothing in a message belongs to the moment, or to the request, of its flush."""
+    headers = recorded.arguments["headers"]
+    return headers["eta"] is None and headers["expires"] is None and _is_celerys_own()
+
+
+def _is_celerys_own() -> bool:
+    """Whether nobody patched what writes messages, as tracers do to add the request's trace.
+
+    A wrapper may pretend to be what it wraps, but for its type; and a function's globals are its
+    module's.
+    """
+    methods: list[tuple[Any, str]] = [
+        (vars(Task)["apply_async"], "celery.app.task"),
+        (vars(Celery)["send_task"], "celery.app.base"),
+    ]
+    return all(
+        type(method) is FunctionType and method.__globals__ is vars(sys.modules[module])
+        for method, module in methods
+    )
 
 
 def _may_copy(app: Celery) -> bool:
