@@ -52,13 +52,13 @@ class Queue:
         self._queue.exchange.delete()
         self._connection.release()
 
-    def flush(self, send: Callable[[int], object], events: int, *, messages: int = 1) -> Measure:
+    def flush(self, send: Callable[[int], object], events: int, *, messages: float = 1) -> Measure:
         """What an event takes in a transaction that sends so many, its commit included.
 
         Arguments:
             send: sends one; gets its number.
             events: in one transaction.
-            messages: that come of an event.
+            messages: that come of an event; less than one where they travel in chunks.
         """
 
         def transact(events: int) -> None:
@@ -68,8 +68,29 @@ class Queue:
 
         return self.counted(transact, events, messages=messages)
 
+    def commit(self, send: Callable[[int], object], events: int, *, messages: float = 1) -> Measure:
+        """What an event takes in the commit of a transaction that sent so many, and no earlier.
+
+        Arguments:
+            send: sends one; gets its number.
+            events: in one transaction.
+            messages: that come of an event; less than one where they travel in chunks.
+        """
+
+        def measure() -> float:
+            with self._around():
+                with transaction.atomic():
+                    for number in range(events):
+                        send(number)
+                    begin = time.perf_counter()
+                seconds = time.perf_counter() - begin
+            self.take(round(events * messages))
+            return seconds / events * 1e6
+
+        return measure
+
     def counted(
-        self, publish: Callable[[int], object], events: int, *, messages: int = 1
+        self, publish: Callable[[int], object], events: int, *, messages: float = 1
     ) -> Measure:
         """What an event takes in a function that publishes so many, all of which must come."""
 
@@ -77,7 +98,7 @@ class Queue:
             begin = time.perf_counter()
             publish(events)
             seconds = time.perf_counter() - begin
-            self.take(events * messages)
+            self.take(round(events * messages))
             return seconds / events * 1e6
 
         return measure

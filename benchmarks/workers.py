@@ -32,21 +32,26 @@ FLUSH = 500
 
 def measure(*, quick: bool) -> Ratios:
     """Let a worker for each run the same calls."""
-    calls, rounds = (100, 1) if quick else (5000, 5)
+    calls, many, rounds = (100, 100, 1) if quick else (3000, 30_000, 5)
     with Queue() as queue:
-        ours = _work(queue, receivers.order_placed, calls)
+        one = _work(queue, receivers.order_placed, calls)
+        hundred = _work(queue, receivers.order_shipped, many)
+        task = _work(queue, by_hand.order_placed, calls)
+        peer = _work(queue, signal_receivers.order_placed, calls)
         return Ratios(
             title=f"A solo worker on {queue.broker}",
             note="µs a call; a worker with the solo pool, for which the calls wait.",
             results=tuple(
                 Result(
-                    case="1 call a message",
+                    case=case,
                     against=against,
-                    pair=in_turns(ours, _work(queue, send, calls), rounds=rounds, warm_up=False),
+                    pair=in_turns(ours, theirs, rounds=rounds, warm_up=False),
+                    target=target,
                 )
-                for against, send in (
-                    (TASK, by_hand.order_placed),
-                    (SIGNAL_RECEIVERS, signal_receivers.order_placed),
+                for case, ours, against, theirs, target in (
+                    ("1 call a message", one, TASK, task, None),
+                    (f"{receivers.CHUNK} calls a message", hundred, TASK, task, 20.0),
+                    ("1 call a message", one, SIGNAL_RECEIVERS, peer, None),
                 )
             ),
         )

@@ -9,6 +9,11 @@ from deferred_signals import receiver
 
 placed = Signal()
 paid = Signal()
+shipped = Signal()
+
+
+#: Calls that travel in one message.
+CHUNK = 100
 
 
 class Checkout:
@@ -46,6 +51,12 @@ def count_sale(sender: object, **kwargs: Any) -> None:
     """Fifth of five."""
 
 
+@receiver(shipped, deferred=True, chunk_size=CHUNK)
+def tell_customer(sender: object, **kwargs: Any) -> None:
+    """Take note of a parcel."""
+    count()
+
+
 def order_placed(number: int) -> None:
     """One event with one receiver."""
     placed.send(Checkout, order_id=number, email="ada@example.com")
@@ -54,3 +65,8 @@ def order_placed(number: int) -> None:
 def order_paid(number: int) -> None:
     """One event with five receivers."""
     paid.send(Checkout, order_id=number, email="ada@example.com")
+
+
+def order_shipped(number: int) -> None:
+    """One event with one receiver, whose calls travel in chunks."""
+    shipped.send(Checkout, order_id=number, email="ada@example.com")
