@@ -58,7 +58,9 @@ def broker_settings(folder: Path) -> tuple[str, dict[str, Any]]:
     url = os.environ.get("BROKER_URL") or f"{transport.SCHEME}://localhost"
     scheme = _scheme("BROKER_URL", url, BROKERS)
     if scheme != transport.SCHEME:
-        return url, {}
+        # Without them a broker that accepts and then says nothing would be waited for for ever.
+        names = ("socket", "socket_connect") if BROKERS[scheme] is REDIS else ("read", "write")
+        return url, {f"{name}_timeout": 30 for name in names}
     messages = str(folder / "messages")
     return url, {
         "data_folder_in": messages,

@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.dispatch import Signal
 
 from deferred_signals import PublishError
 from deferred_signals.events import message_published
+from deferred_signals.sending.outgoing import Outgoing
+from deferred_signals.sending.publisher import spill_to
 from tests.conftest import Broker, Connected, Lifecycle, deferred
 
 from .conftest import MakeCurrent, Numbers
@@ -200,3 +203,52 @@ def test_listener_that_fails_changes_nothing(numbers: Numbers) -> None:
     finally:
         message_published.disconnect(listener)
     assert numbers.published == [1]
+
+
+class Shelf:
+    """A store that keeps what it is given, or is full."""
+
+    def __init__(self, *, full: bool = False) -> None:
+        self.kept: list[int] = []
+        self.full = full
+
+    def spill(self, batch: Sequence[Outgoing]) -> None:
+        if self.full:
+            raise OSError("no space left")
+        self.kept += [outgoing.message.kwargs["number"] for outgoing in batch]
+
+
+@pytest.fixture
+def shelf(request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    made = Shelf(full=getattr(request, "param", False))
+    before = spill_to(made)
+    yield made
+    spill_to(before)
+
+
+@pytest.mark.usefixtures("deaf_broker")
+def test_store_is_given_what_was_not_published(
+    numbers: Numbers, shelf: Shelf, lifecycle: Lifecycle, caplog: pytest.LogCaptureFixture
+) -> None:
+    with transaction.atomic():
+        numbers.send(1, 2)
+    assert shelf.kept == [1, 2]
+    assert lifecycle.names == ["publish_failed"]
+    assert "is kept, to be published later" in caplog.text
+    assert "lost" not in caplog.text
+
+
+def test_store_is_given_nothing_that_was_published(numbers: Numbers, shelf: Shelf) -> None:
+    numbers.send(1)
+    assert shelf.kept == []
+
+
+@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.parametrize("shelf", [True], indirect=True)
+def test_store_that_fails_is_told_and_fails_nobodys_request(
+    numbers: Numbers, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    with transaction.atomic():
+        numbers.send(1)
+    assert "1 messages could not be kept either" in caplog.text
+    assert "is lost" in caplog.text
