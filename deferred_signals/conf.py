@@ -11,8 +11,6 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings as django_settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
 
 from deferred_signals.amounts import as_seconds
 from deferred_signals.errors import ConfigurationError, InvalidPolicy
@@ -76,13 +74,22 @@ def current() -> Settings:
         ConfigurationError: the setting has an unknown key or a value of the wrong type.
     """
     global _current  # noqa: PLW0603 - the cache of one value, replaced as a whole
-    raw, settings = _current
-    # To ask Django for a setting that is not there is slow: one that a test sets is told of.
-    if settings is None or (raw is not None and raw is not getattr(django_settings, NAME, None)):
-        raw = getattr(django_settings, NAME, None)
-        settings = _parse(raw)
-        _current = raw, settings
+    holder, raw, settings = _current
+    if settings is None or holder is not _holder() or raw is not vars(holder).get(NAME):
+        settings = _parse(getattr(django_settings, NAME, None))
+        holder = _holder()
+        _current = holder, vars(holder).get(NAME), settings
     return settings
+
+
+def _holder() -> object:
+    """What holds Django's settings now; ``override_settings`` makes a new one.
+
+    Each send asks several times, and Django is slow to say that a setting is not there. So this one
+    place looks behind its lazy object.
+    """
+    lazy: Any = django_settings
+    return lazy._wrapped  # noqa: SLF001 - see above
 
 
 def problems() -> list[Problem]:
@@ -101,15 +108,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Known names: {', '.join(known)}."
 
 
-#: What `current` read, and what that came to.
-_current: tuple[object, Settings | None] = None, None
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **_kwargs: object) -> None:
-    global _current  # noqa: PLW0603 - the cache of one value, replaced as a whole
-    if setting == NAME:
-        _current = None, None
+#: The holder and the dict that `current` read, and what that came to.
+_current: tuple[object, object, Settings | None] = None, None, None
 
 
 def _parse(raw: object) -> Settings:

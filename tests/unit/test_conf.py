@@ -140,5 +140,13 @@ def test_dict_that_is_assigned_without_a_word_counts(monkeypatch: pytest.MonkeyP
     assert conf.current().MAX_DEPTH == 16
     monkeypatch.setattr(django_settings, "DEFERRED_SIGNALS", {"MAX_DEPTH": 3})
     assert conf.current().MAX_DEPTH == 3
-    monkeypatch.undo()
+    monkeypatch.delattr(django_settings, "DEFERRED_SIGNALS")
     assert conf.current().MAX_DEPTH == 16
+
+
+def test_setting_that_a_test_removes_is_there_again_afterwards() -> None:
+    with override_settings(DEFERRED_SIGNALS={"MAX_DEPTH": 3}):
+        with override_settings():
+            del django_settings.DEFERRED_SIGNALS
+            assert conf.current().MAX_DEPTH == 16
+        assert conf.current().MAX_DEPTH == 3
