@@ -34,6 +34,9 @@ from .processes import Process, free_port
 from .residents import NODE, dismiss, dismiss_all, is_at_rest, let_stay, made_of, resident
 
 BROKERS = ("redis", "rabbitmq")
+
+# A program, which makes settings of its own.
+collect_ignore = ["publishes.py"]
 DOCKER = os.environ.get("DEFERRED_SIGNALS_TEST_NODES") == "docker"
 
 if DOCKER:

@@ -25,6 +25,8 @@ class Proxy:
         self._target = parts.hostname or "", parts.port or 0
         self._server = socket.create_server(("127.0.0.1", 0))
         self._sockets = [self._server]
+        self._lock = threading.Lock()
+        self._ended = False
         host = f"127.0.0.1:{self._server.getsockname()[1]}"
         login = parts.netloc.rpartition("@")[0]
         self.url = urlunsplit(parts._replace(netloc=f"{login}@{host}" if login else host))
@@ -34,6 +36,8 @@ class Proxy:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        with self._lock:
+            self._ended = True
         for one in self._sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -42,15 +46,21 @@ class Proxy:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, _ = self._server.accept()
-                self._sockets.append(client)
+                client = self._keep(self._server.accept()[0])
                 if not self.silent:
-                    server = socket.create_connection(self._target)
-                    self._sockets.append(server)
+                    server = self._keep(socket.create_connection(self._target))
                     for function in (self._upwards, self._downwards):
                         threading.Thread(
                             target=function, args=(client, server), daemon=True
                         ).start()
+
+    def _keep(self, one: socket.socket) -> socket.socket:
+        with self._lock:
+            if not self._ended:
+                self._sockets.append(one)
+                return one
+        one.close()
+        raise OSError("the proxy is no more")
 
     def _upwards(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -214,7 +214,9 @@ def test_workers_log_tells_of_failures_and_no_values_of_kwargs(
     assert SECRET not in log
     assert "Receiver tests.never_succeeds failed for good: attempt 3 of 3 failed" in log
     since_its_start = celery_setup.worker.container.process.logs()
-    assert not re.search("C(Pending)?DeprecationWarning", since_its_start)
+    warnings = re.findall(r"(\S+):\d+: C(?:Pending)?DeprecationWarning", since_its_start)
+    # Celery gives one when it loses a broker, as the worker may have in another test.
+    assert [place for place in warnings if not place.endswith("consumer/consumer.py")] == []
 
 
 @pytest.mark.worker("-P", "threads", "-c", "2")
