@@ -89,7 +89,6 @@ class Line:
         except BaseException as error:
             self._break(error if isinstance(error, Exception) else InterruptedError(repr(error)))
             self._start()
-            self._jobs.put(None)  # that the thread looks at the breaker
             if not isinstance(error, Exception):
                 raise
             job.end(error)
@@ -137,6 +136,8 @@ class Line:
             self.broken = error
             for job in self._waiting:
                 job.end(error)
+        # The thread may sleep: it has to see to the breaker.
+        self._jobs.put(None)
 
     def _break(self, error: Exception, pause: float = 0.0) -> None:
         """Drop a connection that failed, and open the breaker; look again after a pause."""

@@ -18,6 +18,7 @@ from django.db import connections, transaction
 from django.dispatch import Signal
 
 from deferred_signals import events
+from deferred_signals.sending.connection import line_of
 from deferred_signals.testing import settings
 from tests.conftest import Connected, deferred
 
@@ -220,6 +221,16 @@ def test_broker_that_freezes_on_a_live_connection(node: Broker, send: Send, told
             assert_open(send, told)
         finally:
             node.process.signal(signals.SIGCONT)
+        assert_recovers(send, told, node.host_url)
+
+
+def test_breaker_that_opens_while_all_is_well_again_closes(
+    node: Broker, send: Send, told: Told
+) -> None:
+    """A commit may give up in the very moment in which its answer comes."""
+    with publishing_to(node.host_url) as app:
+        send(1)
+        line_of(app)._open(TimeoutError())  # noqa: SLF001 - no broker hits that moment at will
         assert_recovers(send, told, node.host_url)
 
 
