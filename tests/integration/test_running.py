@@ -190,6 +190,7 @@ def test_malformed_payload_is_settled_once_as_failed(celery_setup: CeleryTestSet
         app.send_task("tests.leaves_a_row", arguments)
     message = defer(leaves_a_row, number=1)
     wait_for_runs(1, message_id=message)
+    wait_for_runs(len(MALFORMED), receiver="failed")
     assert_nothing_left(celery_setup)
     failures = runs(receiver="failed")
     assert SECRET not in celery_setup.worker.logs()
