@@ -30,7 +30,7 @@ def test_broker_that_restarts_under_its_worker_loses_nothing_that_it_keeps_on_di
     after = [defer(leaves_a_row, number=number) for number in range(3)]
     on_disk = isinstance(celery_setup.broker.container, LocalRabbitMQ)
     messages = {*running, *queued, *after} if on_disk else set(after)
-    wait_until(lambda: messages <= {run.message_id for run in runs()}, 30, "all run")
+    wait_until(lambda: messages <= {run.message_id for run in runs()}, 60, "all run")
     wait_until(lambda: not waiting(celery_setup.app), 15, "the queue is empty")
     ran = [run for run in runs() if run.message_id]
     assert max(Counter(run.message_id for run in ran).values()) <= 2

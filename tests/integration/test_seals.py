@@ -6,10 +6,14 @@ import pytest
 
 from deferred_signals.message import Message
 from deferred_signals.running.seals import break_seal, put_seal
+from tests.project.celery import app
 
 from .conftest import DOCKER
+from .helpers import waiting
 from .own_worker import published_to
 from .processes import wait_until
+
+SEAL = "deferred_signals.seal.5f1c.1"
 
 pytestmark = pytest.mark.skipif(DOCKER, reason="this test starts its own local broker")
 
@@ -42,5 +46,7 @@ def test_seal_can_be_broken_again_after_the_broker_restarted(
         assert works()
         broker.process.kill()
         broker.process.start(60)
-        wait_until(works, 5, "seals work again")
+        wait_until(works, 15, "seals work again")
+        # It is on its way by one connection, and looked for by another.
+        wait_until(lambda: waiting(app, SEAL) == 1, 15, "the seal is there")
         assert break_seal(message)
