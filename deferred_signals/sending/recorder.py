@@ -26,12 +26,14 @@ from celery.app.amqp import AMQP
 from celery.app.routes import MapRoute
 from kombu import Producer, serialization
 
+from deferred_signals import registry
 from deferred_signals.running.delivery import argsrepr, task_of
 from deferred_signals.running.facts import answers
 
 if TYPE_CHECKING:
     from kombu import Connection
 
+    from deferred_signals.registry import Receiver
     from deferred_signals.running.facts import Answers
     from deferred_signals.sending.chunks import Parcel
 
@@ -83,7 +85,7 @@ class Recorder:
         if self._copying and len(kept) == 1 and _may_copy_task(task, kept[0]):
             pattern = self._patterns[parcel.name] = _Pattern(parcel, kept[0])
             if _is_timeless(kept[0]):
-                _patterns[parcel.name] = answers(), pattern
+                _patterns[registry.get(parcel.name)] = answers(), pattern
         return kept
 
 
@@ -163,16 +165,16 @@ def _head(wires: tuple[str, ...]) -> str:
 _quote = json.JSONEncoder().encode
 
 
-#: Patterns that hold for the next flush as well, by the names of their tasks, with what Celery's
-#: settings were.
-_patterns: dict[str, tuple[Answers, _Pattern]] = {}
+#: Patterns that hold for the next flush as well, with what Celery's settings were. By receiver: a
+#: module that is loaded again has another one under the same name, perhaps with other options.
+_patterns: WeakKeyDictionary[Receiver, tuple[Answers, _Pattern]] = WeakKeyDictionary()
 
 # A message names the process that sent it.
 os.register_at_fork(after_in_child=_patterns.clear)
 
 
 def _kept_pattern(name: str) -> _Pattern | None:
-    then, pattern = _patterns.get(name, (None, None))
+    then, pattern = _patterns.get(registry.get(name), (None, None))
     return pattern if then is answers() and _is_celerys_own() else None
 
 

@@ -1,6 +1,6 @@
 """The system checks, by their ids."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from pytest_django import Settings
 from deferred_signals import Retry
 from tests.conftest import Connected
 from tests.project.celery import app
+
+from .conftest import MakeCurrent
 
 
 def found(*, deploy: bool = False) -> list[checks.CheckMessage]:
@@ -32,20 +34,9 @@ pytestmark = pytest.mark.usefixtures("only_own_receivers")
 
 
 @pytest.fixture
-def celery() -> Iterator[Callable[..., None]]:
+def celery(make_current: MakeCurrent) -> MakeCurrent:
     """Celery's current app with another configuration."""
-    made = []
-
-    def configure(**configuration: Any) -> None:
-        other = Celery("other", set_as_current=False)
-        other.conf.update(configuration)
-        other.set_current()
-        made.append(other)
-
-    yield configure
-    app.set_current()
-    for other in made:
-        other.close()
+    return make_current
 
 
 def test_sound_project_has_nothing_to_be_told(signal: Signal, defer: Connected) -> None:
@@ -108,7 +99,7 @@ def test_w001_no_celery_app(signal: Signal, defer: Connected) -> None:
     assert ids() == ["deferred_signals.W001"]
 
 
-def test_w002_pickle(celery: Callable[..., None], signal: Signal, defer: Connected) -> None:
+def test_w002_pickle(celery: MakeCurrent, signal: Signal, defer: Connected) -> None:
     celery(accept_content=["json", "pickle"], broker_url="memory://")
     assert ids() == []
     defer(signal)(receive)
@@ -134,7 +125,7 @@ def test_w002_pickle(celery: Callable[..., None], signal: Signal, defer: Connect
     ids=str,
 )
 def test_w003_visibility_timeout(
-    celery: Callable[..., None],
+    celery: MakeCurrent,
     signal: Signal,
     defer: Connected,
     options: dict[str, Any],
@@ -169,7 +160,7 @@ def test_w004_celerys_own_switch(settings: Settings) -> None:
     ],
 )
 def test_w008_broker_without_socket_timeouts(
-    url: str, options: dict[str, Any], signal: Signal, defer: Connected, celery: Callable[..., None]
+    url: str, options: dict[str, Any], signal: Signal, defer: Connected, celery: MakeCurrent
 ) -> None:
     defer(signal)(receive)
     celery(broker_url=url)

@@ -11,8 +11,9 @@ import pytest
 from django.db import transaction
 from django.dispatch import Signal
 
-from deferred_signals import PublishError
+from deferred_signals import PublishError, registry
 from deferred_signals.events import message_published
+from deferred_signals.receivers import DeferredReceiver
 from deferred_signals.sending.outgoing import Outgoing
 from deferred_signals.sending.publisher import spill_to
 from tests.conftest import Broker, Connected, Lifecycle, deferred
@@ -252,3 +253,16 @@ def test_store_that_fails_is_told_and_fails_nobodys_request(
         numbers.send(1)
     assert "1 messages could not be kept either" in caplog.text
     assert "is lost" in caplog.text
+
+
+def test_receiver_that_takes_the_name_of_another_is_published_by_its_own_options(
+    signal: Signal, defer: Connected, broker: Broker, lifecycle: Lifecycle
+) -> None:
+    defer(signal, name="tests.taken_over")(receive)
+    signal.send(None)
+    first = registry.get("tests.taken_over")
+    assert isinstance(first, DeferredReceiver)
+    first.forget()
+    defer(signal, name="tests.taken_over", serializer="no such serializer")(receive)
+    signal.send(None)
+    assert lifecycle.names == ["message_published", "publish_failed"]
