@@ -86,10 +86,9 @@ def _holder() -> object:
     """What holds Django's settings now; ``override_settings`` makes a new one.
 
     Each send asks several times, and Django is slow to say that a setting is not there. So this one
-    place looks behind its lazy object.
+    place looks behind its lazy object, whose own look-up of attributes is slow, too.
     """
-    lazy: Any = django_settings
-    return lazy._wrapped  # noqa: SLF001 - see above
+    return object.__getattribute__(django_settings, "_wrapped")
 
 
 def problems() -> list[Problem]:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from abc import ABC, abstractmethod
 from contextlib import ExitStack, contextmanager, nullcontext
+from contextvars import Context, copy_context
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from asgiref.local import Local
 from django.conf import settings as django_settings
+from django.core.signals import request_finished
+from django.dispatch import receiver
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
@@ -53,6 +58,9 @@ class Carrier(ABC):
 
     #: The carrier's name in messages.
     key: str
+    #: Whether what it takes follows from `contextvars` and Django's settings alone, so that the next
+    #: send needs not take it again where these are the same.
+    follows_context: bool = False
 
     @abstractmethod
     def take(self) -> Any:
@@ -67,6 +75,7 @@ class Language(Carrier):
     """The active language, where it is not the project's default."""
 
     key = "language"
+    follows_context = True
 
     def take(self) -> str | None:
         """The language's code."""
@@ -84,6 +93,7 @@ class TimeZone(Carrier):
     """The active time zone, where it is not the project's default."""
 
     key = "time_zone"
+    follows_context = True
 
     def take(self) -> str | float | None:
         """The zone's name, or minutes east of UTC for a zone without one."""
@@ -136,18 +146,72 @@ class Baggage(Carrier):
 
 
 def taken() -> dict[str, Any]:
-    """What all carriers take along from here."""
+    """What all carriers take along from here; not to be written into."""
+    settings, here = conf.current(), copy_context()
+    if _latest.settings is settings and _is_same(_latest.context, here):
+        return _latest.found
     found = {}
-    for path in conf.current().CONTEXT:
+    lasting = _locals_follow_context()
+    for path in settings.CONTEXT:
         try:
             carrier = _carrier(path)
+            lasting &= carrier.follows_context
             value = carrier.take()
             if value is not None:
                 _check(value)
                 found[carrier.key] = value
         except Exception:
             logger.exception("Context carrier %s failed at send; its context is left out", path)
+            lasting = False
+    if lasting:
+        _latest.settings, _latest.context, _latest.found = settings, here, found
     return found
+
+
+class _Latest(threading.local):
+    """What was taken last on a thread, where, and under which settings.
+
+    Many messages are sent from one place, and Django is slow to say that no language and no time
+    zone is active. To compare contexts takes no longer than to compare two pointers, as long as
+    nobody has set a variable in between.
+    """
+
+    settings: conf.Settings | None = None
+    context: Context = Context()
+    found: dict[str, Any] = {}  # noqa: RUF012 - never written into
+
+
+_latest = _Latest()
+
+
+@receiver(request_finished)
+def _forget(**_kwargs: object) -> None:
+    """Keep nothing alive that a request put into its context."""
+    _latest.settings, _latest.context = None, Context()
+
+
+def _is_same(one: Context, other: Context) -> bool:
+    try:
+        return one == other
+    except Exception:  # noqa: BLE001 - whatever the values of somebody's variables raise
+        return False
+
+
+@cache
+def _locals_follow_context() -> bool:
+    """Whether a context shows what is set, and unset, in the locals that Django uses.
+
+    Not with asgiref 3.8, which forgets a variable for all contexts at once.
+    """
+
+    def try_one() -> bool:
+        local: Any = Local()
+        local.value = 1
+        before = copy_context()
+        del local.value
+        return copy_context() != before
+
+    return Context().run(try_one)
 
 
 def restored(context: dict[str, Any]) -> AbstractContextManager[Any]:

@@ -10,8 +10,9 @@ from math import isfinite
 from typing import Any, Self
 
 from deferred_signals.errors import DecodeError
+from deferred_signals.json_text import to_json
 
-__all__ = ["WIRE_VERSION", "Message"]
+__all__ = ["WIRE_VERSION", "Message", "write"]
 
 #: Version of the wire form. A worker reads its own version and all before it.
 WIRE_VERSION = 1
@@ -76,22 +77,19 @@ class Message:
 
     def to_wire(self) -> str:
         """One JSON text in ASCII, whatever the values."""
-        return _dumps(
-            {
-                "v": WIRE_VERSION,
-                "id": self.id,
-                "receiver": self.receiver,
-                "signal": self.signal,
-                "sender": self.sender,
-                "kwargs": self.kwargs,
-                "using": self.using,
-                "sent_at": self.sent_at.timestamp(),
-                "depth": self.depth,
-                "attempt": self.attempt,
-                "redeliveries": self.redeliveries,
-                "version": self.version,
-                "context": self.context,
-            }
+        return write(
+            id=self.id,
+            receiver=self.receiver,
+            signal=self.signal,
+            sender=to_json(self.sender),
+            kwargs=to_json(self.kwargs),
+            using=self.using,
+            sent_at=self.sent_at.timestamp(),
+            depth=self.depth,
+            attempt=self.attempt,
+            redeliveries=self.redeliveries,
+            version=self.version,
+            context=to_json(self.context),
         )
 
     @classmethod
@@ -148,6 +146,34 @@ class Message:
         )
 
 
+def write(  # noqa: PLR0913 - the fields of a message
+    *,
+    id: str,  # noqa: A002 - the name of the field
+    receiver: str,
+    signal: str,
+    sender: str,
+    kwargs: str,
+    using: str,
+    sent_at: float,
+    depth: int = 0,
+    attempt: int = 1,
+    redeliveries: int = 0,
+    version: int = 1,
+    context: str = "{}",
+) -> str:
+    """The wire form of a message of these fields: all that a send needs of one.
+
+    They are those of a `Message`, but for ``sender``, ``kwargs`` and ``context``, which are JSON
+    texts here, and ``sent_at``, in seconds since the epoch.
+    """
+    return (
+        f'{{"v":{WIRE_VERSION},"id":{to_json(id)},"receiver":{to_json(receiver)},'
+        f'"signal":{to_json(signal)},"sender":{sender},"kwargs":{kwargs},'
+        f'"using":{to_json(using)},"sent_at":{sent_at:.6f},"depth":{depth},"attempt":{attempt},'
+        f'"redeliveries":{redeliveries},"version":{version},"context":{context}}}'
+    )
+
+
 class _Malformed(Exception):
     """What is wrong with a payload."""
 
@@ -164,9 +190,8 @@ def _finite(text: str) -> float:
     return value
 
 
-#: Built once: `json.dumps` and `json.loads` with arguments build an encoder, or a decoder, a call.
+#: Built once: `json.loads` with arguments builds a decoder at each call.
 _decode = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).decode
-_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
 
 
 #: The fields of a wire form, of the very types that JSON gives.

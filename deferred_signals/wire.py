@@ -13,7 +13,7 @@ from deferred_signals.errors import DecodeError
 from deferred_signals.message import Message
 from deferred_signals.serialization import is_too_deep, may_be_too_deep
 
-__all__ = ["pack", "unpack"]
+__all__ = ["pack", "reopen", "signed", "unpack"]
 
 SALT = "deferred_signals"
 
@@ -23,8 +23,17 @@ GROWTH = 1024
 
 def pack(message: Message) -> str:
     """The text of a message."""
-    text = message.to_wire()
+    return signed(message.to_wire())
+
+
+def signed(text: str) -> str:
+    """A message's JSON as it travels: behind its signature, where the settings say so."""
     return f"{_signer().signature(text)}:{text}" if conf.current().SIGNING else text
+
+
+def reopen(text: str) -> Message:
+    """The message of a text that this process made itself."""
+    return Message.from_wire(text[text.index("{") :])
 
 
 def unpack(payload: object) -> Message:

@@ -10,7 +10,7 @@ from deferred_signals.running.parking import CannotPublish, Origin, park
 from deferred_signals.wire import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from celery import Task
     from celery.app.task import Context
@@ -54,7 +54,7 @@ class Delivery(NamedTuple):
             soft_time_limit=soft and soft / self.calls,
             countdown=wait,
             retries=message.attempt - 1,
-            argsrepr=argsrepr([message]),
+            argsrepr=argsrepr([message.kwargs]),
             kwargsrepr="{}",
         )
         try:
@@ -76,11 +76,18 @@ def task_of(name: str) -> Task[Any, Any]:
     return current_app.tasks[name]
 
 
-def argsrepr(messages: Sequence[Message]) -> str:
+def argsrepr(calls: Sequence[Collection[str]]) -> str:
     """What logs and monitors may see of the arguments of messages: their names.
 
-    >>> argsrepr([])
-    '()'
+    Arguments:
+        calls: for each message, the names of its kwargs.
+
+    >>> argsrepr([["order_id", "email"]])
+    '(order_id, email)'
+    >>> argsrepr([["order_id"], ["order_id", "gift"]])
+    '(2 calls: order_id, gift)'
     """
-    names = ", ".join(dict.fromkeys(name for message in messages for name in message.kwargs))
-    return f"({len(messages)} calls: {names})" if len(messages) > 1 else f"({names})"
+    if len(calls) == 1:
+        return f"({', '.join(calls[0])})"
+    names = ", ".join(dict.fromkeys(name for call in calls for name in call))
+    return f"({len(calls)} calls: {names})"

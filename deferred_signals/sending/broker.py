@@ -6,24 +6,24 @@ Nothing in here is shared between threads, and everything in here may hang for s
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kombu import Producer
 from kombu.common import maybe_declare
 
 from deferred_signals import conf
 from deferred_signals.sending.confirms import Confirms
+from deferred_signals.sending.outlet import Outlet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from celery import Celery
     from kombu import Connection
 
     from deferred_signals.sending.confirms import Settle
-    from deferred_signals.sending.recorder import Publication
+    from deferred_signals.sending.patterns import Copy, Publication
 
 __all__ = ["Broker"]
 
@@ -46,9 +46,7 @@ class Broker:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._connection: Connection | None = None
-        self._producer: Any = None  # its stubs do not know batch()
-        self._confirms: Confirms | None = None
+        self._open: _Open | None = None
         self._declared: set[Any] = set()
         self._patience = LEAST_PATIENCE
         self._bounded = False
@@ -62,21 +60,20 @@ class Broker:
         """
         if self._is_fresh():
             return
-        self._connection = connection = self._app.connection_for_write()
         self._patience = patience = max(conf.current().PUBLISH_TIMEOUT, LEAST_PATIENCE)
+        connection = self._app.connection_for_write()
         bounds = _bounds(connection.transport.driver_type, patience)
         self._bounded = bool(bounds)
         connection.connect_timeout = patience
         connection.transport_options = {**(connection.transport_options or {}), **bounds}
-        # Once round all its URLs, without a pause; to kombu, 0 means to try for ever.
-        tries = max(1, len(connection.alt) - 1)
-        connection.ensure_connection(max_retries=tries, interval_start=0, interval_step=0)
-        channel: Any = connection.default_channel
-        self._confirms = Confirms(channel) if hasattr(channel, "confirm_select") else None
-        self._producer = Producer(channel, auto_declare=False)
         self._declared = set()
+        try:
+            self._open = _opened(connection)
+        except BaseException:
+            _collect(connection)
+            raise
 
-    def is_ready(self, publications: Sequence[Publication]) -> bool:
+    def is_ready(self, publications: Sequence[Publication | Copy]) -> bool:
         """Whether publishing would take one round trip, and a broker that hangs one time-out.
 
         That is so on a connection that was used a moment ago, has everything declared, and whose
@@ -89,17 +86,16 @@ class Broker:
             and all(
                 entity in self._declared
                 for publication in publications
-                for entity in publication.arguments.get("declare") or ()
+                for entity in publication.declare
             )
             and self._is_fresh()
         )
 
     def drop(self) -> None:
         """Let go of the connection without a word to the broker, which might not answer."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):  # it is broken as often as not
-                connection.collect()
+        dropped, self._open = self._open, None
+        if dropped is not None:
+            _collect(dropped.connection)
 
     def prove(self) -> None:
         """See that the broker does more than to let itself be connected to.
@@ -109,12 +105,13 @@ class Broker:
         Raises:
             Exception: it does not.
         """
-        if self._connection is not None and self._confirms is not None:
-            self._producer.publish("", exchange="", routing_key=NOWHERE)
-            self._confirms.expect(0)
-            self._confirms.wait(self._connection, _ignore, self._patience)
+        connection, outlet, confirms = self._connected()
+        if confirms is not None:
+            outlet.producer.publish("", exchange="", routing_key=NOWHERE)
+            confirms.expect(0)
+            confirms.wait(connection, _ignore, self._patience)
 
-    def publish(self, publications: Sequence[Publication], settle: Settle) -> None:
+    def publish(self, publications: Sequence[Publication | Copy], settle: Settle) -> None:
         """Publish in order on the connection, and wait for the broker's answer once.
 
         What the broker refuses, or a serializer, is settled with the error, and the others go on.
@@ -124,9 +121,9 @@ class Broker:
         """
         unsettled = set(range(len(publications)))
 
-        def settle_once(place: int, error: Exception | None = None) -> None:
-            unsettled.discard(place)
-            settle(place, error)
+        def settle_once(places: Collection[int], error: Exception | None = None) -> None:
+            unsettled.difference_update(places)
+            settle(places, error)
 
         try:
             self._send(publications, self._declare(publications), settle_once)
@@ -135,57 +132,53 @@ class Broker:
             if refusal is None:
                 raise
             self.drop()
-            for place in sorted(unsettled):
-                settle(place, refusal)
+            settle(unsettled, refusal)
 
     def _send(
-        self, publications: Sequence[Publication], refused: dict[int, Exception], settle: Settle
+        self,
+        publications: Sequence[Publication | Copy],
+        refused: dict[int, Exception],
+        settle: Settle,
     ) -> None:
-        connection, producer, confirms = self._connection, self._producer, self._confirms
-        assert connection is not None  # noqa: S101 - connect() was called
+        connection, outlet, confirms = self._connected()
         gone: Any = (*connection.connection_errors, *connection.channel_errors, OSError)
-        batched = len(publications) > 1 and getattr(producer, "supports_batch_publish", False)
-        block: AbstractContextManager[Any] = producer.batch() if batched else nullcontext()
+        batched = len(publications) > 1 and outlet.can_batch
         sent = []
-        with block:
+        with outlet.batching() if batched else nullcontext():
             for place, publication in enumerate(publications):
-                wanted = publication.arguments.get("declare") or ()
-                if refused and (error := _first(refused, wanted)) is not None:
-                    settle(place, error)
+                if refused and (error := _first(refused, publication.declare)) is not None:
+                    settle((place,), error)
                     continue
-                arguments = {**publication.arguments, "declare": (), "retry": False}
                 try:
-                    producer.publish(publication.body, **arguments)
+                    outlet.publish(publication)
                 except gone:
                     raise
                 except Exception as error:  # noqa: BLE001 - a serializer's, above all
-                    settle(place, error)
+                    settle((place,), error)
                     continue
                 if confirms is not None:
                     confirms.expect(place)
                 elif batched:
                     sent.append(place)
                 else:
-                    settle(place)
-        for place in sent:
-            settle(place)
+                    settle((place,))
+        if sent:
+            settle(sent)
         if confirms is not None:
             confirms.wait(connection, settle, self._patience)
         self._used = monotonic()
 
-    def _declare(self, publications: Sequence[Publication]) -> dict[int, Exception]:
+    def _declare(self, publications: Sequence[Publication | Copy]) -> dict[int, Exception]:
         """Declare queues and exchanges, each once a connection; gives the ids of refused ones."""
         refused = {}
         entities = {
-            id(entity): entity
-            for publication in publications
-            for entity in publication.arguments.get("declare") or ()
+            id(entity): entity for publication in publications for entity in publication.declare
         }
         for entity in entities.values():
             if entity in self._declared:
                 continue
             try:
-                maybe_declare(entity, self._producer.channel)
+                maybe_declare(entity, self._connected().outlet.channel)
             except Exception as error:
                 refusal = self._refusal(error)
                 if refusal is None:
@@ -198,10 +191,14 @@ class Broker:
                     self._declared.add(entity)
         return refused
 
+    def _connected(self) -> _Open:
+        assert self._open is not None  # noqa: S101 - connect() was called
+        return self._open
+
     def _refusal(self, error: Exception) -> Exception | None:
         """The broker's own no, where that is what an error is: it is there, and did answer."""
-        if self._connection is not None:
-            refusals: Any = self._connection.channel_errors
+        if self._open is not None:
+            refusals: Any = self._open.connection.channel_errors
             for found in (error, error.__cause__):
                 if isinstance(found, Exception) and isinstance(found, refusals):
                     return found
@@ -212,11 +209,11 @@ class Broker:
 
         Redis' driver looks by itself whenever it takes a connection.
         """
-        if self._connection is None or self._confirms is None:
-            return self._connection is not None
+        if self._open is None or self._open.confirms is None:
+            return self._open is not None
         try:
             while True:
-                self._connection.drain_events(timeout=0)
+                self._open.connection.drain_events(timeout=0)
         except TimeoutError:
             return True
         except Exception:  # noqa: BLE001 - whatever it is, a new connection is free of it
@@ -224,7 +221,29 @@ class Broker:
             return False
 
 
-def _ignore(place: int, error: Exception | None = None) -> None:
+class _Open(NamedTuple):
+    """A connection that was made, and the way into it."""
+
+    connection: Connection
+    outlet: Outlet
+    confirms: Confirms | None
+
+
+def _opened(connection: Connection) -> _Open:
+    # Once round all its URLs, without a pause; to kombu, 0 means to try for ever.
+    tries = max(1, len(connection.alt) - 1)
+    connection.ensure_connection(max_retries=tries, interval_start=0, interval_step=0)
+    channel: Any = connection.default_channel
+    confirms = Confirms(channel) if hasattr(channel, "confirm_select") else None
+    return _Open(connection, Outlet(channel), confirms)
+
+
+def _collect(connection: Connection) -> None:
+    with suppress(Exception):  # it is broken as often as not
+        connection.collect()
+
+
+def _ignore(places: Collection[int], error: Exception | None = None) -> None:
     """Settle what nobody sent."""
 
 

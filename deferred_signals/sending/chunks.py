@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deferred_signals import conf, registry
+from deferred_signals.sending.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deferred_signals.message import Message
     from deferred_signals.sending.outgoing import Outgoing
 
 __all__ = ["Parcel", "parcels"]
@@ -20,22 +19,23 @@ __all__ = ["Parcel", "parcels"]
 LIMITS = ("time_limit", "soft_time_limit")
 
 
-@dataclass(frozen=True)
-class Parcel:
+class Parcel(NamedTuple):
     """What becomes one message of Celery's: a message of ours, or a chunk of them.
 
     Attributes:
         name: the task's, which is the receiver's.
         task_id: the message's id; a chunk has one of its own.
         wires: the task's arguments: each message as it travels.
-        messages: the same messages.
+        ids: of the same messages.
+        names: of the kwargs of each.
         options: of ``apply_async``: queue, priority, countdown and the like.
     """
 
     name: str
     task_id: str
     wires: tuple[str, ...]
-    messages: tuple[Message, ...]
+    ids: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
     options: dict[str, Any]
 
 
@@ -49,7 +49,7 @@ def parcels(batch: Sequence[Outgoing]) -> list[Parcel]:
     chunks: list[list[Outgoing]] = []
     lanes: dict[str, list[_Lane]] = {}
     for outgoing in batch:
-        name = outgoing.message.receiver
+        name = outgoing.receiver
         receiver = registry.find(name)
         if receiver is None or receiver.options.chunk_size == 1:
             chunks.append([outgoing])
@@ -80,14 +80,17 @@ class _Lane:
 
 def _parcel(chunk: list[Outgoing]) -> Parcel:
     first = chunk[0]
-    name, options = first.message.receiver, first.options
     if len(chunk) == 1:
-        return Parcel(name, first.message.id, (first.wire,), (first.message,), options)
-    longer = {limit: options[limit] * len(chunk) for limit in LIMITS if limit in options}
+        id_, name, _using, names, wire, options, _key = first
+        return Parcel(name, id_, (wire,), (id_,), (names,), options)
+    longer = {
+        limit: first.options[limit] * len(chunk) for limit in LIMITS if limit in first.options
+    }
     return Parcel(
-        name,
-        str(uuid4()),
+        first.receiver,
+        new_id(),
         tuple(outgoing.wire for outgoing in chunk),
-        tuple(outgoing.message for outgoing in chunk),
-        {**options, **longer},
+        tuple(outgoing.id for outgoing in chunk),
+        tuple(outgoing.names for outgoing in chunk),
+        {**first.options, **longer},
     )

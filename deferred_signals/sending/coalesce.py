@@ -111,8 +111,7 @@ def _merged(group: list[Outgoing]) -> list[Outgoing]:
     if len(group) == 1:
         return group
     kwargs = reduce(merge_kwargs, (outgoing.message.kwargs for outgoing in group))
-    message = replace(last.message, kwargs=kwargs)
-    wire = pack(message)
+    wire = pack(replace(last.message, kwargs=kwargs))
     if len(wire) > conf.current().MAX_MESSAGE_BYTES:
         return group
-    return [replace(last, message=message, wire=wire)]
+    return [last._replace(wire=wire, names=tuple(kwargs))]

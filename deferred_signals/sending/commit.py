@@ -34,15 +34,15 @@ class Flush:
 
     Attributes:
         way: where it leaves to.
-        done: it has been called.
+        closed: no further message may join: it has been called, or its hook stands for one.
         tail: the hook that waits for those of its messages that are to be coalesced, if any are.
     """
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Way, *, closed: bool) -> None:
         # Django logs the name of a robust hook that fails, and instances have none.
         self.__qualname__ = type(self).__qualname__
         self.way = way
-        self.done = False
+        self.closed = closed
         self.tail: Tail | None = None
         self._gathered: list[Outgoing] = []
 
@@ -57,7 +57,7 @@ class Flush:
 
     def __call__(self) -> None:
         """Let go what was gathered."""
-        self.done = True
+        self.closed = True
         gathered, self._gathered = self._gathered, []
         if self.tail is not None:
             gathered = self.tail.take(gathered)
@@ -107,7 +107,7 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
         TransactionManagementError: autocommit is off and no transaction is open.
     """
     way = current_way()
-    connection = connections[outgoing.message.using]
+    connection = connections[outgoing.using]
     if immediate:
         way.leave([outgoing])
     elif connection.in_atomic_block:
@@ -119,8 +119,8 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
         way.leave([outgoing])
     else:
         raise TransactionManagementError(
-            f"The deferred receiver {outgoing.message.receiver!r} waits for a commit on "
-            f"{outgoing.message.using!r}, whose autocommit is off and which has no transaction "
+            f"The deferred receiver {outgoing.receiver!r} waits for a commit on "
+            f"{outgoing.using!r}, whose autocommit is off and which has no transaction "
             f"that could be followed. Send inside transaction.atomic()."
         )
 
@@ -129,7 +129,8 @@ def _gather(connection: BaseDatabaseWrapper, way: Way, outgoing: Outgoing) -> No
     """Add a message to the last hook, if nothing came between; else to a new one."""
     flush = _open_flush(connection, way)
     if flush is None:
-        flush = Flush(way)
+        # In a TestCase captureOnCommitCallbacks() counts the hooks.
+        flush = Flush(way, closed=in_testcase(connection))
         flush.add(outgoing)
         _register(connection, flush)
     else:
@@ -140,12 +141,11 @@ def _gather(connection: BaseDatabaseWrapper, way: Way, outgoing: Outgoing) -> No
 
 def _open_flush(connection: BaseDatabaseWrapper, way: Way) -> Flush | None:
     """The last hook but for a tail, where the next message may join it."""
-    if in_testcase(connection):  # captureOnCommitCallbacks() counts hooks
-        return None
     for savepoints, hook, *_ in reversed(connection.run_on_commit[-2:]):
         if isinstance(hook, Flush):
-            same = hook.way is way and savepoints == set(connection.savepoint_ids)
-            return hook if same and not hook.done else None
+            if hook.closed or hook.way is not way or savepoints != set(connection.savepoint_ids):
+                return None
+            return hook
         if not isinstance(hook, Tail):
             return None
     return None

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import OperationalError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Protocol
 
     from kombu import Connection
 
     class Settle(Protocol):
-        """Told of each publication, by its place, that the broker has it, or why not."""
+        """Told of publications, by their places, that the broker has them, or why not."""
 
-        def __call__(self, place: int, error: Exception | None = None) -> None: ...
+        def __call__(self, places: Collection[int], error: Exception | None = None) -> None: ...
 
 
 __all__ = ["Confirms"]
@@ -35,7 +36,7 @@ class Confirms:
     def __init__(self, channel: Any) -> None:
         self._last = 0
         self._open: dict[int, int] = {}
-        self._answers: list[tuple[int, Exception | None]] = []
+        self._answers: list[tuple[list[int], Exception | None]] = []
         channel.events["basic_ack"].add(self._on_ack)
         channel.events["basic_nack"].add(self._on_nack)
         channel.confirm_select()
@@ -50,7 +51,7 @@ class Confirms:
 
         Arguments:
             connection: of the channel.
-            settle: is told of each.
+            settle: is told of them.
             patience: seconds to wait for all of them.
 
         Raises:
@@ -59,8 +60,8 @@ class Confirms:
         deadline = monotonic() + patience
         while True:
             answers, self._answers = self._answers, []
-            for place, error in answers:
-                settle(place, error)
+            for places, error in answers:
+                settle(places, error)
             if not self._open:
                 return
             connection.drain_events(timeout=max(0.001, deadline - monotonic()))
@@ -75,4 +76,4 @@ class Confirms:
     def _answer(self, tag: int, error: Exception | None, *, multiple: bool) -> None:
         # Tags are handed out in rising order, and dicts keep it.
         tags = [open_ for open_ in self._open if open_ <= tag] if multiple else [tag]
-        self._answers += [(self._open.pop(tag), error) for tag in tags]
+        self._answers.append(([self._open.pop(tag) for tag in tags], error))

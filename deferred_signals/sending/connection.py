@@ -29,11 +29,11 @@ from deferred_signals.running.facts import answers
 from deferred_signals.sending.broker import Broker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from celery import Celery
 
-    from deferred_signals.sending.recorder import Publication
+    from deferred_signals.sending.patterns import Copy, Publication
 
 __all__ = ["Line", "line_of"]
 
@@ -64,7 +64,7 @@ class Line:
         self._answered = 0.0
         self._probe_at = 0.0
 
-    def publish(self, publications: Sequence[Publication]) -> list[Exception | None]:
+    def publish(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
         """Hand publications to the broker, in order, and wait for its answer.
 
         Waits no longer than ``PUBLISH_TIMEOUT``; a large batch, as long for each slice of it.
@@ -81,7 +81,7 @@ class Line:
                 self._turn.release()
         return self._publish_there(publications)
 
-    def _publish_here(self, publications: Sequence[Publication]) -> list[Exception | None]:
+    def _publish_here(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
         """Publish on the calling thread, whose turn it is."""
         job = _Job(publications)
         try:
@@ -94,7 +94,7 @@ class Line:
             job.end(error)
         return job.results
 
-    def _publish_there(self, publications: Sequence[Publication]) -> list[Exception | None]:
+    def _publish_there(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
         """Let the line's thread publish, and wait for it."""
         job = _Job(publications)
         with self._lock:
@@ -199,7 +199,7 @@ class _Job:
     Two threads share it: the one that publishes, and the one that waits and may end the wait.
     """
 
-    def __init__(self, publications: Sequence[Publication]) -> None:
+    def __init__(self, publications: Sequence[Publication | Copy]) -> None:
         self.publications = publications
         self.results: list[Exception | None] = [None] * len(publications)
         self.done = threading.Event()
@@ -218,15 +218,16 @@ class _Job:
             self._begun = begun.stop
             return begun
 
-    def settle(self, start: int, place: int, error: Exception | None = None) -> None:
-        """Note that the broker has one, or why it will not; by its place in a slice."""
-        place += start
+    def settle(self, start: int, places: Collection[int], error: Exception | None = None) -> None:
+        """Note that the broker has some, or why it will not; by their places in a slice."""
         with self._lock:
-            if place in self._open:
-                self._open.remove(place)
-                self.results[place] = error
-                if not self._open:
-                    self.done.set()
+            settled = self._open.intersection(start + place for place in places)
+            self._open -= settled
+            if error is not None:
+                for place in settled:
+                    self.results[place] = error
+            if not self._open:
+                self.done.set()
 
     def end(self, error: Exception) -> None:
         """Give up all that is not settled; it will not be begun any more."""

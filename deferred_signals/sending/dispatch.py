@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -19,15 +18,17 @@ from deferred_signals.conditions import Changed, changes_for
 from deferred_signals.context import taken
 from deferred_signals.errors import ConfigurationError, DepthExceeded, MessageTooLarge
 from deferred_signals.extractors import note_cleared
-from deferred_signals.message import Message
+from deferred_signals.json_text import to_json
+from deferred_signals.message import write
 from deferred_signals.muting import is_muted
 from deferred_signals.rules import RULES
 from deferred_signals.running.current import current_message
 from deferred_signals.sending.coalesce import key_of
 from deferred_signals.sending.commit import defer
+from deferred_signals.sending.ids import new_id
 from deferred_signals.sending.outgoing import Outgoing
-from deferred_signals.sending.prepare import encode_kwargs, encode_sender
-from deferred_signals.wire import pack
+from deferred_signals.sending.prepare import write_kwargs, write_sender
+from deferred_signals.wire import signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,19 +78,22 @@ def dispatch(
         return None
     _refuse_coroutines(receiver)
     using = _alias(receiver, kwargs)
-    message = Message(
-        id=str(uuid4()),
-        receiver=receiver.name,
-        signal=registry.name_of_signal(receiver, signal),
-        sender=encode_sender(receiver, signal, sender),
-        kwargs=encode_kwargs(receiver, signal, entry, sender, kwargs, changes),
-        using=using,
-        sent_at=datetime.now(UTC),
-        depth=_depth(receiver),
-        version=options.version,
-        context=taken(),
+    id_, context = new_id(), taken()
+    names, text = write_kwargs(receiver, signal, entry, sender, kwargs, changes)
+    wire = signed(
+        write(
+            id=id_,
+            receiver=receiver.name,
+            signal=registry.name_of_signal(receiver, signal),
+            sender=write_sender(receiver, signal, sender),
+            kwargs=text,
+            using=using,
+            sent_at=time.time(),
+            depth=_depth(receiver),
+            version=options.version,
+            context=to_json(context) if context else "{}",
+        )
     )
-    wire = pack(message)
     limit = conf.current().MAX_MESSAGE_BYTES
     if len(wire) > limit:
         raise MessageTooLarge(
@@ -97,16 +101,17 @@ def dispatch(
             f"{limit}. Send a key and read the rest in the receiver, or leave out kwargs "
             f"with exclude=."
         )
-    defer(
-        Outgoing(
-            message,
-            wire,
-            _publish_options(options, sender, kwargs),
-            key_of(receiver, signal, sender, kwargs),
-        ),
-        immediate=entry.immediate,
+    outgoing = Outgoing(
+        id_,
+        receiver.name,
+        using,
+        names,
+        wire,
+        _publish_options(options, sender, kwargs),
+        key_of(receiver, signal, sender, kwargs),
     )
-    return Deferred(message.id, receiver.name)
+    defer(outgoing, immediate=entry.immediate)
+    return Deferred(id_, receiver.name)
 
 
 def _wanted(
@@ -166,12 +171,13 @@ def _depth(receiver: Receiver) -> int:
 
 def _publish_options(options: Options, sender: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """What ``apply_async`` is told about this message."""
-    found = dict(options.publish_values)
+    queue = conf.current().QUEUE
+    if queue is None and not options.publish_callables:
+        return options.publish_values  # for all messages the same, and nobody writes into it
+    found = {} if queue is None else {"queue": queue}
+    found |= options.publish_values
     for name, ask in options.publish_callables.items():
         value = RULES[name](name, ask(sender, **kwargs))
         if value is not None:
             found[name] = value
-    queue = conf.current().QUEUE
-    if queue is not None:
-        found.setdefault("queue", queue)
     return found

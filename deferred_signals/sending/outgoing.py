@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from deferred_signals.wire import reopen
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -13,18 +14,30 @@ if TYPE_CHECKING:
 __all__ = ["Outgoing"]
 
 
-@dataclass(frozen=True)
-class Outgoing:
-    """A message, its wire form, and how it is to be published.
+class Outgoing(NamedTuple):
+    """A message as it travels, and how it is to be published.
+
+    It holds no more than publishing needs: a transaction may gather thousands.
 
     Attributes:
-        message: what is sent.
-        wire: the same as it travels, encoded once.
+        id: the message's.
+        receiver: the receiver's name.
+        using: alias of the database whose commit is waited for.
+        names: of the kwargs that travel.
+        wire: the message's text.
         options: of ``apply_async``: queue, priority, countdown and the like.
         coalesce_key: messages of one transaction with equal keys become one; None: it stays alone.
     """
 
-    message: Message
+    id: str
+    receiver: str
+    using: str
+    names: tuple[str, ...]
     wire: str
     options: dict[str, Any]
     coalesce_key: Hashable = None
+
+    @property
+    def message(self) -> Message:
+        """The message, read from its text: for those who want to know more of it."""
+        return reopen(self.wire)

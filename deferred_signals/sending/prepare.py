@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -11,14 +12,17 @@ from django.db.models import Model, QuerySet
 
 from deferred_signals import conf, registry
 from deferred_signals.errors import SerializationError
+from deferred_signals.json_text import to_json
 from deferred_signals.schemas import check_kwargs
 from deferred_signals.serialization import (
+    CODEC,
     Carrying,
     Snapshot,
     SomeRows,
     Unencodable,
     is_saved,
     is_too_deep,
+    may_be_too_deep,
     sender_form,
     unwrapped,
 )
@@ -33,30 +37,38 @@ if TYPE_CHECKING:
     from deferred_signals.registry import Receiver
     from deferred_signals.serialization.snapshot import State
 
-__all__ = ["encode_kwargs", "encode_sender"]
+__all__ = ["write_kwargs", "write_sender"]
 
 
-def encode_sender(receiver: Receiver, signal: Signal, sender: Any) -> Any:
-    """The sender, encoded.
+def write_sender(receiver: Receiver, signal: Signal, sender: Any) -> str:
+    """The sender, encoded, as JSON.
 
     Raises:
         SerializationError: it cannot be found again by another process.
     """
     try:
-        return receiver.codec.encode(sender_form(sender))
+        if isinstance(sender, type):
+            return _write_class(sender)
+        return to_json(receiver.codec.encode(sender_form(sender)))
     except Unencodable as error:
         raise _unencodable(receiver, signal, "sender", error) from None
 
 
-def encode_kwargs(
+@lru_cache(maxsize=1024)
+def _write_class(sender: type) -> str:
+    """A class as a sender, which most are: looked for among the modules once."""
+    return to_json(CODEC.encode(sender_form(sender)))
+
+
+def write_kwargs(
     receiver: Receiver,
     signal: Signal,
     entry: Entry,
     sender: Any,
     kwargs: dict[str, Any],
     changes: Changes,
-) -> dict[str, Any]:
-    """The kwargs of a message, encoded, as the receiver's options want them.
+) -> tuple[tuple[str, ...], str]:
+    """The kwargs of a message as the receiver's options want them: their names, and their JSON.
 
     Raises:
         SerializationError: a value cannot travel, or must not.
@@ -73,23 +85,27 @@ def encode_kwargs(
         sent["changes"] = changes
     if options.capture is not None:
         sent |= _captured(receiver, options.capture(sender, **kwargs))
-    sent = {
-        name: value if type(value) in _UNMARKED else _marked(receiver, name, value)
-        for name, value in sent.items()
-    }
-    for name in conf.current().SENSITIVE.intersection(sent):
+    sensitive = conf.current().SENSITIVE
+    if not sensitive.isdisjoint(sent):
+        name = min(sensitive.intersection(sent))
         raise SerializationError(
             f"{_name(receiver, signal)}: kwarg {name!r} has the name of a secret, and a message is "
             f"kept by the broker. Leave it out with exclude=({name!r},), or take the name out of "
             f"DEFERRED_SIGNALS['SENSITIVE']."
         )
+    sent = {
+        name: value if type(value) in _UNMARKED else _marked(receiver, name, value)
+        for name, value in sent.items()
+    }
     try:
-        encoded = receiver.codec.encode_values(sent)
+        forms = receiver.codec.encode_values(sent)
+        text = to_json(forms)
+        if not may_be_too_deep(text) or not is_too_deep(*forms.values()):
+            return tuple(forms), text
     except (Unencodable, RecursionError):
-        encoded = None
-    if encoded is not None and not is_too_deep(*encoded.values()):
-        return encoded
-    return {name: _encoded(receiver, signal, name, value) for name, value in sent.items()}
+        pass
+    forms = {name: _encoded(receiver, signal, name, value) for name, value in sent.items()}
+    return tuple(forms), to_json(forms)
 
 
 def _encoded(receiver: Receiver, signal: Signal, name: str, value: Any) -> Any:
@@ -106,12 +122,12 @@ _UNMARKED = frozenset({type(None), bool, int, float, str})
 
 def _marked(receiver: Receiver, name: str, value: Any) -> Any:
     """A value with the mark that says how much of it travels."""
-    options = receiver.options
     value = unwrapped(value)
     if isinstance(value, QuerySet):
         return SomeRows(value) if name in receiver.parameters else value
     if not isinstance(value, (Model, Snapshot)):
         return value
+    options = receiver.options
     row = value.row if isinstance(value, Snapshot) else value
     if isinstance(value, Snapshot):
         value = Snapshot(row, value.state, options.exclude_fields)

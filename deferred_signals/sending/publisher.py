@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.sending.chunks import Parcel
     from deferred_signals.sending.outgoing import Outgoing
-    from deferred_signals.sending.recorder import Publication
+    from deferred_signals.sending.patterns import Copy, Publication
 
 __all__ = ["Store", "publish", "spill_to"]
 
@@ -55,14 +55,18 @@ def publish(batch: Sequence[Outgoing]) -> None:
     except BaseException as error:  # a time limit of the task, say, or Ctrl-C, during the wait
         _report([(outgoing, error) for outgoing in batch])
         raise
-    for outgoing in batch:
-        message = outgoing.message
-        if message.id not in failures:
-            events.message_published.send_robust(sender=message.receiver, message=message)
+    _announce([outgoing for outgoing in batch if outgoing.id not in failures])
     if failures:
-        _report(
-            [(item, failures[item.message.id]) for item in batch if item.message.id in failures]
-        )
+        _report([(item, failures[item.id]) for item in batch if item.id in failures])
+
+
+def _announce(batch: Sequence[Outgoing]) -> None:
+    """Tell whoever listens of the messages that the broker has."""
+    signal = events.message_published
+    heard = {name for name in {item.receiver for item in batch} if signal.has_listeners(name)}
+    for outgoing in batch:
+        if outgoing.receiver in heard:
+            signal.send_robust(sender=outgoing.receiver, message=outgoing.message)
 
 
 def _publish(batch: Sequence[Outgoing]) -> dict[str, BaseException]:
@@ -74,23 +78,23 @@ def _publish(batch: Sequence[Outgoing]) -> dict[str, BaseException]:
         recorder = Recorder(app)
         waiting = parcels(batch)
     except Exception as error:  # noqa: BLE001 - Celery's settings
-        return {outgoing.message.id: error for outgoing in batch}
+        return {outgoing.id: error for outgoing in batch}
     if line.broken is not None:
-        return {outgoing.message.id: line.broken for outgoing in batch}
-    publications: list[Publication] = []
+        return {outgoing.id: line.broken for outgoing in batch}
+    publications: list[Publication | Copy] = []
     published: list[Parcel] = []
     for parcel in waiting:
         try:
             recorded = recorder.record(parcel)
         except Exception as error:  # noqa: BLE001 - a route or a task class of the project's
-            failures |= {message.id: error for message in parcel.messages}
+            failures |= dict.fromkeys(parcel.ids, error)
             continue
         publications += recorded
         published += [parcel] * len(recorded)
     for parcel, outcome in zip(published, line.publish(publications), strict=True):
         if outcome is not None:
-            for message in parcel.messages:
-                failures.setdefault(message.id, outcome)
+            for id_ in parcel.ids:
+                failures.setdefault(id_, outcome)
     return failures
 
 
@@ -100,16 +104,15 @@ def _report(failures: list[tuple[Outgoing, BaseException]]) -> None:
     fate = "is kept, to be published later" if _spilled(batch) else "is lost"
     causes: dict[int, tuple[BaseException, list[Outgoing]]] = {}
     for outgoing, cause in failures:
-        message = outgoing.message
         causes.setdefault(id(cause), (cause, []))[1].append(outgoing)
         logger.error(
             "Message %s for receiver %s is not known to be published and %s: %s: %s",
-            message.id,
-            message.receiver,
+            outgoing.id,
+            outgoing.receiver,
             fate,
             type(cause).__name__,
             cause,
-            extra={"receiver": message.receiver, "message_id": message.id},
+            extra={"receiver": outgoing.receiver, "message_id": outgoing.id},
         )
     for cause, concerned in causes.values():
         error = PublishError(
@@ -117,8 +120,9 @@ def _report(failures: list[tuple[Outgoing, BaseException]]) -> None:
             f"{type(cause).__name__}: {cause}"
         )
         error.__cause__ = cause
-        messages = tuple(outgoing.message for outgoing in concerned)
-        events.publish_failed.send_robust(sender=None, messages=messages, exception=error)
+        if events.publish_failed.has_listeners():
+            messages = tuple(outgoing.message for outgoing in concerned)
+            events.publish_failed.send_robust(sender=None, messages=messages, exception=error)
 
 
 def _spilled(batch: Sequence[Outgoing]) -> bool:

@@ -61,11 +61,12 @@ def model_of(label: object) -> type[Model]:
 
 def encode_row(row: Model, codec: Codec) -> Any:
     """A reference to a saved row; the values of an unsaved one."""
-    if getattr(row._state, "travelled", None) == "deleted":  # it came by a message, and goes on
+    state, pk = row._state, row.pk
+    if getattr(state, "travelled", None) == "deleted":  # it came by a message, and goes on
         return codec.encode_any(Snapshot(row, "deleted"))
-    if not is_saved(row):
+    if pk is None or not is_saved(row):
         return codec.encode_any(Snapshot(row, "unsaved"))
-    return {"$ref": [label_of(type(row)), codec.encode_any(row.pk), row._state.db]}
+    return {"$ref": [label_of(type(row)), codec.encode_any(pk), state.db]}
 
 
 def _reference(parts: Any) -> Reference:

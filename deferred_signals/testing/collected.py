@@ -245,5 +245,5 @@ def _decoded(outgoing: Outgoing) -> _Waiting:
     receiver = registry.get(message.receiver)
     kwargs = receiver.codec.decode_values({**message.kwargs, "sender": message.sender})
     sender = kwargs.pop("sender")
-    call = Call(message.id, receiver.name, kwargs, message.using, outgoing.options, sender)
+    call = Call(message.id, receiver.name, kwargs, message.using, dict(outgoing.options), sender)
     return _Waiting(outgoing, call, receiver)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deferred_signals import conf
-from deferred_signals.message import Message
 from deferred_signals.sending.chunks import parcels
 from deferred_signals.sending.outgoing import Outgoing
 from tests.conftest import Connected
@@ -41,11 +39,8 @@ def receivers() -> Iterator[None]:
 
 
 def outgoing(number: int, receiver: str, options: int, size: int) -> Outgoing:
-    message = Message(
-        id=f"id{number}", receiver=receiver, signal="", sender=None, kwargs={"number": number},
-        using="default", sent_at=datetime.now(UTC),
-    )  # fmt: skip
-    return Outgoing(message, "x" * size, dict(OPTIONS[options]))
+    names = ("number",)
+    return Outgoing(f"id{number}", receiver, "default", names, "x" * size, dict(OPTIONS[options]))
 
 
 batches = st.lists(
@@ -69,22 +64,22 @@ def test_each_message_is_in_one_parcel_and_those_alike_keep_their_order(
 ) -> None:
     before: dict[str, list[str]] = defaultdict(list)
     after: dict[str, list[str]] = defaultdict(list)
-    options_of = {item.message.id: item.options for item in batch}
+    options_of = {item.id: item.options for item in batch}
     for item in batch:
-        before[lane(item.message.receiver, item.options)].append(item.message.id)
+        before[lane(item.receiver, item.options)].append(item.id)
     for parcel in parcels(batch):
-        for message in parcel.messages:
-            after[lane(parcel.name, options_of[message.id])].append(message.id)
+        for id_ in parcel.ids:
+            after[lane(parcel.name, options_of[id_])].append(id_)
     assert after == before
 
 
 @given(batch=batches)
 def test_parcel_holds_what_belongs_together_and_no_more_than_fits(batch: list[Outgoing]) -> None:
-    by_id = {item.message.id: item for item in batch}
+    by_id = {item.id: item for item in batch}
     for parcel in parcels(batch):
-        items = [by_id[message.id] for message in parcel.messages]
+        items = [by_id[id_] for id_ in parcel.ids]
         assert parcel.wires == tuple(item.wire for item in items)
-        assert {lane(item.message.receiver, item.options) for item in items} == {
+        assert {lane(item.receiver, item.options) for item in items} == {
             lane(parcel.name, items[0].options)
         }
         assert len(items) <= SIZES.get(parcel.name, 1)
@@ -93,19 +88,19 @@ def test_parcel_holds_what_belongs_together_and_no_more_than_fits(batch: list[Ou
 
 @given(batch=batches)
 def test_parcels_go_in_the_order_of_their_first_messages(batch: list[Outgoing]) -> None:
-    place = {item.message.id: number for number, item in enumerate(batch)}
-    firsts = [place[parcel.messages[0].id] for parcel in parcels(batch)]
+    place = {item.id: number for number, item in enumerate(batch)}
+    firsts = [place[parcel.ids[0]] for parcel in parcels(batch)]
     assert firsts == sorted(firsts)
 
 
 @given(batch=batches)
 def test_chunk_has_an_id_of_its_own_and_the_time_of_all_its_calls(batch: list[Outgoing]) -> None:
-    by_id = {item.message.id: item for item in batch}
+    by_id = {item.id: item for item in batch}
     made = parcels(batch)
     assert len({parcel.task_id for parcel in made}) == len(made)
     for parcel in made:
-        calls, given_options = len(parcel.messages), by_id[parcel.messages[0].id].options
-        assert (parcel.task_id == parcel.messages[0].id) == (calls == 1)
+        calls, given_options = len(parcel.ids), by_id[parcel.ids[0]].options
+        assert (parcel.task_id == parcel.ids[0]) == (calls == 1)
         expected = dict(given_options)
         if "time_limit" in expected:
             expected["time_limit"] *= calls
@@ -114,4 +109,4 @@ def test_chunk_has_an_id_of_its_own_and_the_time_of_all_its_calls(batch: list[Ou
 
 def test_no_more_parcels_than_needed() -> None:
     batch = [outgoing(number, "tests.few", number % 2, 300) for number in range(12)]
-    assert [len(parcel.messages) for parcel in parcels(batch)] == [3, 3, 3, 3]
+    assert [len(parcel.ids) for parcel in parcels(batch)] == [3, 3, 3, 3]

@@ -1,0 +1,116 @@
+"""The outlet: what a kombu ``Producer`` takes for its channel, so that copies can follow the first.
+
+It speaks the interface that kombu's channels have for producers, and hands all on to the real one.
+On the way it batches, where the transport can (Redis: one round trip for all), and lets a pattern
+see what becomes of its first message.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kombu import Producer
+
+from deferred_signals.sending.envelopes import Batch
+from deferred_signals.sending.patterns import Copy, Prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deferred_signals.sending.patterns import Pattern, Publication
+
+__all__ = ["Outlet"]
+
+
+class Outlet:
+    """The way into one channel.
+
+    Arguments:
+        channel: of a connection of kombu's.
+
+    Attributes:
+        channel: the same.
+        producer: publishes through this outlet.
+    """
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+        self._batch: Batch | None = None
+        self._pattern: Pattern | None = None
+        self._prepared = Prepared("", None, None, None, {}, {})
+        as_channel: Any = self
+        self.producer = Producer(as_channel, auto_declare=False)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.channel, name)
+
+    @property
+    def can_batch(self) -> bool:
+        """Whether the transport takes many messages in one round trip."""
+        return bool(getattr(self.producer, "supports_batch_publish", False))
+
+    @contextmanager
+    def batching(self) -> Iterator[None]:
+        """Keep what is published in the block, and let it go at the end.
+
+        Raises:
+            Exception: it is not known to have arrived.
+        """
+        self._batch = batch = Batch(self.channel)
+        try:
+            yield
+            batch.send()
+        finally:
+            self._batch = None
+            batch.close()
+
+    def publish(self, publication: Publication | Copy) -> None:
+        """Publish a message: by kombu's producer, and a copy as its pattern's first was.
+
+        Raises:
+            Exception: a serializer's, the broker's, or its driver's.
+        """
+        if not isinstance(publication, Copy):
+            self._publish(publication, publication.pattern)
+        elif publication.pattern.sent is None:
+            self._publish(publication.pattern.whole(publication), publication.pattern)
+        elif self._batch is None or not self._batch.add(publication):
+            self._publish_copy(publication, publication.pattern)
+
+    def _publish(self, publication: Publication, pattern: Pattern | None) -> None:
+        """By the producer, which calls `prepare_message` and `basic_publish` in turn."""
+        self._pattern = pattern
+        arguments: dict[str, Any] = {**publication.arguments, "declare": (), "retry": False}
+        self.producer.publish(publication.body, **arguments)
+
+    def _publish_copy(self, copy: Copy, pattern: Pattern) -> None:
+        self._pattern = pattern
+        self.basic_publish(self.prepare_message(*pattern.prepared(copy)), **pattern.sent or {})
+
+    def prepare_message(
+        self,
+        body: Any,
+        priority: int | None = None,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        headers: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
+    ) -> Any:
+        """As the channel's, which writes into the properties."""
+        self._prepared = Prepared(
+            body, priority, content_type, content_encoding, headers or {}, dict(properties or {})
+        )
+        return self.channel.prepare_message(
+            body, priority, content_type, content_encoding, headers, properties
+        )
+
+    def basic_publish(self, message: Any, **arguments: Any) -> None:
+        """As the channel's, in a batch or not."""
+        pattern, self._pattern = self._pattern, None
+        if pattern is not None and pattern.sent is None:
+            pattern.learn(self._prepared, arguments)
+        if self._batch is None:
+            self.channel.basic_publish(message, **arguments)
+        else:
+            self._batch.publish(message, arguments, self._prepared, pattern)
