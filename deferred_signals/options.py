@@ -161,6 +161,11 @@ class Options:
         return frozenset() if isinstance(self.snapshot, bool) else self.snapshot
 
     @cached_property
+    def shapes_kwargs(self) -> bool:
+        """Whether other kwargs may travel than were sent, or these are looked at before."""
+        return bool(self.exclude) or self.capture is not None or self.schema is not None
+
+    @cached_property
     def publish_values(self) -> dict[str, Any]:
         """What ``apply_async`` is told about every message."""
         found = {name: getattr(self, name) for name in PUBLISH_OPTIONS}

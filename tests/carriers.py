@@ -1,7 +1,7 @@
 """Context carriers: two that projects want, and some that fail."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -47,6 +47,22 @@ class Tenant(Carrier):
             yield
         finally:
             tenant.reset(token)
+
+
+class Asked(Carrier):
+    """How often it was asked, which no context tells."""
+
+    key = "asked"
+    times = 0
+
+    def take(self) -> int:
+        """One more."""
+        Asked.times += 1
+        return Asked.times
+
+    def restore(self, value: Any) -> AbstractContextManager[None]:
+        """Nothing."""
+        return nullcontext()
 
 
 class FailsAtSend(RequestId):

@@ -148,16 +148,20 @@ class Line:
     def _serve(self) -> None:
         """Publish what comes; while the breaker is open, try the broker from time to time."""
         while True:
-            pause = max(0.0, self._probe_at - monotonic()) if self.broken else None
-            try:
-                job = self._jobs.get(timeout=pause)
-            except Empty:
+            self._serve_one()
+
+    def _serve_one(self) -> None:
+        # A method of its own, so that nothing of a job is held until the next one comes.
+        pause = max(0.0, self._probe_at - monotonic()) if self.broken else None
+        try:
+            job = self._jobs.get(timeout=pause)
+        except Empty:
+            with self._turn:
+                self._probe()
+        else:
+            if job is not None and not job.done.is_set():
                 with self._turn:
-                    self._probe()
-            else:
-                if job is not None and not job.done.is_set():
-                    with self._turn:
-                        self._run(job)
+                    self._run(job)
 
     def _run(self, job: _Job) -> None:
         """Publish the next slice of a job."""

@@ -117,10 +117,11 @@ class Envelope(NamedTuple):
             command: one of redis-py's pipeline: its words, and options.
             prepared: what the message was made of.
         """
-        words, _options = command
-        if words[0] != "LPUSH" or not all(isinstance(word, str) for word in words):
-            return None
-        _name, key, text = words
+        match command:
+            case (("LPUSH", str(key), str(text)), _):
+                pass
+            case _:
+                return None
         with suppress(KeyError, TypeError, ValueError):
             own = {
                 "body": _encoded(prepared.body),

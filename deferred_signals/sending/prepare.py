@@ -73,18 +73,9 @@ def write_kwargs(
     Raises:
         SerializationError: a value cannot travel, or must not.
     """
-    options = receiver.options
-    if options.schema is not None:
-        check_kwargs(_name(receiver, signal), options.schema, kwargs)
-    sent = dict(kwargs)
-    for name in options.exclude:
-        sent.pop(name, None)
-    if entry.extract is not None:
-        sent = entry.extract(sent)
-    if changes:
-        sent["changes"] = changes
-    if options.capture is not None:
-        sent |= _captured(receiver, options.capture(sender, **kwargs))
+    sent = kwargs
+    if changes or entry.extract is not None or receiver.options.shapes_kwargs:
+        sent = _shaped(receiver, signal, entry, sender, kwargs, changes)
     sensitive = conf.current().SENSITIVE
     if not sensitive.isdisjoint(sent):
         name = min(sensitive.intersection(sent))
@@ -93,12 +84,12 @@ def write_kwargs(
             f"kept by the broker. Leave it out with exclude=({name!r},), or take the name out of "
             f"DEFERRED_SIGNALS['SENSITIVE']."
         )
-    sent = {
-        name: value if type(value) in _UNMARKED else _marked(receiver, name, value)
-        for name, value in sent.items()
-    }
+    encode = receiver.codec.encode_any
     try:
-        forms = receiver.codec.encode_values(sent)
+        forms = {
+            name: encode(value if type(value) in _UNMARKED else _marked(receiver, name, value))
+            for name, value in sent.items()
+        }
         text = to_json(forms)
         if not may_be_too_deep(text) or not is_too_deep(*forms.values()):
             return tuple(forms), text
@@ -108,10 +99,32 @@ def write_kwargs(
     return tuple(forms), to_json(forms)
 
 
+def _shaped(
+    receiver: Receiver,
+    signal: Signal,
+    entry: Entry,
+    sender: Any,
+    kwargs: dict[str, Any],
+    changes: Changes,
+) -> dict[str, Any]:
+    """The kwargs that travel, where they are not those of the send."""
+    options = receiver.options
+    if options.schema is not None:
+        check_kwargs(_name(receiver, signal), options.schema, kwargs)
+    sent = {name: value for name, value in kwargs.items() if name not in options.exclude}
+    if entry.extract is not None:
+        sent = entry.extract(sent)
+    if changes:
+        sent = {**sent, "changes": changes}
+    if options.capture is not None:
+        sent = {**sent, **_captured(receiver, options.capture(sender, **kwargs))}
+    return sent
+
+
 def _encoded(receiver: Receiver, signal: Signal, name: str, value: Any) -> Any:
-    """As the codec at once, one by one, to say which kwarg cannot travel and why."""
+    """As all at once, one by one, to say which kwarg cannot travel and why."""
     try:
-        return receiver.codec.encode(value)
+        return receiver.codec.encode(_marked(receiver, name, value))
     except Unencodable as error:
         raise _unencodable(receiver, signal, name, error) from None
 

@@ -1,10 +1,17 @@
 """Context carriers: what surrounded the send is there again around the run."""
 
+import gc
+import threading
+import weakref
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished
+from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone, translation
+from django.utils.functional import SimpleLazyObject
 from opentelemetry import baggage
 from opentelemetry import context as otel
 from pytest_django import Settings
@@ -14,6 +21,7 @@ from deferred_signals.context import Language, TimeZone
 from deferred_signals.running import executor
 from tests import carriers
 from tests.conftest import Broker, Connected, Lifecycle
+from tests.project.celery import app
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -171,6 +179,107 @@ def test_failure_of_the_receiver_is_seen_through_the_carriers(
     with pytest.raises(LookupError):
         around.send(fail=True)
     assert "receiver_failed" in lifecycle.names
+
+
+def contexts(broker: Broker) -> list[dict[str, Any]]:
+    """Return the contexts of what was published."""
+    return [published.message.context for published in broker.take()]
+
+
+def test_each_send_of_a_transaction_takes_what_is_active_then(
+    around: Surroundings, broker: Broker
+) -> None:
+    with transaction.atomic():
+        around.send()
+        with translation.override("de"):
+            around.send()
+            around.send()
+            with timezone.override("Asia/Tokyo"):
+                around.send()
+            around.send()
+        around.send()
+    german = {"language": "de"}
+    there = {**german, "time_zone": "Asia/Tokyo"}
+    assert contexts(broker) == [{}, german, german, there, german, {}]
+
+
+def test_language_and_zone_that_are_deactivated_are_taken_no_more(
+    around: Surroundings, broker: Broker
+) -> None:
+    translation.activate("de")
+    timezone.activate("Asia/Tokyo")
+    around.send()
+    timezone.deactivate()
+    around.send()
+    translation.deactivate()
+    around.send()
+    assert contexts(broker) == [
+        {"language": "de", "time_zone": "Asia/Tokyo"},
+        {"language": "de"},
+        {},
+    ]
+
+
+def test_default_that_changes_is_seen_at_the_next_send(
+    around: Surroundings, broker: Broker, settings: Settings
+) -> None:
+    with translation.override("de"):
+        around.send()
+        settings.LANGUAGE_CODE = "de"
+        around.send()
+    assert contexts(broker) == [{"language": "de"}, {}]
+
+
+def test_carrier_of_the_project_is_asked_at_each_send(
+    around: Surroundings, broker: Broker, settings: Settings
+) -> None:
+    carry(settings, "Asked", *DEFAULTS)
+    first = carriers.Asked.times + 1
+    around.send()
+    around.send()
+    assert contexts(broker) == [{"asked": first}, {"asked": first + 1}]
+
+
+def test_other_thread_takes_what_is_active_there(around: Surroundings, broker: Broker) -> None:
+    def send() -> None:
+        app.set_current()  # Celery's current app is a thread's
+        around.send()
+
+    with translation.override("de"):
+        around.send()
+        thread = threading.Thread(target=copy_context().run, args=[send])
+        thread.start()
+        thread.join()
+        around.send()
+    german = {"language": "de"}
+    assert contexts(broker) == [german, {}, german]
+
+
+something: ContextVar[object] = ContextVar("something", default=None)
+
+
+def test_values_of_other_variables_are_not_asked_anything(around: Surroundings) -> None:
+    for _ in range(3):
+        lazy = SimpleLazyObject(lambda: pytest.fail("it was looked into"))
+        token = something.set(lazy)
+        around.send()
+        something.reset(token)
+
+
+class Big:
+    """Something that a request keeps in a variable."""
+
+
+def test_nothing_of_a_request_is_kept_alive(around: Surroundings) -> None:
+    big = Big()
+    gone = weakref.ref(big)
+    token = something.set(big)
+    around.send()
+    something.reset(token)
+    del big, token
+    request_finished.send(None)
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize("value", ["", "xx-nowhere", 7, ["de"], None, "../de"])
