@@ -37,12 +37,14 @@ def newest(session: nox.Session, django: str) -> None:
 
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
-    """Test with the oldest Celery that is supported, and the kombu of its time.
+    """Test with the oldest Celery that is supported, and the kombu and asgiref of its time.
 
     Here the faults of real workers run too: what the library does about killed processes leans on
     parts of the worker that Celery's documentation does not name.
     """
-    session.install("-e", ".", *GROUPS, "django==5.2.*", "celery==5.4.0", "kombu==5.3.*")
+    session.install(
+        "-e", ".", *GROUPS, "django==5.2.*", "celery==5.4.0", "kombu==5.3.*", "asgiref==3.8.*"
+    )
     session.run("pytest", *FAST, *session.posargs)
     session.run(
         "pytest",
