@@ -15,6 +15,7 @@ from kombu.common import maybe_declare
 from deferred_signals import conf
 from deferred_signals.sending.confirms import Confirms
 from deferred_signals.sending.outlet import Outlet
+from deferred_signals.sending.rabbitmq import corked, has_news
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -144,7 +145,7 @@ class Broker:
         gone: Any = (*connection.connection_errors, *connection.channel_errors, OSError)
         batched = len(publications) > 1 and outlet.can_batch
         sent = []
-        with outlet.batching() if batched else nullcontext():
+        with outlet.batching() if batched else corked(connection) if confirms else nullcontext():
             for place, publication in enumerate(publications):
                 if refused and (error := _first(refused, publication.declare)) is not None:
                     settle((place,), error)
@@ -212,13 +213,13 @@ class Broker:
         if self._open is None or self._open.confirms is None:
             return self._open is not None
         try:
-            while True:
-                self._open.connection.drain_events(timeout=0)
-        except TimeoutError:
-            return True
+            while has_news(self._open.connection):
+                with suppress(TimeoutError):
+                    self._open.connection.drain_events(timeout=0)
         except Exception:  # noqa: BLE001 - whatever it is, a new connection is free of it
             self.drop()
             return False
+        return True
 
 
 class _Open(NamedTuple):

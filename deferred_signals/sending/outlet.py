@@ -14,6 +14,7 @@ from kombu import Producer
 
 from deferred_signals.sending.envelopes import Batch
 from deferred_signals.sending.patterns import Copy, Prepared
+from deferred_signals.sending.rabbitmq import Properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,10 @@ class Outlet:
 
     def _publish_copy(self, copy: Copy, pattern: Pattern) -> None:
         self._pattern = pattern
-        self.basic_publish(self.prepare_message(*pattern.prepared(copy)), **pattern.sent or {})
+        message = self.prepare_message(*pattern.prepared(copy))
+        if pattern.properties is not None:
+            pattern.properties.give_to(message, copy)
+        self.basic_publish(message, **pattern.sent or {})
 
     def prepare_message(
         self,
@@ -108,8 +112,8 @@ class Outlet:
     def basic_publish(self, message: Any, **arguments: Any) -> None:
         """As the channel's, in a batch or not."""
         pattern, self._pattern = self._pattern, None
-        if pattern is not None and pattern.sent is None:
-            pattern.learn(self._prepared, arguments)
+        if pattern and pattern.sent is None and pattern.learn(self._prepared, arguments):
+            pattern.properties = Properties.of(self.channel, message, self._prepared, pattern)
         if self._batch is None:
             self.channel.basic_publish(message, **arguments)
         else:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.sending.chunks import Parcel
     from deferred_signals.sending.envelopes import Envelope
+    from deferred_signals.sending.rabbitmq import Properties
 
 __all__ = ["Copy", "Pattern", "Prepared", "Publication"]
 
@@ -62,6 +63,7 @@ class Pattern:
         sent: the keyword arguments by which the channel publishes it; None until it was published.
         envelope: how Redis keeps it, where that is known.
         is_enveloped: it was seen how Redis keeps it.
+        properties: how RabbitMQ gets them, where that is known.
     """
 
     def __init__(self, parcel: Parcel, recorded: Publication) -> None:
@@ -70,24 +72,23 @@ class Pattern:
         self.sent: Mapping[str, Any] | None = None
         self.envelope: Envelope | None = None
         self.is_enveloped = False
-        self._first = parcel
+        self.properties: Properties | None = None
         self._recorded = recorded
         self._prepared: Prepared | None = None
         self._tail = ""
 
-    def learn(self, prepared: Prepared, sent: Mapping[str, Any]) -> None:
-        """Note what the first message, or a whole one, was when it went into the channel.
+    def learn(self, prepared: Prepared, sent: Mapping[str, Any]) -> bool:
+        """Note what a whole message was when it went into the channel, if copies can be made of it.
 
         Arguments:
             prepared: of what it was made.
             sent: how it was published.
         """
-        body = prepared.body
-        text = body.decode() if isinstance(body, bytes) and body.isascii() else body
-        wires = self._first.wires
-        if isinstance(text, str) and text.startswith(head := _head(wires)):
-            self._tail = text[len(head) :]
-            self._prepared, self.sent = prepared, sent
+        tail = _tail(prepared.body)
+        if tail is None:
+            return False
+        self._tail, self._prepared, self.sent = tail, prepared, sent
+        return True
 
     def prepared(self, copy: Copy) -> Prepared:
         """Of what the channel makes a copy, once the pattern has learned."""
@@ -156,4 +157,15 @@ def _head(wires: tuple[str, ...]) -> str:
     return f"[[{', '.join(map(_quote, wires))}]"
 
 
+def _tail(body: str | bytes) -> str | None:
+    """What follows the arguments in a body of kombu's JSON; None in a body of another form."""
+    try:
+        text = body if isinstance(body, str) else body.decode("ascii")
+        wires, end = _decoder.raw_decode(text, 1)
+        return text[end:] if _head(tuple(wires)) == text[:end] else None
+    except (TypeError, ValueError):
+        return None
+
+
 _quote = json.JSONEncoder().encode
+_decoder = json.JSONDecoder()
