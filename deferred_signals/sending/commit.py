@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
 from deferred_signals import conf
@@ -171,6 +171,4 @@ def _last_tail(connection: BaseDatabaseWrapper, way: Way) -> Tail:
 
 def _register(connection: BaseDatabaseWrapper, hook: Flush | Tail) -> None:
     robust = not (hook.way.raises and conf.current().EAGER_PROPAGATES)
-    connection.on_commit(
-        hook, robust=robust
-    )  # as transaction.on_commit(), which looks for it first
+    transaction.on_commit(hook, using=connection.alias, robust=robust)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Deferred", "dispatch"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Deferred:
     """What ``send()`` gives for a deferred receiver.
 
