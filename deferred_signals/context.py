@@ -145,9 +145,9 @@ class Baggage(Carrier):
             context.detach(token)
 
 
-def taken() -> dict[str, Any]:
-    """What all carriers take along from here; not to be written into."""
-    settings, here = conf.current(), copy_context()
+def taken(settings: conf.Settings) -> dict[str, Any]:
+    """What all carriers of the settings take along from here; not to be written into."""
+    here = copy_context()
     if _latest.settings is settings and _is_same(_latest.context, here):
         return _latest.found
     found = {}

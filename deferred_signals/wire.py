@@ -23,12 +23,12 @@ GROWTH = 1024
 
 def pack(message: Message) -> str:
     """The text of a message."""
-    return signed(message.to_wire())
+    return signed(message.to_wire(), conf.current())
 
 
-def signed(text: str) -> str:
+def signed(text: str, settings: conf.Settings) -> str:
     """A message's JSON as it travels: behind its signature, where the settings say so."""
-    return f"{_signer().signature(text)}:{text}" if conf.current().SIGNING else text
+    return f"{_signer().signature(text)}:{text}" if settings.SIGNING else text
 
 
 def reopen(text: str) -> Message:

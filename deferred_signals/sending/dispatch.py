@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.catalogue import Entry
     from deferred_signals.conditions import Changes
+    from deferred_signals.conf import Settings
     from deferred_signals.options import Options
     from deferred_signals.registry import Receiver
 
@@ -77,9 +78,10 @@ def dispatch(
     if is_muted(receiver, signal) or not _wanted(options, signal, sender, kwargs, changes):
         return None
     _refuse_coroutines(receiver)
+    settings = conf.current()
     using = _alias(receiver, kwargs)
-    id_, context = new_id(), taken()
-    names, text = write_kwargs(receiver, signal, entry, sender, kwargs, changes)
+    id_, context = new_id(), taken(settings)
+    names, text = write_kwargs(receiver, signal, entry, sender, kwargs, changes, settings)
     wire = signed(
         write(
             id=id_,
@@ -89,17 +91,17 @@ def dispatch(
             kwargs=text,
             using=using,
             sent_at=time.time(),
-            depth=_depth(receiver),
+            depth=_depth(receiver, settings),
             version=options.version,
             context=to_json(context) if context else "{}",
-        )
+        ),
+        settings,
     )
-    limit = conf.current().MAX_MESSAGE_BYTES
-    if len(wire) > limit:
+    if len(wire) > settings.MAX_MESSAGE_BYTES:
         raise MessageTooLarge(
             f"The message for {receiver.name!r} has {len(wire)} bytes, and MAX_MESSAGE_BYTES is "
-            f"{limit}. Send a key and read the rest in the receiver, or leave out kwargs "
-            f"with exclude=."
+            f"{settings.MAX_MESSAGE_BYTES}. Send a key and read the rest in the receiver, or leave "
+            f"out kwargs with exclude=."
         )
     outgoing = Outgoing(
         id_,
@@ -107,7 +109,7 @@ def dispatch(
         using,
         names,
         wire,
-        _publish_options(options, sender, kwargs),
+        _publish_options(options, sender, kwargs, settings),
         key_of(receiver, signal, sender, kwargs),
     )
     defer(outgoing, immediate=entry.immediate)
@@ -156,12 +158,12 @@ def _alias(receiver: Receiver, kwargs: Mapping[str, Any]) -> str:
     return alias
 
 
-def _depth(receiver: Receiver) -> int:
+def _depth(receiver: Receiver, settings: Settings) -> int:
     current = current_message()
     if current is None:
         return 0
     depth = current.depth + 1
-    if depth > conf.current().MAX_DEPTH:
+    if depth > settings.MAX_DEPTH:
         raise DepthExceeded(
             f"{receiver.name!r} was deferred from within {depth} deferrals, more than MAX_DEPTH. "
             f"Does {current.receiver!r} send, or save, what it listens to? Hold it back with when=."
@@ -169,9 +171,11 @@ def _depth(receiver: Receiver) -> int:
     return depth
 
 
-def _publish_options(options: Options, sender: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def _publish_options(
+    options: Options, sender: Any, kwargs: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
     """What ``apply_async`` is told about this message."""
-    queue = conf.current().QUEUE
+    queue = settings.QUEUE
     if queue is None and not options.publish_callables:
         return options.publish_values  # for all messages the same, and nobody writes into it
     found = {} if queue is None else {"queue": queue}

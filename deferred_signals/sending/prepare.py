@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
 
-from deferred_signals import conf, registry
+from deferred_signals import registry
 from deferred_signals.errors import SerializationError
 from deferred_signals.json_text import to_json
 from deferred_signals.schemas import check_kwargs
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.catalogue import Entry
     from deferred_signals.conditions import Changes
+    from deferred_signals.conf import Settings
     from deferred_signals.registry import Receiver
     from deferred_signals.serialization.snapshot import State
 
@@ -67,6 +68,7 @@ def write_kwargs(
     sender: Any,
     kwargs: dict[str, Any],
     changes: Changes,
+    settings: Settings,
 ) -> tuple[tuple[str, ...], str]:
     """The kwargs of a message as the receiver's options want them: their names, and their JSON.
 
@@ -76,9 +78,8 @@ def write_kwargs(
     sent = kwargs
     if changes or entry.extract is not None or receiver.options.shapes_kwargs:
         sent = _shaped(receiver, signal, entry, sender, kwargs, changes)
-    sensitive = conf.current().SENSITIVE
-    if not sensitive.isdisjoint(sent):
-        name = min(sensitive.intersection(sent))
+    if not settings.SENSITIVE.isdisjoint(sent):
+        name = min(settings.SENSITIVE.intersection(sent))
         raise SerializationError(
             f"{_name(receiver, signal)}: kwarg {name!r} has the name of a secret, and a message is "
             f"kept by the broker. Leave it out with exclude=({name!r},), or take the name out of "
