@@ -39,6 +39,10 @@ class Batch:
     def __init__(self, channel: Any) -> None:
         # It must not send before it is told to: kombu does not know of the copies.
         self._batch = channel.create_publish_batch(max_size=sys.maxsize)
+        # Neither kombu nor redis-py promises these two: without them kombu writes and sends all.
+        self._pipeline: Any = getattr(self._batch, "pipeline", None)
+        self._commands: list[Any] = getattr(self._pipeline, "command_stack", [])
+        # The client puts a prefix to a key by itself, and would do it twice.
         self._has_prefix = bool(channel.global_keyprefix)
         self._key = ""
         self._copies: list[str] = []
@@ -59,14 +63,13 @@ class Batch:
             pattern: whose copies are written like it.
         """
         self._push()
-        commands = self._batch.pipeline.command_stack
-        before = len(commands)
+        before = len(self._commands)
         self._batch.publish(message, **arguments)
         if pattern is not None and not pattern.is_enveloped:
             pattern.is_enveloped = True
-            # The client puts a prefix to a key by itself, and would do it twice.
-            if not self._has_prefix and len(commands) == before + 1:
-                pattern.envelope = Envelope.of(commands[-1], prepared)
+            # Queues may come to be bound to an exchange, or leave it, at any time.
+            if not arguments["exchange"] and not self._has_prefix:
+                pattern.envelope = Envelope.of(self._commands[before:], prepared)
 
     def add(self, copy: Copy) -> bool:
         """Add a copy, where its pattern has an envelope."""
@@ -86,7 +89,10 @@ class Batch:
             Exception: Redis refused some of it, or it is not known what arrived.
         """
         self._push()
-        self._batch.pipeline.execute()
+        if self._pipeline is None:
+            self._batch.flush()
+        else:
+            self._pipeline.execute()
 
     def close(self) -> None:
         """Forget what was not sent."""
@@ -95,7 +101,7 @@ class Batch:
     def _push(self) -> None:
         copies, self._copies = self._copies, []
         if copies:
-            self._batch.pipeline.lpush(self._key, *copies)
+            self._pipeline.lpush(self._key, *copies)
 
 
 class Envelope(NamedTuple):
@@ -110,15 +116,15 @@ class Envelope(NamedTuple):
     template: str
 
     @classmethod
-    def of(cls, command: tuple[Any, Any], prepared: Prepared) -> Envelope | None:
+    def of(cls, commands: Sequence[Any], prepared: Prepared) -> Envelope | None:
         """From what kombu tells Redis of a message; None where that is something unknown.
 
         Arguments:
-            command: one of redis-py's pipeline: its words, and options.
+            commands: redis-py's, each with its options.
             prepared: what the message was made of.
         """
-        match command:
-            case (("LPUSH", str(key), str(text)), _):
+        match commands:
+            case [(("LPUSH", str(key), str(text)), _)]:
                 pass
             case _:
                 return None

@@ -17,7 +17,7 @@ from deferred_signals.sending.patterns import Copy, Prepared
 from deferred_signals.sending.rabbitmq import Properties
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from deferred_signals.sending.patterns import Pattern, Publication
 
@@ -72,25 +72,29 @@ class Outlet:
         Raises:
             Exception: a serializer's, the broker's, or its driver's.
         """
-        if not isinstance(publication, Copy):
-            self._publish(publication, publication.pattern)
-        elif publication.pattern.sent is None:
-            self._publish(publication.pattern.whole(publication), publication.pattern)
-        elif self._batch is None or not self._batch.add(publication):
-            self._publish_copy(publication, publication.pattern)
+        if isinstance(publication, Copy) and self._batch and self._batch.add(publication):
+            return
+        self._pattern = publication.pattern
+        try:
+            if not isinstance(publication, Copy):
+                self._publish(publication)
+            elif publication.pattern.sent is None:
+                self._publish(publication.pattern.whole(publication))
+            else:
+                self._publish_copy(publication, publication.pattern.sent)
+        finally:
+            self._pattern = None
 
-    def _publish(self, publication: Publication, pattern: Pattern | None) -> None:
+    def _publish(self, publication: Publication) -> None:
         """By the producer, which calls `prepare_message` and `basic_publish` in turn."""
-        self._pattern = pattern
         arguments: dict[str, Any] = {**publication.arguments, "declare": (), "retry": False}
         self.producer.publish(publication.body, **arguments)
 
-    def _publish_copy(self, copy: Copy, pattern: Pattern) -> None:
-        self._pattern = pattern
-        message = self.prepare_message(*pattern.prepared(copy))
-        if pattern.properties is not None:
-            pattern.properties.give_to(message, copy)
-        self.basic_publish(message, **pattern.sent or {})
+    def _publish_copy(self, copy: Copy, sent: Mapping[str, Any]) -> None:
+        message = self.prepare_message(*copy.pattern.prepared(copy))
+        if copy.pattern.properties is not None:
+            copy.pattern.properties.give_to(message, copy)
+        self.basic_publish(message, **sent)
 
     def prepare_message(
         self,
@@ -111,7 +115,7 @@ class Outlet:
 
     def basic_publish(self, message: Any, **arguments: Any) -> None:
         """As the channel's, in a batch or not."""
-        pattern, self._pattern = self._pattern, None
+        pattern = self._pattern
         if pattern and pattern.sent is None and pattern.learn(self._prepared, arguments):
             pattern.properties = Properties.of(self.channel, message, self._prepared, pattern)
         if self._batch is None:

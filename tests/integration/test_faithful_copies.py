@@ -7,7 +7,7 @@ by us: names that would break a template, keys that the client changes, and the 
 import kombu
 import pytest
 import redis
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from .comparison import OTHER, QUEUE, Comparison
 
@@ -63,6 +63,23 @@ def test_queue_that_expires_is_kept_alive(comparison: Comparison) -> None:
     comparison.connect()
     for _ in range(2):
         comparison.compare()
+
+
+def test_queue_that_is_bound_meanwhile_gets_copies_too(comparison: Comparison) -> None:
+    topic = Exchange("faithful.topic", "topic")
+    app = comparison.app(
+        task_queues=[Queue(QUEUE, topic, "faithful.#")],
+        task_routes={"faithful.*": {"queue": QUEUE, "routing_key": "faithful.orders"}},
+    )
+    comparison.connect()
+    assert {raw["place"] for raw in comparison.compare()} == {QUEUE}
+    with app.connection_for_write() as connection:
+        Queue(OTHER, topic, "faithful.orders")(connection.default_channel).declare()
+    sent = [message.id for message in comparison.send(1, 2, 3)]
+    found = comparison.tap.take(6, comparison.queues)
+    assert {(raw["place"], raw.id) for raw in found} == {
+        (queue, id_) for queue in (QUEUE, OTHER) for id_ in sent
+    }
 
 
 @on_redis

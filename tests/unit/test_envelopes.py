@@ -24,8 +24,8 @@ def envelope(**changes: Any) -> dict[str, Any]:
     }
 
 
-def command(text: str, *, name: str = "LPUSH", key: Any = "celery") -> tuple[Any, Any]:
-    return (name, key, text), {}
+def command(text: str, *, name: str = "LPUSH", key: Any = "celery") -> list[Any]:
+    return [((name, key, text), {})]
 
 
 def test_envelope_gives_the_first_to_the_letter() -> None:
@@ -51,10 +51,12 @@ def test_envelope_gives_the_first_to_the_letter() -> None:
         command(json.dumps(envelope(properties={"delivery_tag": "t"}))),
         command(json.dumps(envelope(properties={}))),
         command(json.dumps(envelope(headers=[]))),
-        (("LPUSH", "celery", json.dumps(envelope()), "more"), {}),
-        (("LPUSH",), {}),
-        ((), {}),
+        [(("LPUSH", "celery", json.dumps(envelope()), "more"), {})],
+        [(("LPUSH",), {})],
+        [((), {})],
+        [*command(json.dumps(envelope())), (("PEXPIRE", "celery", 1), {})],
+        [],
     ],
 )
-def test_other_form_is_left_to_kombu(unknown: tuple[Any, Any]) -> None:
+def test_other_form_is_left_to_kombu(unknown: list[Any]) -> None:
     assert Envelope.of(unknown, PREPARED) is None
