@@ -24,7 +24,6 @@ from deferred_signals.naming import (
     weakly,
 )
 from deferred_signals.options import CONNECT_OPTIONS, Options, ReceiverOptions, policy_of
-from deferred_signals.running import parked  # noqa: F401 - its task is one that every worker knows
 from deferred_signals.running.tasks import declare, undeclare
 from deferred_signals.schemas import check_receiver
 from deferred_signals.sending.coalesce import check_coalesce

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["CurrentMessage", "current_message", "entered"]
 
 
-@dataclass(frozen=True)
-class CurrentMessage:
+class CurrentMessage(NamedTuple):
     """The message that is being run.
 
     Attributes:

@@ -7,9 +7,8 @@ completed when the rows are there.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 
@@ -47,13 +46,18 @@ class Pending(ABC):
         """The value itself."""
 
 
-@dataclass(frozen=True)
-class Reference(Pending):
-    """A saved instance as it travels: which row of which model, on which database."""
+class Place(NamedTuple):
+    """Where a row is: which one of which model, on which database."""
 
     model: type[Model]
     pk: Any
     alias: str
+
+
+class Reference(Place, Pending):
+    """A saved instance as it travels: the place of its row."""
+
+    __slots__ = ()
 
     def __str__(self) -> str:
         return f"{self.model._meta.label} with primary key {self.pk!r} on {self.alias!r}"
@@ -67,12 +71,12 @@ class Reference(Pending):
         return rows[self]
 
 
-@dataclass(eq=False)
 class Made(Pending):
     """A value that a function makes of parts, of which some are pending."""
 
-    make: Callable[[Any], Any]
-    parts: Any
+    def __init__(self, make: Callable[[Any], Any], parts: Any) -> None:
+        self.make = make
+        self.parts = parts
 
     def references(self) -> Iterator[Reference]:
         """The rows that the parts wait for."""

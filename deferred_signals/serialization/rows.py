@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
 
@@ -123,14 +122,16 @@ def _decode_row(parts: Any) -> _Row:
     return _Row(model_of(label), state, alias, fields)
 
 
-@dataclass(eq=False)
 class _Row(Pending):
     """A decoded snapshot; the model's own code runs when it is completed."""
 
-    model: type[Model]
-    state: State
-    alias: str | None
-    fields: dict[str, Any]
+    def __init__(
+        self, model: type[Model], state: State, alias: str | None, fields: dict[str, Any]
+    ) -> None:
+        self.model = model
+        self.state = state
+        self.alias = alias
+        self.fields = fields
 
     def references(self) -> Iterator[Reference]:
         return find_references(self.fields)
@@ -187,10 +188,10 @@ def _decode_carrying(parts: Any) -> _Carried:
     return _Carried(row, values)
 
 
-@dataclass(eq=False)
 class _Carried(Pending):
-    row: Any
-    values: dict[str, Any]
+    def __init__(self, row: Any, values: dict[str, Any]) -> None:
+        self.row = row
+        self.values = values
 
     def references(self) -> Iterator[Reference]:
         yield from find_references(self.row)
@@ -225,13 +226,13 @@ def _decode_rows(parts: Any) -> _Rows:
     return _Rows(model_of(label), keys, alias)
 
 
-@dataclass(eq=False)
 class _Rows(Pending):
     """Decoded keys; a QuerySet asks the database as soon as somebody looks into it."""
 
-    model: type[Model]
-    keys: list[Any]
-    alias: str
+    def __init__(self, model: type[Model], keys: list[Any], alias: str) -> None:
+        self.model = model
+        self.keys = keys
+        self.alias = alias
 
     def references(self) -> Iterator[Reference]:
         return find_references(self.keys)
@@ -258,11 +259,11 @@ def _decode_file(parts: Any) -> _File:
     return _File(row, name, path)
 
 
-@dataclass(eq=False)
 class _File(Pending):
-    row: Any
-    field: str
-    name: str | None
+    def __init__(self, row: Any, field: str, name: str | None) -> None:
+        self.row = row
+        self.field = field
+        self.name = name
 
     def references(self) -> Iterator[Reference]:
         return find_references(self.row)

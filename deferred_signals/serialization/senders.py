@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SenderNotLoaded", "install", "sender_form"]
 
 
-@dataclass(frozen=True)
-class SenderNotLoaded:
+class SenderNotLoaded(NamedTuple):
     """Stands for a sender whose module the worker never imported.
 
     A payload cannot make the worker import anything, so a class or function that only the sending
