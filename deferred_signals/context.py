@@ -152,7 +152,11 @@ def taken() -> dict[str, Any]:
 
 def restored(context: dict[str, Any]) -> AbstractContextManager[Any]:
     """All that was taken along is there again for the block."""
-    return _restored(context) if context else nullcontext()
+    return _restored(context) if context else _NOTHING
+
+
+#: One for all: it holds nothing.
+_NOTHING = nullcontext()
 
 
 @contextmanager

@@ -7,10 +7,14 @@ completed when the rows are there.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import date, datetime
+from decimal import Decimal
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db.models.base import ModelBase
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.serialization.codec import MALFORMED
@@ -31,6 +35,7 @@ __all__ = [
     "made",
     "references",
     "replace",
+    "waiting",
 ]
 
 
@@ -117,7 +122,14 @@ def fetch(reference: Reference) -> Model:
 
 
 #: Types of values that wait for nothing, and hold nothing: most of all there are.
-_SIMPLE = frozenset({bool, float, int, NoneType, str})
+_SIMPLE = frozenset(
+    {bool, date, datetime, Decimal, float, int, NoneType, str, type, ModelBase, UUID}
+)
+
+
+def waiting(values: dict[str, Any]) -> dict[str, Any]:
+    """Those of the decoded kwargs that may have to be completed: mostly none, as is quickly seen."""
+    return {name: value for name, value in values.items() if type(value) not in _SIMPLE}
 
 
 def references(value: object) -> Iterator[Reference]:
