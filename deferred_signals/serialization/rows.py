@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from django.core.exceptions import ValidationError
 from django.db import connections
@@ -164,10 +164,11 @@ def _refuse_save(row: Model, *args: Any, update_fields: Any = None, **kwargs: An
     type(row).save(row, *args, update_fields=update_fields, **kwargs)
 
 
-class _FieldText(NamedTuple):
+class _FieldText:
     """A value as its field writes it for Django's serializers."""
 
-    text: str
+    def __init__(self, text: Any) -> None:
+        self.text = text
 
     def read_by(self, field: Any) -> Any:
         try:
