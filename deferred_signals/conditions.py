@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -17,6 +16,7 @@ from django.db.models import Choices
 from django.db.models.signals import post_init, post_save, pre_save
 
 from deferred_signals.errors import InvalidReceiver
+from deferred_signals.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,11 +63,10 @@ def changed(*fields: str, to: Any = ANY, was: Any = ANY) -> Changed:
     names: tuple[object, ...] = fields
     if not names or not all(isinstance(name, str) and name for name in names):
         raise InvalidReceiver(f"changed() takes names of fields, got {fields!r}.")
-    return Changed(fields, to, was)
+    return Changed(fields=fields, to=to, was=was)
 
 
-@dataclass(frozen=True)
-class Changed:
+class Changed(Frozen):
     """What `changed` makes: a callable for ``when=``, equal to another of the same words."""
 
     fields: tuple[str, ...]
@@ -112,12 +111,12 @@ class Changed:
                 _attname(sender, name)
 
 
-@dataclass
 class _Save:
     """What one save changes, and which receivers have seen it."""
 
-    changes: dict[str, tuple[Any, Any]]
-    seen_by: set[str] = field(default_factory=set)
+    def __init__(self, changes: Changes) -> None:
+        self.changes = changes
+        self.seen_by: set[str] = set()
 
 
 def changes_for(receiver: Receiver, kwargs: dict[str, Any]) -> Changes:

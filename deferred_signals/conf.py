@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 
 from deferred_signals.amounts import as_seconds
 from deferred_signals.errors import ConfigurationError, InvalidPolicy
+from deferred_signals.frozen import Frozen
 from deferred_signals.policies import NO_RETRY, Retry
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ __all__ = ["Problem", "Settings", "current", "nearest", "problems"]
 NAME = "DEFERRED_SIGNALS"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Frozen):
     """The values in force; what each means is told in the README's table of settings."""
 
     EAGER: bool = False

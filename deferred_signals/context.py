@@ -215,7 +215,11 @@ def _locals_follow_context() -> bool:
 
 def restored(context: dict[str, Any]) -> AbstractContextManager[Any]:
     """All that was taken along is there again for the block."""
-    return _restored(context) if context else nullcontext()
+    return _restored(context) if context else _NOTHING
+
+
+#: One for all: it holds nothing.
+_NOTHING = nullcontext()
 
 
 @contextmanager

@@ -1,21 +1,19 @@
 """The options of a deferred receiver: a closed list, validated when the decorator runs."""
 
-from __future__ import annotations
-
+# Without `annotations` of the future: a TypedDict and a dataclass would compile each text again.
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Any, Literal, Self, TypedDict
+
+from django.db.models import Model
 
 from deferred_signals import conf
 from deferred_signals.errors import ConfigurationError, InvalidReceiver
+from deferred_signals.frozen import Frozen
 from deferred_signals.policies import NO_RETRY, Retry
 from deferred_signals.rules import RULES
-
-if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
-    from django.db.models import Model
 
 __all__ = [
     "CONNECT_OPTIONS",
@@ -103,8 +101,7 @@ PUBLISH_OPTIONS = (
 NEEDS_OUTBOX: dict[str, object] = {"atomic": False, "durable": False, "ordered_by": None}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Frozen):
     """The options of one receiver, validated. Equal options make equal values.
 
     Raises:
@@ -182,7 +179,7 @@ class Options:
         return {name: value for name, value in found.items() if callable(value)}
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Options:
+    def of(cls, given: Mapping[str, Any]) -> Self:
         """The options among what was given to the decorator.
 
         Raises:

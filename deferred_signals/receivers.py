@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import weakref
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import django.dispatch
@@ -24,11 +24,8 @@ from deferred_signals.naming import (
     weakly,
 )
 from deferred_signals.options import CONNECT_OPTIONS, Options, ReceiverOptions, policy_of
-from deferred_signals.running import parked  # noqa: F401 - its task is one that every worker knows
 from deferred_signals.running.tasks import declare, undeclare
 from deferred_signals.schemas import check_receiver
-from deferred_signals.sending.coalesce import check_coalesce
-from deferred_signals.sending.dispatch import dispatch
 from deferred_signals.serialization import codec_for
 
 if TYPE_CHECKING:
@@ -146,7 +143,7 @@ class DeferredReceiver:
 
     def __call__(self, *, signal: Signal, sender: Any, **kwargs: Any) -> Deferred | None:
         """Defer one call; Django calls this from ``send()``."""
-        return dispatch(self, signal, self._entries[id(signal)], sender, kwargs)
+        return _dispatcher()(self, signal, self._entries[id(signal)], sender, kwargs)
 
     def __repr__(self) -> str:
         return f"<DeferredReceiver {self.name}>"
@@ -181,6 +178,26 @@ class DeferredReceiver:
         # holds this object, so when it lets go, Django sees its own weak reference die.
         self._reference = weakly(function)
         weakref.finalize(getattr(function, "__self__", function), _forget, weakref.ref(self))
+
+
+# The way out is imported by the first send, as its last part is by the first commit: a process that
+# sends nothing should not pay for it when it starts.
+
+
+@cache
+def _dispatcher() -> Callable[..., Deferred | None]:
+    from deferred_signals.sending.dispatch import dispatch  # noqa: PLC0415 - see above
+
+    return dispatch
+
+
+def _check_coalesce(
+    name: str, options: Options, signals: list[Signal], entries: list[catalogue.Entry]
+) -> None:
+    from deferred_signals.sending.coalesce import check_coalesce  # noqa: PLC0415 - see above
+
+    for signal, entry in zip(signals, entries, strict=True):
+        check_coalesce(name, options, signal, entry)
 
 
 def _forget(reference: weakref.ref[DeferredReceiver]) -> None:
@@ -220,8 +237,8 @@ def _checked(
     for signal in signals:
         _check_signal(name, signal)
     entries = [catalogue.check(signal, opt_in=options.opt_in) for signal in signals]
-    for signal, entry in zip(signals, entries, strict=True):
-        check_coalesce(name, options, signal, entry)
+    if options.coalesce:
+        _check_coalesce(name, options, signals, entries)
     if not accepts_kwargs(function):
         raise InvalidReceiver(
             f"{name!r} must accept **kwargs, as every signal receiver: senders add arguments."

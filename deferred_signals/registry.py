@@ -111,7 +111,7 @@ def find_signal(receiver: Receiver, name: str) -> Signal:
         DecodeError: the receiver listens to no such signal.
     """
     for place, signal in enumerate(receiver.signals):
-        if name.endswith(f"#{place}") or name == name_of_signal(receiver, signal):
+        if name == name_of_signal(receiver, signal) or name.endswith(f"#{place}"):
             return signal
         if _is_at(name, signal):
             return signal

@@ -11,8 +11,7 @@ had not begun as they are, and the one that had begun one attempt later.
 from __future__ import annotations
 
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from celery.exceptions import Ignore
 from django.db import connections
@@ -44,6 +43,7 @@ SLOT = "deferred_signals.progress"
 #: goes back to the broker, and with it the calls that are through.
 TRIES = 5
 
+Given = TypeVarTuple("Given")
 Result = TypeVar("Result")
 
 
@@ -64,13 +64,12 @@ def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]
     delivery = Delivery(task.name, request, len(payloads))
     progress = Progress.at((request.properties or {}).get(SLOT))
     opened = [_opened(payload) for payload in payloads]
-    known = [item for item in opened if not isinstance(item, DecodeError)]
-    if not known:
+    if all(isinstance(item, DecodeError) for item in opened):
         error = DecodeError(f"{task.name} takes messages, got other arguments.", payloads)
         executor.settle_malformed(task.name, error)
         raise error
     try:
-        ahead = Ahead([] if delivery.redelivered else known)
+        ahead = Ahead([] if delivery.redelivered else _referring(payloads, opened))
         ran = _run_all(delivery, opened, ahead, progress)
     except CannotPublish as trouble:
         give_back(trouble)
@@ -143,14 +142,14 @@ def _run_all(
 
 
 def _run_one(delivery: Delivery, message: Message, ahead: Ahead, progress: Progress) -> bool:
-    outcome = _patiently(partial(admit, delivery, message))
+    outcome = _patiently(admit, delivery, message)
     if isinstance(outcome, Elsewhere):
         return False
     if outcome is None:
         progress.begin()
         outcome = run(message, ahead.fetcher(message))
     if isinstance(outcome, executor.Retrying):
-        _patiently(partial(delivery.publish, message.next_attempt(), outcome.wait))
+        _patiently(delivery.publish, message.next_attempt(), outcome.wait)
     executor.settle(message, outcome)
     return True
 
@@ -162,14 +161,25 @@ def _opened(payload: object) -> Message | DecodeError:
         return error
 
 
-def _patiently(publish: Callable[[], Result]) -> Result:
+def _referring(
+    payloads: Sequence[object], opened: Sequence[Message | DecodeError]
+) -> list[Message]:
+    """The messages that may refer to rows: their texts are quicker to search than their values."""
+    return [
+        message
+        for payload, message in zip(payloads, opened, strict=True)
+        if not isinstance(message, DecodeError) and '"$ref"' in str(payload)
+    ]
+
+
+def _patiently(publish: Callable[[*Given], Result], *given: *Given) -> Result:
     """Publish; if need be wait for the broker, since calls that are through must not run again."""
     for _ in range(TRIES - 1):
         try:
-            return publish()
+            return publish(*given)
         except CannotPublish:
             time.sleep(PAUSE)
-    return publish()
+    return publish(*given)
 
 
 def _mend(databases: Sequence[BaseDatabaseWrapper]) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
 __all__ = ["CurrentMessage", "current_message", "entered"]
 
 
-@dataclass(frozen=True)
-class CurrentMessage:
+class CurrentMessage(NamedTuple):
     """The message that is being run.
 
     Attributes:
@@ -47,11 +43,16 @@ def current_message() -> CurrentMessage | None:
     return _current.get()
 
 
-@contextmanager
-def entered(current: CurrentMessage) -> Iterator[None]:
-    """Make ``current`` the current message for the block."""
-    token = _current.set(current)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+class entered:  # noqa: N801 - used like a function, as `contextlib.suppress` is
+    """Make a message the current one for the block."""
+
+    __slots__ = ("_message", "_token")
+
+    def __init__(self, message: CurrentMessage) -> None:
+        self._message = message
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._message)
+
+    def __exit__(self, *error: object) -> None:
+        _current.reset(self._token)

@@ -39,10 +39,19 @@ from deferred_signals.running.outcomes import (
     settle,
     settle_malformed,
 )
-from deferred_signals.serialization import MissingRow, Reference, complete, fetch, references
+from deferred_signals.serialization import (
+    MissingRow,
+    Reference,
+    complete,
+    fetch,
+    references,
+    waiting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from django.dispatch import Signal
 
     from deferred_signals.message import Message
     from deferred_signals.registry import Receiver
@@ -133,7 +142,21 @@ def _run(receiver: Receiver, message: Message, kwargs: dict[str, Any]) -> Outcom
 def resolve(receiver: Receiver, message: Message, fetch: Fetch) -> dict[str, Any]:
     """The kwargs of the call: decoded, and with rows for references."""
     signal = registry.find_signal(receiver, message.signal)
-    decoded = receiver.codec.decode_values({**message.kwargs, "sender": message.sender})
+    kwargs = receiver.codec.decode_values({**message.kwargs, "sender": message.sender})
+    if incomplete := waiting(kwargs):
+        kwargs |= complete(incomplete, _fetched(receiver, signal, incomplete, fetch))
+    upgrade = receiver.options.upgrade
+    if upgrade is not None and message.version < receiver.options.version:
+        sender = kwargs.pop("sender")
+        kwargs = {**upgrade(message.version, kwargs), "sender": sender}
+    kwargs["signal"] = signal
+    return kwargs
+
+
+def _fetched(
+    receiver: Receiver, signal: Signal, decoded: dict[str, Any], fetch: Fetch
+) -> dict[Reference, Model]:
+    """The rows that decoded kwargs refer to."""
     rows = {}
     for name, value in decoded.items():
         for reference in references(value):
@@ -143,12 +166,7 @@ def resolve(receiver: Receiver, message: Message, fetch: Fetch) -> dict[str, Any
                 except MissingRow as error:
                     is_instance = name == "instance" and isinstance(signal, ModelSignal)
                     raise _Missing(receiver, error, is_instance=is_instance) from error
-    kwargs = complete(decoded, rows)
-    upgrade = receiver.options.upgrade
-    if upgrade is not None and message.version < receiver.options.version:
-        sender = kwargs.pop("sender")
-        kwargs = {**upgrade(message.version, kwargs), "sender": sender}
-    return {**kwargs, "signal": signal}
+    return rows
 
 
 def run(receiver: Receiver, kwargs: Mapping[str, Any]) -> None:

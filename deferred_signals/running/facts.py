@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 from celery.app import app_or_default
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+
+from deferred_signals.frozen import Frozen
 
 __all__ = [
     "Answers",
@@ -21,7 +23,7 @@ __all__ = [
 ]
 
 
-class CeleryFacts(NamedTuple):
+class CeleryFacts(Frozen):
     """Facts about the Celery app.
 
     Attributes:
@@ -58,7 +60,7 @@ def celery_facts() -> CeleryFacts:
     )
 
 
-class Answers(NamedTuple):
+class Answers(Frozen):
     """What is asked of Celery's settings at each send or commit.
 
     Attributes:
@@ -84,7 +86,7 @@ def answers() -> Answers:
         eager = settings.task_always_eager or getattr(
             django_settings, "CELERY_TASK_ALWAYS_EAGER", False
         )
-        found = Answers(bool(eager), str(settings.broker_write_url))
+        found = Answers(always_eager=bool(eager), broker=str(settings.broker_write_url))
         # The first map is what code set, like `app.conf.task_always_eager = True`.
         changes, *others = settings.maps
         _answers = [dict(changes), *others], found

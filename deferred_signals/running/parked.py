@@ -20,8 +20,8 @@ from deferred_signals.errors import DecodeError
 from deferred_signals.running import executor
 from deferred_signals.running.calls import give_back, run_message
 from deferred_signals.running.delivery import task_of
+from deferred_signals.running.fixed import FIXED
 from deferred_signals.running.parking import PARKED, CannotPublish, Origin, park
-from deferred_signals.running.tasks import FIXED
 from deferred_signals.wire import unpack
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ When a child dies in the midst of a chunk, the parent has to know which of its c
 which one ran, and which had not begun. A child that is killed can tell nothing more, so it writes
 down what it does before it does it.
 
-The memory is there before any child is forked, since this module is imported with the receivers.
+The memory is there before any child is forked, since a worker imports this module when it starts.
 Where parent and child share none, nothing seems to have begun: all calls are tried again, and none
 is charged. That cannot go round for ever, since each is alone from then on.
 """

@@ -1,6 +1,6 @@
 """The Celery task of each deferred receiver: where a message arrives, or a chunk of them.
 
-A task is a thin body around `run_message` that finds its receiver by name when it runs, so that a
+A task is a thin body around `run_task`, which finds the receiver by name when it runs, so that a
 module reload reaches it too.
 """
 
@@ -9,28 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app, shared_task
+from celery.signals import worker_init
 
 from deferred_signals import registry
-from deferred_signals.running.calls import run_message
-from deferred_signals.running.chunks import run_chunk
+from deferred_signals.running.fixed import FIXED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from celery import Task
 
     from deferred_signals.registry import Receiver
 
-__all__ = ["FIXED", "declare", "undeclare"]
-
-#: Task attributes that are set for every receiver: attempts are counted by us, in the parent, and
-#: not by requeueing (see `deferred_signals.running.request`).
-FIXED = {
-    "bind": True,
-    "Request": "deferred_signals.running.request:ReceiverRequest",
-    "max_retries": None,
-    "reject_on_worker_lost": False,
-    "retry_on_worker_lost": False,
-    "typing": False,
-}
+__all__ = ["declare", "undeclare"]
 
 #: Options that are attributes of the task; None leaves a choice to Celery's settings.
 ATTRIBUTES = (
@@ -67,12 +58,25 @@ def undeclare(receiver: Receiver) -> None:
             current_app.tasks.pop(name, None)
 
 
+def _runner() -> Callable[[Task[..., object], Sequence[object]], None]:
+    """What runs tasks: the worker's part, which is nothing that the import of a site should take.
+
+    A worker has it from its start, before it forks children, so that none of them imports it again
+    and all share memory with their parent. Where no worker started, it comes with the first call.
+    """
+    from deferred_signals.running.worker import run_task  # noqa: PLC0415 - see above
+
+    return run_task
+
+
+@worker_init.connect(weak=False, dispatch_uid="deferred_signals.worker")
+def _prepare_worker(**_kwargs: object) -> None:
+    _runner()
+
+
 def _body(receiver: Receiver) -> Any:
     def run(self: Task[Any, Any], *args: object) -> None:
-        if len(args) > 1:
-            run_chunk(self, self.request, args)
-        else:
-            run_message(self, self.request, args[0] if args else args)
+        _runner()(self, args)
 
     function = receiver.function
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):

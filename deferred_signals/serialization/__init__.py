@@ -14,6 +14,7 @@ from deferred_signals.serialization.pending import (
     fetch,
     references,
     replace,
+    waiting,
 )
 from deferred_signals.serialization.requests import RequestSnapshot
 from deferred_signals.serialization.rows import RowsNotSent
@@ -46,4 +47,5 @@ __all__ = [
     "replace",
     "sender_form",
     "unwrapped",
+    "waiting",
 ]

@@ -206,7 +206,7 @@ class Codec:
             DecodeError: as `decode`.
         """
         return {
-            name: self.decode(form) if type(form) in {dict, list} else form
+            name: self.decode(form) if (kind := type(form)) is dict or kind is list else form
             for name, form in forms.items()
         }
 

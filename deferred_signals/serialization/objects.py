@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
 from django.utils.functional import LazyObject, Promise, empty
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ExceptionSummary", "install", "unwrapped"]
 
 
-@dataclass(frozen=True)
-class ExceptionSummary:
+class ExceptionSummary(NamedTuple):
     """What travels of an exception: an object of its class cannot be made again safely.
 
     Attributes:

@@ -7,11 +7,14 @@ completed when the rows are there.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db.models.base import ModelBase
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.serialization.codec import MALFORMED
@@ -32,6 +35,7 @@ __all__ = [
     "made",
     "references",
     "replace",
+    "waiting",
 ]
 
 
@@ -47,13 +51,18 @@ class Pending(ABC):
         """The value itself."""
 
 
-@dataclass(frozen=True)
-class Reference(Pending):
-    """A saved instance as it travels: which row of which model, on which database."""
+class Place(NamedTuple):
+    """Where a row is: which one of which model, on which database."""
 
     model: type[Model]
     pk: Any
     alias: str
+
+
+class Reference(Place, Pending):
+    """A saved instance as it travels: the place of its row."""
+
+    __slots__ = ()
 
     def __str__(self) -> str:
         return f"{self.model._meta.label} with primary key {self.pk!r} on {self.alias!r}"
@@ -67,12 +76,12 @@ class Reference(Pending):
         return rows[self]
 
 
-@dataclass(eq=False)
 class Made(Pending):
     """A value that a function makes of parts, of which some are pending."""
 
-    make: Callable[[Any], Any]
-    parts: Any
+    def __init__(self, make: Callable[[Any], Any], parts: Any) -> None:
+        self.make = make
+        self.parts = parts
 
     def references(self) -> Iterator[Reference]:
         """The rows that the parts wait for."""
@@ -113,7 +122,14 @@ def fetch(reference: Reference) -> Model:
 
 
 #: Types of values that wait for nothing, and hold nothing: most of all there are.
-_SIMPLE = frozenset({bool, float, int, NoneType, str})
+_SIMPLE = frozenset(
+    {bool, date, datetime, Decimal, float, int, NoneType, str, type, ModelBase, UUID}
+)
+
+
+def waiting(values: dict[str, Any]) -> dict[str, Any]:
+    """Those of the decoded kwargs that may have to be completed: mostly none, as is quickly seen."""
+    return {name: value for name, value in values.items() if type(value) not in _SIMPLE}
 
 
 def references(value: object) -> Iterator[Reference]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urljoin
 
@@ -12,6 +12,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 
 from deferred_signals import conf
+from deferred_signals.frozen import Frozen
 from deferred_signals.serialization.objects import unwrapped
 from deferred_signals.serialization.pending import Pending, replace
 from deferred_signals.serialization.pending import references as find_references
@@ -61,8 +62,7 @@ class CapturedHeaders(Captured):
         return super()._known(key.title() if isinstance(key, str) else key)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RequestSnapshot:
+class RequestSnapshot(Frozen):
     """What a receiver gets in place of an ``HttpRequest``.
 
     No cookies, body, session or credentials travel; of the session only what the setting
@@ -199,11 +199,11 @@ def _encode_snapshot(snapshot: RequestSnapshot, codec: Codec) -> Any:
     return {"$request": codec.encode_any({k: v for k, v in values.items() if v not in (None, {})})}
 
 
-@dataclass(eq=False)
 class _PendingRequest(Pending):
     """A decoded request, whose user is a row to be fetched."""
 
-    values: dict[str, Any]
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
 
     def references(self) -> Iterator[Reference]:
         return find_references(self.values)

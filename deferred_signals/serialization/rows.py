@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from django.core.exceptions import ValidationError
 from django.db import connections
@@ -123,14 +122,16 @@ def _decode_row(parts: Any) -> _Row:
     return _Row(model_of(label), state, alias, fields)
 
 
-@dataclass(eq=False)
 class _Row(Pending):
     """A decoded snapshot; the model's own code runs when it is completed."""
 
-    model: type[Model]
-    state: State
-    alias: str | None
-    fields: dict[str, Any]
+    def __init__(
+        self, model: type[Model], state: State, alias: str | None, fields: dict[str, Any]
+    ) -> None:
+        self.model = model
+        self.state = state
+        self.alias = alias
+        self.fields = fields
 
     def references(self) -> Iterator[Reference]:
         return find_references(self.fields)
@@ -163,10 +164,11 @@ def _refuse_save(row: Model, *args: Any, update_fields: Any = None, **kwargs: An
     type(row).save(row, *args, update_fields=update_fields, **kwargs)
 
 
-class _FieldText(NamedTuple):
+class _FieldText:
     """A value as its field writes it for Django's serializers."""
 
-    text: str
+    def __init__(self, text: Any) -> None:
+        self.text = text
 
     def read_by(self, field: Any) -> Any:
         try:
@@ -187,10 +189,10 @@ def _decode_carrying(parts: Any) -> _Carried:
     return _Carried(row, values)
 
 
-@dataclass(eq=False)
 class _Carried(Pending):
-    row: Any
-    values: dict[str, Any]
+    def __init__(self, row: Any, values: dict[str, Any]) -> None:
+        self.row = row
+        self.values = values
 
     def references(self) -> Iterator[Reference]:
         yield from find_references(self.row)
@@ -225,13 +227,13 @@ def _decode_rows(parts: Any) -> _Rows:
     return _Rows(model_of(label), keys, alias)
 
 
-@dataclass(eq=False)
 class _Rows(Pending):
     """Decoded keys; a QuerySet asks the database as soon as somebody looks into it."""
 
-    model: type[Model]
-    keys: list[Any]
-    alias: str
+    def __init__(self, model: type[Model], keys: list[Any], alias: str) -> None:
+        self.model = model
+        self.keys = keys
+        self.alias = alias
 
     def references(self) -> Iterator[Reference]:
         return find_references(self.keys)
@@ -258,11 +260,11 @@ def _decode_file(parts: Any) -> _File:
     return _File(row, name, path)
 
 
-@dataclass(eq=False)
 class _File(Pending):
-    row: Any
-    field: str
-    name: str | None
+    def __init__(self, row: Any, field: str, name: str | None) -> None:
+        self.row = row
+        self.field = field
+        self.name = name
 
     def references(self) -> Iterator[Reference]:
         return find_references(self.row)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SenderNotLoaded", "install", "sender_form"]
 
 
-@dataclass(frozen=True)
-class SenderNotLoaded:
+class SenderNotLoaded(NamedTuple):
     """Stands for a sender whose module the worker never imported.
 
     A payload cannot make the worker import anything, so a class or function that only the sending
@@ -45,7 +43,7 @@ class Named(NamedTuple):
 
 def install(codec: Codec) -> None:
     """Teach a codec the forms that only senders take."""
-    codec.add(Named, "$named", lambda item: [item.module, item.qualname], _find)
+    codec.add_plain(Named, "$named", list, _find)
     codec.add_encoder(AppConfig, lambda config, _codec: {"$app": config.label}, subclasses=True)
     codec.add_decoder("$app", apps.get_app_config)
 
@@ -63,7 +61,7 @@ def sender_form(sender: Any) -> Any:
     if isinstance(target, ModelBase):  # of a row that was never saved
         return target
     named = Named(target.__module__, target.__qualname__)
-    if _lookup(named) is not target:
+    if _lookup(*named) is not target:
         raise Unencodable(
             sender,
             f"a sender goes as the dotted path of its class, and "
@@ -76,21 +74,24 @@ def _find(parts: Any) -> object:
     module, qualname = parts
     if not isinstance(module, str) or not isinstance(qualname, str):
         raise TypeError("a sender's name is two texts")
-    found = _lookup(Named(module, qualname))
+    found = _lookup(module, qualname)
     # By type() alone: isinstance() asks the object, and a lazy one would begin to work.
     if issubclass(type(found), (type, FunctionType, ModuleType)):
         return found
     return SenderNotLoaded(f"{module}.{qualname}".rstrip("."))
 
 
-def _lookup(name: Named) -> object:
+def _lookup(module: str, qualname: str) -> object:
     """The object of a dotted path among the modules that are loaded; None if it is not there.
 
     Attributes are read from dictionaries, so that no property and no module's ``__getattr__`` runs.
     """
-    if name == Named("builtins", "NoneType"):  # the sender where nobody was logged in to log out
+    if module == "builtins" and qualname == "NoneType":  # of nobody who logged out
         return type(None)
-    found: Any = sys.modules.get(name.module)
-    for step in name.qualname.split(".") if name.qualname else ():
-        found = inspect.getattr_static(found, step, None)
+    found: Any = sys.modules.get(module)
+    for step in qualname.split(".") if qualname else ():
+        if type(found) is ModuleType and step in vars(found):  # what is asked for nearly always
+            found = vars(found)[step]
+        else:
+            found = inspect.getattr_static(found, step, None)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ __all__ = ["Carrying", "Snapshot", "SomeRows", "State"]
 State = Literal["saved", "deleted", "unsaved"]
 
 
-@dataclass(eq=False)
 class Snapshot:
     """Asks for an instance to travel as its field values.
 
@@ -23,12 +21,12 @@ class Snapshot:
         exclude: names of fields that stay behind.
     """
 
-    row: Model
-    state: State
-    exclude: frozenset[str] = frozenset()
+    def __init__(self, row: Model, state: State, exclude: frozenset[str] = frozenset()) -> None:
+        self.row = row
+        self.state = state
+        self.exclude = exclude
 
 
-@dataclass(eq=False)
 class Carrying:
     """Asks for attributes that are no fields to travel with an instance.
 
@@ -37,12 +35,13 @@ class Carrying:
         values: the attributes by their paths.
     """
 
-    row: Any
-    values: dict[str, Any]
+    def __init__(self, row: Any, values: dict[str, Any]) -> None:
+        self.row = row
+        self.values = values
 
 
-@dataclass(eq=False)
 class SomeRows:
     """Asks for the rows of a QuerySet to travel as their primary keys."""
 
-    rows: QuerySet[Any]
+    def __init__(self, rows: QuerySet[Any]) -> None:
+        self.rows = rows

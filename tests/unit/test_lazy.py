@@ -31,6 +31,21 @@ def test_import_of_a_package_loads_neither_django_nor_celery(module: str) -> Non
     assert set(loaded) <= {"deferred_signals", "deferred_signals.lazy", "deferred_signals.testing"}
 
 
+def test_declared_receiver_loads_neither_what_sends_nor_what_runs() -> None:
+    loaded = run(
+        "import sys\n"
+        "from django.conf import settings\n"
+        "from django.dispatch import Signal\n"
+        "from deferred_signals import receiver\n"
+        "settings.configure()\n"
+        "@receiver(Signal(), deferred=True, name='tests.receive')\n"
+        "def receive(sender, **kwargs): ...\n"
+        "print(*[name for name in sys.modules"
+        " if name.startswith(('deferred_signals.running.', 'deferred_signals.sending'))])"
+    ).split()
+    assert set(loaded) == {"deferred_signals.running.fixed", "deferred_signals.running.tasks"}
+
+
 @packages
 def test_every_public_name_is_there(package: ModuleType) -> None:
     for name in package.__all__:

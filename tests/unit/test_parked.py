@@ -7,6 +7,7 @@ import pytest
 from celery.worker.consumer import consumer
 from django.dispatch import Signal
 
+from deferred_signals.running import parked  # noqa: F401 - as a worker does when it starts
 from tests.conftest import Broker, Connected
 from tests.project.celery import app
 

@@ -1,5 +1,7 @@
 """Each deferred receiver is a Celery task of its own, declared as Celery wants it."""
 
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -101,3 +103,29 @@ def test_payload_that_is_no_message_fails_the_task(
     assert (told["sender"], told["message"]) == ("tests.task.fed", None)
     assert told["exception"].payload == "no message"
     assert [record.name for record in caplog.records].count("deferred_signals") == 1
+
+
+def test_worker_has_its_part_from_its_start_and_other_processes_do_not() -> None:
+    program = """
+import sys
+from celery import Celery
+from celery.signals import worker_init
+from django.conf import settings
+from django.dispatch import Signal
+from deferred_signals import receiver
+
+settings.configure()
+app = Celery(broker="memory://")
+
+def say() -> None:
+    print("deferred_signals.running.chunks" in sys.modules, "deferred_signals.parked" in app.tasks)
+
+@receiver(Signal(), deferred=True, name="tests.receive")
+def receive(sender, **kwargs): ...
+
+say()
+worker_init.send(sender=None)
+say()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.split() == [b"False", b"False", b"True", b"True"]

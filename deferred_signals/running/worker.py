@@ -1,0 +1,27 @@
+"""The worker's part of the library, in one import: what runs a receiver's task.
+
+`deferred_signals.running.tasks` says when it is imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deferred_signals.running import parked  # noqa: F401 - its task is one that every worker knows
+from deferred_signals.running.calls import run_message
+from deferred_signals.running.chunks import run_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from celery import Task
+
+__all__ = ["run_task"]
+
+
+def run_task(task: Task[..., object], payloads: Sequence[object]) -> None:
+    """Run what a message of Celery's brought: one message of ours, or a chunk of them."""
+    if len(payloads) > 1:
+        run_chunk(task, task.request, payloads)
+    else:
+        run_message(task, task.request, payloads[0] if payloads else payloads)
