@@ -28,6 +28,11 @@ VERSION_1 = (
     '"context":{}}'
 )
 
+SHORTEST_1 = (
+    '{"v":1,"id":"5f1c","receiver":"shop.receivers.greet","signal":"shop.signals.order_placed",'
+    '"sender":null,"kwargs":{"order_id":7},"using":"default","sent_at":1769848200.250000}'
+)
+
 
 def message(**fields: Any) -> Message:
     return Message(
@@ -77,6 +82,10 @@ def test_stored_message_of_version_1_is_still_read() -> None:
     assert read.sent_at == datetime(2026, 1, 31, 8, 30, 0, 250_000, tzinfo=UTC)
 
 
+def test_shortest_message_of_version_1_is_still_read() -> None:
+    assert Message.from_wire(SHORTEST_1) == message()
+
+
 def test_version_that_is_written_is_the_one_that_is_read() -> None:
     assert json.loads(message().to_wire())["v"] == WIRE_VERSION
 
@@ -104,10 +113,8 @@ def having(**values: Any) -> dict[str, Any]:
     return {**json.loads(message().to_wire()), **values}
 
 
-REQUIRED = (
-    "v", "id", "receiver", "signal", "kwargs", "using", "sent_at", "depth", "attempt",
-    "redeliveries", "context",
-)  # fmt: skip
+REQUIRED = ("v", "id", "receiver", "signal", "kwargs", "using", "sent_at")
+USUAL = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1, "context": {}}
 
 
 def refuse(payload: str) -> None:
@@ -121,8 +128,25 @@ def test_message_without_a_field_is_malformed(key: str) -> None:
     refuse(json.dumps(without(key)))
 
 
+def test_field_that_is_as_usual_is_left_out_and_there_again() -> None:
+    wire = message().to_wire()
+    assert USUAL.keys().isdisjoint(json.loads(wire))
+    read = Message.from_wire(wire)
+    assert {name: getattr(read, name) for name in USUAL} == USUAL
+    assert Message.from_wire(json.dumps(having(**USUAL))) == read
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [{"depth": 1}, {"attempt": 2}, {"redeliveries": 1}, {"version": 2}, {"context": {"a": 1}}],
+    ids=str,
+)
+def test_field_that_is_not_as_usual_is_written(unusual: dict[str, Any]) -> None:
+    assert unusual.items() <= json.loads(message(**unusual).to_wire()).items()
+
+
 @pytest.mark.parametrize("value", [[], True, None])
-@pytest.mark.parametrize("key", REQUIRED)
+@pytest.mark.parametrize("key", [*REQUIRED, *USUAL])
 def test_message_with_a_field_of_another_type_is_malformed(key: str, value: object) -> None:
     refuse(json.dumps(having(**{key: value})))
 

@@ -43,7 +43,7 @@ def test_signature_stands_in_front_and_hides_nothing() -> None:
     [
         lambda text: text.partition(":")[2],
         lambda text: ":" + text.partition(":")[2],
-        lambda text: text.replace('"attempt":1', '"attempt":2'),
+        lambda text: text.replace('"using"', '"attempt":2,"using"'),
         lambda text: text.replace("tests.nobody", "tests.somebody"),
         lambda text: text + " ",
         lambda text: " " + text,
