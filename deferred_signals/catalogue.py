@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from django.db.models.signals import ModelSignal
+
 from deferred_signals import extractors
-from deferred_signals.errors import SignalNotDeferrable
+from deferred_signals.errors import InvalidReceiver, SignalNotDeferrable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.dispatch import Signal
 
-__all__ = ["CATALOGUE", "Entry", "check", "entry_of"]
+    from deferred_signals.options import Options
+
+__all__ = ["CATALOGUE", "Entry", "check", "check_coalesce", "entry_of"]
 
 
 class Entry(NamedTuple):
@@ -174,3 +178,27 @@ def check(signal: Signal, *, opt_in: bool) -> Entry:
     if entry.verdict == "opt-in" and not opt_in:
         raise SignalNotDeferrable(f"{entry.path} is deferred only with opt_in=True. {entry.reason}")
     return entry
+
+
+def check_coalesce(name: str, options: Options, signal: Signal, entry: Entry) -> None:
+    """At connect: refuse what could never be coalesced.
+
+    Arguments:
+        name: the receiver's.
+        options: its options.
+        signal: the signal that it is connected to.
+        entry: what the catalogue says of it.
+
+    Raises:
+        InvalidReceiver: the signal waits for no commit, or has no instance to go by.
+    """
+    if options.coalesce and entry.immediate:
+        raise InvalidReceiver(
+            f"coalesce={options.coalesce!r} of {name!r} merges the sends of one transaction, and "
+            f"{entry.path} does not wait for a commit. Remove the option."
+        )
+    if options.coalesce is True and entry.path and not isinstance(signal, ModelSignal):
+        raise InvalidReceiver(
+            f"coalesce=True of {name!r} goes by the instance, and {entry.path} has none. "
+            f"Give coalesce= a callable of (sender, **kwargs) that returns the key."
+        )

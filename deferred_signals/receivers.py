@@ -191,15 +191,6 @@ def _dispatcher() -> Callable[..., Deferred | None]:
     return dispatch
 
 
-def _check_coalesce(
-    name: str, options: Options, signals: list[Signal], entries: list[catalogue.Entry]
-) -> None:
-    from deferred_signals.sending.coalesce import check_coalesce  # noqa: PLC0415 - see above
-
-    for signal, entry in zip(signals, entries, strict=True):
-        check_coalesce(name, options, signal, entry)
-
-
 def _forget(reference: weakref.ref[DeferredReceiver]) -> None:
     found = reference()
     if found is not None:
@@ -237,8 +228,8 @@ def _checked(
     for signal in signals:
         _check_signal(name, signal)
     entries = [catalogue.check(signal, opt_in=options.opt_in) for signal in signals]
-    if options.coalesce:
-        _check_coalesce(name, options, signals, entries)
+    for signal, entry in zip(signals, entries, strict=True):
+        catalogue.check_coalesce(name, options, signal, entry)
     if not accepts_kwargs(function):
         raise InvalidReceiver(
             f"{name!r} must accept **kwargs, as every signal receiver: senders add arguments."

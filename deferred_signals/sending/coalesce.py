@@ -12,7 +12,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
-from django.db.models.signals import ModelSignal, m2m_changed
+from django.db.models.signals import m2m_changed
 
 from deferred_signals import conf
 from deferred_signals.errors import InvalidReceiver
@@ -24,36 +24,10 @@ if TYPE_CHECKING:
 
     from django.dispatch import Signal
 
-    from deferred_signals.catalogue import Entry
-    from deferred_signals.options import Options
     from deferred_signals.registry import Receiver
     from deferred_signals.sending.outgoing import Outgoing
 
-__all__ = ["check_coalesce", "coalesced", "key_of"]
-
-
-def check_coalesce(name: str, options: Options, signal: Signal, entry: Entry) -> None:
-    """At connect: refuse what could never be coalesced.
-
-    Arguments:
-        name: the receiver's.
-        options: its options.
-        signal: the signal that it is connected to.
-        entry: what the catalogue says of it.
-
-    Raises:
-        InvalidReceiver: the signal waits for no commit, or has no instance to go by.
-    """
-    if options.coalesce and entry.immediate:
-        raise InvalidReceiver(
-            f"coalesce={options.coalesce!r} of {name!r} merges the sends of one transaction, and "
-            f"{entry.path} does not wait for a commit. Remove the option."
-        )
-    if options.coalesce is True and entry.path and not isinstance(signal, ModelSignal):
-        raise InvalidReceiver(
-            f"coalesce=True of {name!r} goes by the instance, and {entry.path} has none. "
-            f"Give coalesce= a callable of (sender, **kwargs) that returns the key."
-        )
+__all__ = ["coalesced", "key_of"]
 
 
 def key_of(receiver: Receiver, signal: Signal, sender: Any, kwargs: Mapping[str, Any]) -> Hashable:
