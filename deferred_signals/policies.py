@@ -6,13 +6,13 @@ A value and nothing else: no clock, no settings, no Celery. The vocabulary is st
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from datetime import timedelta
 from math import inf, isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from deferred_signals.amounts import as_seconds, is_number
 from deferred_signals.errors import InvalidPolicy, RetryLater
-from deferred_signals.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,8 @@ class GiveUp(NamedTuple):
     reason: str
 
 
-class Retry(Frozen):
+@dataclass(frozen=True, kw_only=True)
+class Retry:
     """When a failed receiver is tried again, and when it is given up.
 
     The wait before attempt n+1 is ``wait_initial * wait_exp_base ** (n - 1)`` plus a random part
