@@ -6,22 +6,20 @@ Nothing in here is shared between threads, and everything in here may hang for s
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kombu.common import maybe_declare
 
 from deferred_signals import conf
-from deferred_signals.sending.confirms import Confirms
-from deferred_signals.sending.outlet import Outlet
-from deferred_signals.sending.rabbitmq import corked, has_news
+from deferred_signals.sending.link import Link
+from deferred_signals.sending.rabbitmq import corked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from celery import Celery
-    from kombu import Connection
 
     from deferred_signals.sending.confirms import Settle
     from deferred_signals.sending.patterns import Copy, Publication
@@ -47,10 +45,9 @@ class Broker:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._open: _Open | None = None
+        self._link: Link | None = None
         self._declared: set[Any] = set()
         self._patience = LEAST_PATIENCE
-        self._bounded = False
         self._used = 0.0
 
     def connect(self) -> None:
@@ -61,18 +58,9 @@ class Broker:
         """
         if self._is_fresh():
             return
-        self._patience = patience = max(conf.current().PUBLISH_TIMEOUT, LEAST_PATIENCE)
-        connection = self._app.connection_for_write()
-        bounds = _bounds(connection.transport.driver_type, patience)
-        self._bounded = bool(bounds)
-        connection.connect_timeout = patience
-        connection.transport_options = {**(connection.transport_options or {}), **bounds}
+        self._patience = max(conf.current().PUBLISH_TIMEOUT, LEAST_PATIENCE)
         self._declared = set()
-        try:
-            self._open = _opened(connection)
-        except BaseException:
-            _collect(connection)
-            raise
+        self._link = Link(self._app, self._patience)
 
     def is_ready(self, publications: Sequence[Publication | Copy]) -> bool:
         """Whether publishing would take one round trip, and a broker that hangs one time-out.
@@ -81,7 +69,8 @@ class Broker:
         driver waits for a reply no longer than a commit would.
         """
         return (
-            self._bounded
+            self._link is not None
+            and self._link.is_bounded
             and self._patience <= conf.current().PUBLISH_TIMEOUT
             and monotonic() - self._used < RECENT
             and all(
@@ -94,9 +83,9 @@ class Broker:
 
     def drop(self) -> None:
         """Let go of the connection without a word to the broker, which might not answer."""
-        dropped, self._open = self._open, None
+        dropped, self._link = self._link, None
         if dropped is not None:
-            _collect(dropped.connection)
+            dropped.collect()
 
     def prove(self) -> None:
         """See that the broker does more than to let itself be connected to.
@@ -106,11 +95,11 @@ class Broker:
         Raises:
             Exception: it does not.
         """
-        connection, outlet, confirms = self._connected()
-        if confirms is not None:
-            outlet.producer.publish("", exchange="", routing_key=NOWHERE)
-            confirms.expect(0)
-            confirms.wait(connection, _ignore, self._patience)
+        link = self._connected()
+        if link.confirms is not None:
+            link.outlet.producer.publish("", exchange="", routing_key=NOWHERE)
+            link.confirms.expect(0)
+            link.confirms.wait(link.connection, _ignore, self._patience)
 
     def publish(self, publications: Sequence[Publication | Copy], settle: Settle) -> None:
         """Publish in order on the connection, and wait for the broker's answer once.
@@ -141,7 +130,8 @@ class Broker:
         refused: dict[int, Exception],
         settle: Settle,
     ) -> None:
-        connection, outlet, confirms = self._connected()
+        link = self._connected()
+        connection, outlet, confirms = link.connection, link.outlet, link.confirms
         gone: Any = (*connection.connection_errors, *connection.channel_errors, OSError)
         batched = len(publications) > 1 and outlet.can_batch
         sent = []
@@ -192,56 +182,17 @@ class Broker:
                     self._declared.add(entity)
         return refused
 
-    def _connected(self) -> _Open:
-        assert self._open is not None  # noqa: S101 - connect() was called
-        return self._open
+    def _connected(self) -> Link:
+        assert self._link is not None  # noqa: S101 - connect() was called
+        return self._link
 
     def _refusal(self, error: Exception) -> Exception | None:
-        """The broker's own no, where that is what an error is: it is there, and did answer."""
-        if self._open is not None:
-            refusals: Any = self._open.connection.channel_errors
-            for found in (error, error.__cause__):
-                if isinstance(found, Exception) and isinstance(found, refusals):
-                    return found
-        return None
+        return None if self._link is None else self._link.refusal(error)
 
     def _is_fresh(self) -> bool:
-        """Whether there is a connection, which the broker has not closed since the last flush.
-
-        Redis' driver looks by itself whenever it takes a connection.
-        """
-        if self._open is None or self._open.confirms is None:
-            return self._open is not None
-        try:
-            while has_news(self._open.connection):
-                with suppress(TimeoutError):
-                    self._open.connection.drain_events(timeout=0)
-        except Exception:  # noqa: BLE001 - whatever it is, a new connection is free of it
+        if self._link is not None and not self._link.is_fresh():
             self.drop()
-            return False
-        return True
-
-
-class _Open(NamedTuple):
-    """A connection that was made, and the way into it."""
-
-    connection: Connection
-    outlet: Outlet
-    confirms: Confirms | None
-
-
-def _opened(connection: Connection) -> _Open:
-    # Once round all its URLs, without a pause; to kombu, 0 means to try for ever.
-    tries = max(1, len(connection.alt) - 1)
-    connection.ensure_connection(max_retries=tries, interval_start=0, interval_step=0)
-    channel: Any = connection.default_channel
-    confirms = Confirms(channel) if hasattr(channel, "confirm_select") else None
-    return _Open(connection, Outlet(channel), confirms)
-
-
-def _collect(connection: Connection) -> None:
-    with suppress(Exception):  # it is broken as often as not
-        connection.collect()
+        return self._link is not None
 
 
 def _ignore(places: Collection[int], error: Exception | None = None) -> None:
@@ -250,16 +201,3 @@ def _ignore(places: Collection[int], error: Exception | None = None) -> None:
 
 def _first(refused: dict[int, Exception], wanted: Sequence[Any]) -> Exception | None:
     return next((refused[id(entity)] for entity in wanted if id(entity) in refused), None)
-
-
-def _bounds(driver: str, patience: float) -> dict[str, Any]:
-    """Transport options by which no call to a broker waits for ever, or is repeated unasked."""
-    if driver == "redis":
-        return {
-            "socket_timeout": patience,
-            "socket_connect_timeout": patience,
-            "retry_on_timeout": False,
-        }
-    if driver == "amqp":
-        return {"read_timeout": patience, "write_timeout": patience, "confirm_publish": False}
-    return {}
