@@ -108,6 +108,8 @@ def has_news(connection: Connection) -> bool:
     sock = _socket_of(connection)
     if getattr(sock, "pending", int)():  # TLS has read, and decrypted, more than was asked for
         return True
+    if not hasattr(select, "poll"):  # eventlet takes it away
+        return bool(select.select([sock], [], [], 0)[0])
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))

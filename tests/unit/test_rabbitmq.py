@@ -1,5 +1,6 @@
 """Properties on RabbitMQ: those of copies are what py-amqp would write, or are left to it."""
 
+import select
 import socket
 from typing import Any
 
@@ -118,7 +119,12 @@ def test_socket_that_breaks_in_the_block_shows_its_own_error(ends: Any) -> None:
         raise ConnectionError("cut")
 
 
-def test_news_are_seen_without_waiting(ends: Any) -> None:
+@pytest.mark.parametrize("poll", [True, False])
+def test_news_are_seen_without_waiting(
+    poll: bool, ends: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not poll:
+        monkeypatch.delattr(select, "poll")
     near, far = ends
     assert not has_news(near)
     far.sendall(b"x")
