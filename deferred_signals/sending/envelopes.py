@@ -60,12 +60,12 @@ class Batch:
             message: what the channel made of it.
             arguments: of the channel's ``basic_publish``.
             prepared: what the channel made it of.
-            pattern: whose copies are written like it.
+            pattern: whose copies are written like it, once it has learned.
         """
         self._push()
         before = len(self._commands)
         self._batch.publish(message, **arguments)
-        if pattern is not None and not pattern.is_enveloped:
+        if pattern is not None and pattern.sent is not None and not pattern.is_enveloped:
             pattern.is_enveloped = True
             # Queues may come to be bound to an exchange, or leave it, at any time.
             if not arguments["exchange"] and not self._has_prefix:
