@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.signals import request_finished
-from django.db import transaction
+from django.db import connections, transaction
 from django.dispatch import Signal
 from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
@@ -247,6 +247,7 @@ def test_other_thread_takes_what_is_active_there(around: Surroundings, broker: B
         app.set_current()  # Celery's current app is a thread's
         active.append(translation.get_language())  # asgiref 3.8 shows another thread's
         around.send()
+        connections.close_all()
 
     with translation.override("de"):
         around.send()
