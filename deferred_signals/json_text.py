@@ -1,9 +1,9 @@
 """JSON texts, written fast: what a message is on its way.
 
 `json.JSONEncoder` builds a new encoder of C's at each call, which takes longer than to write most
-messages. This one place keeps an encoder: `json.encoder.c_make_encoder` is what the standard
-library itself calls, and is not documented. Where it is not there, or takes other arguments, the
-documented way serves.
+messages. This one place keeps an encoder: `json.encoder.c_make_encoder`, and
+`json.encoder.encode_basestring_ascii` for a text alone, are what the standard library itself calls,
+and are not documented. Where one is not there, or takes other arguments, the documented way serves.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["to_json"]
+__all__ = ["quote", "to_json"]
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False)
-_quote = json.JSONEncoder().encode
+
+#: The JSON text of a text.
+quote: Callable[[str], str] = getattr(
+    json.encoder, "encode_basestring_ascii", json.JSONEncoder().encode
+)
 
 
 def _kept() -> Callable[[Any, int], tuple[str, ...]] | None:
     """The encoder of C's, with the arguments that `json.JSONEncoder` gives it."""
     make = getattr(json.encoder, "c_make_encoder", None)
-    arguments = (None, _ENCODER.default, _quote, None, ":", ",", False, False, False)
+    arguments = (None, _ENCODER.default, quote, None, ":", ",", False, False, False)
     example = {"a": [1, None, "ä"]}
     try:
         found: Callable[[Any, int], tuple[str, ...]] = make(*arguments)  # type: ignore[misc]  # or None
@@ -46,5 +50,5 @@ def to_json(form: Any) -> str:
     '{"order_id":7,"tags":["new",null]}'
     """
     if type(form) is str:
-        return _quote(form)
+        return quote(form)
     return _ENCODER.encode(form) if _write is None else "".join(_write(form, 0))

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, Self
 
 from deferred_signals.errors import DecodeError
-from deferred_signals.json_text import to_json
+from deferred_signals.json_text import quote, to_json
 
 __all__ = ["WIRE_VERSION", "Message", "write"]
 
@@ -180,9 +180,9 @@ def write(  # noqa: PLR0913 - the fields of a message
     if context != "{}":
         unusual += f',"context":{context}'
     return (
-        f'{{"v":{WIRE_VERSION},"id":{to_json(id)},"receiver":{to_json(receiver)},'
-        f'"signal":{to_json(signal)},"sender":{sender},"kwargs":{kwargs},'
-        f'"using":{to_json(using)},"sent_at":{sent_at:.6f}{unusual}}}'
+        f'{{"v":{WIRE_VERSION},"id":{quote(id)},"receiver":{quote(receiver)},'
+        f'"signal":{quote(signal)},"sender":{sender},"kwargs":{kwargs},'
+        f'"using":{quote(using)},"sent_at":{sent_at:.6f}{unusual}}}'
     )
 
 

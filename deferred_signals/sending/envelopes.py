@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
-from deferred_signals.json_text import to_json
+from deferred_signals.json_text import quote
 from deferred_signals.sending.ids import new_id
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Envelope(NamedTuple):
                 "tag": json.loads(text)["properties"]["delivery_tag"],
             }
             template = _template(text, tuple(own))
-            if template % {slot: to_json(value) for slot, value in own.items()} == text:
+            if template % {slot: quote(value) for slot, value in own.items()} == text:
                 return cls(key, template)
         return None
 
@@ -146,7 +146,7 @@ class Envelope(NamedTuple):
         return self.template % {
             "body": f'"{_encoded(copy.pattern.body_of(copy))}"',
             "id": f'"{copy.task_id}"',
-            "shown": to_json(copy.argsrepr),
+            "shown": quote(copy.argsrepr),
             "reply_to": f'"{copy.reply_to}"',
             "tag": f'"{new_id()}"',
         }

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from deferred_signals.json_text import quote
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -154,7 +156,7 @@ class Copy(NamedTuple):
 
 def _head(wires: tuple[str, ...]) -> str:
     """How a body begins in kombu's JSON: with the arguments."""
-    return f"[[{', '.join(map(_quote, wires))}]"
+    return f"[[{', '.join(map(quote, wires))}]"
 
 
 def _tail(body: str | bytes) -> str | None:
@@ -167,5 +169,4 @@ def _tail(body: str | bytes) -> str | None:
         return None
 
 
-_quote = json.JSONEncoder().encode
 _decoder = json.JSONDecoder()

@@ -88,7 +88,9 @@ def write_kwargs(
     encode = receiver.codec.encode_any
     try:
         forms = {
-            name: encode(value if type(value) in _UNMARKED else _marked(receiver, name, value))
+            name: value
+            if (kind := type(value)) in _ENCODED
+            else encode(value if kind in _UNMARKED else _marked(receiver, name, value))
             for name, value in sent.items()
         }
         text = to_json(forms)
@@ -130,8 +132,11 @@ def _encoded(receiver: Receiver, signal: Signal, name: str, value: Any) -> Any:
         raise _unencodable(receiver, signal, name, error) from None
 
 
+#: Types whose values are JSON already.
+_ENCODED = frozenset({type(None), bool})
+
 #: Types that need no mark, and are most of what is sent.
-_UNMARKED = frozenset({type(None), bool, int, float, str})
+_UNMARKED = _ENCODED | {int, float, str}
 
 
 def _marked(receiver: Receiver, name: str, value: Any) -> Any:
