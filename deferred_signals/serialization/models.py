@@ -64,7 +64,7 @@ def encode_row(row: Model, codec: Codec) -> Any:
     state, pk = row._state, row.pk
     if getattr(state, "travelled", None) == "deleted":  # it came by a message, and goes on
         return codec.encode_any(Snapshot(row, "deleted"))
-    if pk is None or not is_saved(row):
+    if not is_saved(row):
         return codec.encode_any(Snapshot(row, "unsaved"))
     return {"$ref": [label_of(type(row)), codec.encode_any(pk), state.db]}
 
