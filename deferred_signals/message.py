@@ -143,7 +143,7 @@ class Message:
             attempt=raw["attempt"],
             redeliveries=raw["redeliveries"],
             version=raw["version"],
-            context=raw["context"],
+            context=raw["context"] or {},  # never the one that stands for all that were left out
         )
 
 
@@ -221,7 +221,7 @@ _KINDS: dict[str, type] = {
 }
 _LEAST = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1}
 #: What a field is that was left out.
-_USUAL: dict[str, Any] = {**_LEAST, "context": {}}
+_USUAL: dict[str, Any] = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1, "context": {}}
 
 
 def _moment(sent_at: object) -> datetime:

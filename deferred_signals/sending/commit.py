@@ -34,7 +34,7 @@ class Flush:
 
     Attributes:
         way: where it leaves to.
-        closed: no further message may join: it has been called, or its hook stands for one.
+        closed: no further message may join, since it was called, or is to hold a single one.
         tail: the hook that waits for those of its messages that are to be coalesced, if any are.
     """
 

@@ -56,30 +56,26 @@ def may_copy_task(task: Task[Any, Any], recorded: Publication) -> bool:
 
 
 def is_timeless(recorded: Publication) -> bool:
-    """Whether nothing in a message belongs to the moment, or to the request, of its flush."""
+    """Whether nothing in a message belongs to the moment of its flush."""
     headers = recorded.arguments["headers"]
-    return headers["eta"] is None and headers["expires"] is None and is_unpatched()
+    return headers["eta"] is None and headers["expires"] is None
 
 
 def is_unpatched() -> bool:
     """Whether nobody patched what writes messages, as tracers do to add the request's trace.
 
     A wrapper may pretend to be what it wraps, but for its type; and a function's globals are its
-    module's.
+    module's. Of kombu's producer all methods are looked at: tracers patch private ones, too, which
+    this need not know by name.
     """
     return all(
         type(method) is FunctionType and method.__globals__ is vars(sys.modules[module])
         for method, module in (
             (vars(Task)["apply_async"], "celery.app.task"),
             (vars(Celery)["send_task"], "celery.app.base"),
-            *((method, "kombu.messaging") for method in _methods_of_producer()),
+            *((each, "kombu.messaging") for each in vars(Producer).values() if callable(each)),
         )
     )
-
-
-def _methods_of_producer() -> list[Any]:
-    """All of them: tracers patch private ones, too, which this need not know by name."""
-    return [method for name, method in vars(Producer).items() if callable(method)]
 
 
 def _is_of(base: type, instance: object, name: str) -> bool:

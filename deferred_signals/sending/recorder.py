@@ -77,7 +77,7 @@ class Recorder:
     def _first(self, parcel: Parcel, recorded: Publication) -> Publication:
         """A recorded message as one that is to be copied."""
         pattern = self._patterns[parcel.name] = Pattern(parcel, recorded)
-        if is_timeless(recorded):
+        if self._is_unpatched and is_timeless(recorded):
             _patterns[registry.get(parcel.name)] = answers(), pattern
         return recorded._replace(pattern=pattern)
 

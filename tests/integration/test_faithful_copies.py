@@ -91,10 +91,7 @@ def test_prefix_of_all_keys_is_put_once(comparison: Comparison) -> None:
 
 
 @on_redis
-@pytest.mark.parametrize("commands", [(2, 1)])
-def test_copies_of_a_commit_are_one_command(
-    comparison: Comparison, commands: tuple[int, int]
-) -> None:
+def test_copies_of_a_commit_are_one_command(comparison: Comparison) -> None:
     if not hasattr(kombu.Producer, "batch"):
         pytest.skip("kombu 5.7 is the first to batch")
     client = redis.Redis.from_url(comparison.tap.url)
@@ -104,7 +101,7 @@ def test_copies_of_a_commit_are_one_command(
 
     comparison.app()
     comparison.connect()
-    for expected in commands:
+    for expected in (2, 1):  # kombu's own, and the copies; then copies alone
         before = pushes()
         comparison.send(*range(50))
         assert pushes() - before == expected

@@ -136,6 +136,12 @@ def test_field_that_is_as_usual_is_left_out_and_there_again() -> None:
     assert Message.from_wire(json.dumps(having(**USUAL))) == read
 
 
+def test_context_that_was_left_out_is_each_messages_own() -> None:
+    wire = message().to_wire()
+    Message.from_wire(wire).context["written"] = "into"
+    assert Message.from_wire(wire).context == {}
+
+
 @pytest.mark.parametrize(
     "unusual",
     [{"depth": 1}, {"attempt": 2}, {"redeliveries": 1}, {"version": 2}, {"context": {"a": 1}}],
