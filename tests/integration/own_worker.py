@@ -44,7 +44,7 @@ def published_to(broker: Broker) -> Iterator[None]:
 def worker(
     broker: Broker, folder: Path, name: str = "own", **environment: str
 ) -> Iterator[Process]:
-    """A worker with one child, until the end of the block."""
+    """A worker with one child, until the end of the block. A test that fails shows its log."""
     process = Process(
         name,
         worker_command(name, "-P", "prefork", "-c", "1"),
@@ -63,3 +63,4 @@ def worker(
         yield process
     finally:
         process.kill()
+        print(process.logs())  # noqa: T201 - pytest shows it where a test failed
