@@ -1,6 +1,8 @@
 """Fixtures: one Redis and one RabbitMQ of our own a session, empty at the start of each test."""
 
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,24 +71,29 @@ def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRab
     )
     process = Process(
         "rabbitmq",
-        [rabbitmq_script()],
+        [rabbitmq_script("rabbitmq-server")],
         env=env,
         log=folder / "log",
         ready="Server startup complete",
     )
+
+    def control(*arguments: str) -> None:
+        command = [rabbitmq_script("rabbitmqctl"), *arguments]
+        subprocess.run(command, env={**os.environ, **env}, check=True, timeout=60)
+
     try:
         epmd.start()
         process.start(timeout=60)
-        yield LocalRabbitMQ(process, port)
+        yield LocalRabbitMQ(process, port, control)
     finally:
         process.kill()
         epmd.kill()
 
 
-def rabbitmq_script() -> str:
+def rabbitmq_script(name: str) -> str:
     """Return the server's own script: the one that Debian puts on PATH changes the user first."""
-    scripts = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server"))
-    return str(scripts[-1]) if scripts else require_program("rabbitmq-server")
+    scripts = sorted(Path("/usr/lib/rabbitmq/lib").glob(f"rabbitmq_server-*/sbin/{name}"))
+    return str(scripts[-1]) if scripts else require_program(name)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Nodes for pytest-celery that are local processes, for machines without a Docker engine."""
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from kombu import Connection, Queue
@@ -78,11 +79,23 @@ class LocalRedis(LocalNode, RedisContainer):  # type: ignore[misc]
 
 
 class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
-    """A RabbitMQ server."""
+    """A RabbitMQ server, with the command that controls it."""
+
+    def __init__(self, process: Process, port: int, control: Callable[..., object]) -> None:
+        super().__init__(process, port)
+        self._control = control
 
     @property
     def host_url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def block(self) -> None:
+        """Have it take no more messages, as when its memory runs out; it still gives out those it has."""
+        self._control("set_vm_memory_high_watermark", "0")
+
+    def unblock(self) -> None:
+        """Have it take messages again."""
+        self._control("set_vm_memory_high_watermark", "0.4")
 
     def clean(self, *queues: str) -> None:
         """Forget the messages of the test before, and end the worker that stayed from it."""
