@@ -18,18 +18,19 @@ from __future__ import annotations
 
 import os
 import threading
-from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from deferred_signals import conf
+from deferred_signals.errors import ConfigurationError
 from deferred_signals.running.facts import answers
 from deferred_signals.sending.broker import Broker
+from deferred_signals.sending.job import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from celery import Celery
 
@@ -57,8 +58,8 @@ class Line:
         self._broker = Broker(app)
         #: Held by the thread that uses the broker.
         self._turn = threading.Lock()
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._waiting: set[_Job] = set()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._waiting: set[Job] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._answered = 0.0
@@ -83,7 +84,7 @@ class Line:
 
     def _publish_here(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
         """Publish on the calling thread, whose turn it is."""
-        job = _Job(publications)
+        job = Job(publications)
         try:
             self._broker.publish(publications, partial(job.settle, 0))
         except BaseException as error:
@@ -96,14 +97,13 @@ class Line:
 
     def _publish_there(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
         """Let the line's thread publish, and wait for it."""
-        job = _Job(publications)
+        job, patience = Job(publications), conf.current().PUBLISH_TIMEOUT
         with self._lock:
             if self.broken is not None:
                 return [self.broken] * len(publications)
             self._waiting.add(job)
         self._start()
         self._jobs.put(job)
-        patience = conf.current().PUBLISH_TIMEOUT
         try:
             if not self._wait(job, patience):
                 self._open(TimeoutError(f"the broker gave no answer for {patience:g} s"))
@@ -114,15 +114,15 @@ class Line:
         return job.results
 
     def _start(self) -> None:
-        """Have the thread, from the first time that it is needed."""
+        """Have the thread, from the first time that it is needed; another one if it ever ended."""
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._serve, name="deferred_signals.line", daemon=True
                 )
                 self._thread.start()
 
-    def _wait(self, job: _Job, patience: float) -> bool:
+    def _wait(self, job: Job, patience: float) -> bool:
         """Whether the broker has answered about all of a job in time."""
         began = monotonic()
         while (rest := max(began, self._answered) + patience - monotonic()) > 0:
@@ -163,7 +163,7 @@ class Line:
                 with self._turn:
                     self._run(job)
 
-    def _run(self, job: _Job) -> None:
+    def _run(self, job: Job) -> None:
         """Publish the next slice of a job."""
         connected = False
         try:
@@ -172,11 +172,11 @@ class Line:
             job.context.run(self._publish_slice, job)
         except Exception as error:  # noqa: BLE001 - whatever a broker, or its driver, comes up with
             # A connection that breaks is often to be had again at once; one that cannot be had is not.
-            self._break(error, 0 if connected else conf.current().BREAKER_COOLDOWN)
+            self._break(error, 0 if connected else _cooldown())
         else:
             self.broken = None
 
-    def _publish_slice(self, job: _Job) -> None:
+    def _publish_slice(self, job: Job) -> None:
         places = job.begin(SLICE)
         if not places:
             return
@@ -192,54 +192,20 @@ class Line:
             self._broker.connect()
             self._broker.prove()
         except Exception as error:  # noqa: BLE001 - as above
-            self._break(error, conf.current().BREAKER_COOLDOWN)
+            self._break(error, _cooldown())
         else:
             self.broken = None
 
 
-class _Job:
-    """The publications of one flush, and what became of them.
+def _cooldown() -> float:
+    """Seconds between two looks for a broker that failed.
 
-    Two threads share it: the one that publishes, and the one that waits and may end the wait.
+    A setting that is wrong, as it may be for the length of a test, must not end the thread.
     """
-
-    def __init__(self, publications: Sequence[Publication | Copy]) -> None:
-        self.publications = publications
-        self.results: list[Exception | None] = [None] * len(publications)
-        self.done = threading.Event()
-        #: Tracers find the request's span in it.
-        self.context = copy_context()
-        self._open = set(range(len(publications)))
-        self._begun = 0
-        self._lock = threading.Lock()
-
-    def begin(self, count: int) -> range:
-        """The places of the publications whose turn it is; none where the wait was ended."""
-        with self._lock:
-            if self.done.is_set():
-                return range(0)
-            begun = range(self._begun, min(self._begun + count, len(self.publications)))
-            self._begun = begun.stop
-            return begun
-
-    def settle(self, start: int, places: Collection[int], error: Exception | None = None) -> None:
-        """Note that the broker has some, or why it will not; by their places in a slice."""
-        with self._lock:
-            settled = self._open.intersection(start + place for place in places)
-            self._open -= settled
-            if error is not None:
-                for place in settled:
-                    self.results[place] = error
-            if not self._open:
-                self.done.set()
-
-    def end(self, error: Exception) -> None:
-        """Give up all that is not settled; it will not be begun any more."""
-        with self._lock:
-            for place in self._open:
-                self.results[place] = error
-            self._open.clear()
-            self.done.set()
+    try:
+        return conf.current().BREAKER_COOLDOWN
+    except ConfigurationError:
+        return conf.Settings().BREAKER_COOLDOWN
 
 
 _lines: dict[tuple[Celery, str], Line] = {}

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 from django.dispatch import Signal
+from django.test import override_settings
 
 from deferred_signals import events
 from deferred_signals.sending.connection import line_of
@@ -221,6 +222,39 @@ def test_broker_that_freezes_on_a_live_connection(node: Broker, send: Send, told
             assert_open(send, told)
         finally:
             node.process.signal(signals.SIGCONT)
+        assert_recovers(send, told, node.host_url)
+
+
+@pytest.mark.parametrize("node", ["rabbitmq"], indirect=True)
+def test_rabbitmq_that_takes_no_messages_lets_everybody_connect_and_confirms_nothing(
+    node: LocalRabbitMQ, send: Send, told: Told
+) -> None:
+    with publishing_to(node.host_url):
+        before, _ = send(2)
+        assert told.published == before
+        node.block()
+        try:
+            ids, took = send(3)
+            assert took < BOUND
+            assert told.failed == ids
+            for _ in range(3):  # the broker is tried meanwhile
+                time.sleep(0.5)
+                assert_open(send, told)
+        finally:
+            node.unblock()
+        assert_recovers(send, told, node.host_url)
+
+
+def test_setting_that_is_wrong_for_a_while_does_not_end_the_search_for_the_broker(
+    node: Broker, send: Send, told: Told
+) -> None:
+    with Proxy(node.host_url) as proxy, publishing_to(proxy.url):
+        proxy.silent = True
+        ids, _ = send(1)
+        assert told.failed == ids
+        with override_settings(DEFERRED_SIGNALS={"PUBLISH_TIMEOUT": "soon"}):
+            time.sleep(2)
+        proxy.silent = False
         assert_recovers(send, told, node.host_url)
 
 
