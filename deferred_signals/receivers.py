@@ -24,6 +24,7 @@ from deferred_signals.naming import (
     weakly,
 )
 from deferred_signals.options import CONNECT_OPTIONS, Options, ReceiverOptions, policy_of
+from deferred_signals.running import posting
 from deferred_signals.running.tasks import declare, undeclare
 from deferred_signals.schemas import check_receiver
 from deferred_signals.serialization import codec_for
@@ -180,8 +181,8 @@ class DeferredReceiver:
         weakref.finalize(getattr(function, "__self__", function), _forget, weakref.ref(self))
 
 
-# The way out is imported by the first send, as its last part is by the first commit: a process that
-# sends nothing should not pay for it when it starts.
+# The way out is imported by the first send, as its last part is by the first commit, or by what a
+# worker publishes: a process that sends nothing should not pay for it when it starts.
 
 
 @cache
@@ -189,6 +190,15 @@ def _dispatcher() -> Callable[..., Deferred | None]:
     from deferred_signals.sending.dispatch import dispatch  # noqa: PLC0415 - see above
 
     return dispatch
+
+
+def _post(publish: posting.Publish) -> None:
+    from deferred_signals.sending.posting import post  # noqa: PLC0415 - see above
+
+    post(publish)
+
+
+posting.post_by(_post)
 
 
 def _forget(reference: weakref.ref[DeferredReceiver]) -> None:

@@ -10,13 +10,13 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from billiard import current_process
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError, Discard, InvalidReceiver, RedeliveredTooOften
 from deferred_signals.running import executor
 from deferred_signals.running.delivery import Delivery
-from deferred_signals.running.parking import CannotPublish
+from deferred_signals.running.posting import PAUSE, CannotPublish, patiently
 from deferred_signals.running.seals import break_seal, put_seal
 from deferred_signals.serialization import fetch
 from deferred_signals.wire import unpack
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.message import Message
 
-__all__ = ["PAUSE", "Elsewhere", "admit", "give_back", "run", "run_message", "translate"]
-
-#: Seconds before a message that could not be published anew goes back to a broker in trouble.
-PAUSE = 1.0
+__all__ = ["Elsewhere", "admit", "give_back", "run", "run_message", "translate"]
 
 
 class Elsewhere:
@@ -56,10 +53,10 @@ def run_message(task: Task[Any, Any], request: Context, payload: object) -> None
         raise
     delivery = Delivery(task.name, request)
     try:
-        outcome = admit(delivery, message) or run(message)
+        outcome = patiently(admit, delivery, message) or run(message)
         if isinstance(outcome, executor.Retrying):
-            delivery.publish(message.next_attempt(), outcome.wait)
-    except CannotPublish as error:
+            patiently(delivery.publish, message.next_attempt(), outcome.wait)
+    except (CannotPublish, SoftTimeLimitExceeded) as error:  # the limit, in the wait for the broker
         give_back(error)
     if isinstance(outcome, Elsewhere):
         raise Ignore
@@ -78,7 +75,7 @@ def admit(delivery: Delivery, message: Message) -> executor.Outcome | Elsewhere 
     """None where the message may run now; else what became of it.
 
     Raises:
-        CannotPublish: it should go on elsewhere, and the broker did not take it.
+        CannotPublish: it should go on elsewhere, and is not known to.
     """
     if executor.unknown(message):
         delivery.park(message)
@@ -91,13 +88,12 @@ def admit(delivery: Delivery, message: Message) -> executor.Outcome | Elsewhere 
         unbroken = bool(message.redeliveries) and break_seal(message)
         if unbroken or not delivery.redelivered:
             return None
-        if again.redeliveries <= limit:
-            put_seal(again)
     except Exception as error:
         raise CannotPublish from error
     if again.redeliveries > limit:
         poisonous = RedeliveredTooOften(f"{message.receiver!r} was redelivered {limit + 1} times.")
         return executor.Failed(poisonous, "it takes whole workers down, it seems")
+    put_seal(again)
     delivery.publish(again, None)
     return Elsewhere()
 
@@ -127,10 +123,10 @@ def translate(error: Exception) -> Exception:
     return error
 
 
-def give_back(error: CannotPublish) -> NoReturn:
+def give_back(error: Exception) -> NoReturn:
     """Let the broker have a message again that could not be published anew."""
     time.sleep(PAUSE)
-    raise Reject(str(error.__cause__), requeue=True) from error
+    raise Reject(str(error.__cause__ or error), requeue=True) from error
 
 
 def _as_exception(error: BaseException) -> Exception:

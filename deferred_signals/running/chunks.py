@@ -10,8 +10,7 @@ had not begun as they are, and the one that had begun one attempt later.
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import Ignore
 from django.db import connections
@@ -19,14 +18,14 @@ from django.db import connections
 from deferred_signals.errors import DecodeError
 from deferred_signals.running import executor
 from deferred_signals.running.ahead import Ahead
-from deferred_signals.running.calls import PAUSE, Elsewhere, admit, give_back, run
+from deferred_signals.running.calls import Elsewhere, admit, give_back, run
 from deferred_signals.running.delivery import Delivery
-from deferred_signals.running.parking import CannotPublish
+from deferred_signals.running.posting import CannotPublish, patiently
 from deferred_signals.running.progress import Progress
 from deferred_signals.wire import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from celery import Task
     from celery.app.task import Context
@@ -38,13 +37,6 @@ __all__ = ["SLOT", "go_on_alone", "run_chunk"]
 
 #: Where among a request's properties the parent says which `Progress` it looks at.
 SLOT = "deferred_signals.progress"
-
-#: How often to try to publish a call's next attempt, `PAUSE` seconds apart, before the whole chunk
-#: goes back to the broker, and with it the calls that are through.
-TRIES = 5
-
-Given = TypeVarTuple("Given")
-Result = TypeVar("Result")
 
 
 def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]) -> None:
@@ -142,14 +134,14 @@ def _run_all(
 
 
 def _run_one(delivery: Delivery, message: Message, ahead: Ahead, progress: Progress) -> bool:
-    outcome = _patiently(admit, delivery, message)
+    outcome = patiently(admit, delivery, message)
     if isinstance(outcome, Elsewhere):
         return False
     if outcome is None:
         progress.begin()
         outcome = run(message, ahead.fetcher(message))
     if isinstance(outcome, executor.Retrying):
-        _patiently(delivery.publish, message.next_attempt(), outcome.wait)
+        patiently(delivery.publish, message.next_attempt(), outcome.wait)
     executor.settle(message, outcome)
     return True
 
@@ -170,16 +162,6 @@ def _referring(
         for payload, message in zip(payloads, opened, strict=True)
         if not isinstance(message, DecodeError) and '"$ref"' in str(payload)
     ]
-
-
-def _patiently(publish: Callable[[*Given], Result], *given: *Given) -> Result:
-    """Publish; if need be wait for the broker, since calls that are through must not run again."""
-    for _ in range(TRIES - 1):
-        try:
-            return publish(*given)
-        except CannotPublish:
-            time.sleep(PAUSE)
-    return publish(*given)
 
 
 def _mend(databases: Sequence[BaseDatabaseWrapper]) -> None:

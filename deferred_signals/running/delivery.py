@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import current_app
 
-from deferred_signals.running.parking import CannotPublish, Origin, park
+from deferred_signals.running.parking import Origin, park
+from deferred_signals.running.posting import post
 from deferred_signals.wire import pack
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Delivery(NamedTuple):
         """Publish one of its messages anew: alone, under its id, with the options it came with.
 
         Raises:
-            CannotPublish: the broker did not take it.
+            CannotPublish: the broker is not known to have it.
         """
         hard, soft = self.request.timelimit or (None, None)
         signature = task_of(message.receiver).signature_from_request(
@@ -57,16 +58,13 @@ class Delivery(NamedTuple):
             argsrepr=argsrepr([message.kwargs]),
             kwargsrepr="{}",
         )
-        try:
-            signature.apply_async()
-        except Exception as error:
-            raise CannotPublish from error
+        post(lambda producer: signature.apply_async(producer=producer))
 
     def park(self, message: Message) -> None:
         """Keep one of its messages until a worker knows its receiver.
 
         Raises:
-            CannotPublish: the broker did not take it.
+            CannotPublish: the broker is not known to have it.
         """
         park(message, pack(message), Origin.of_request(self.request, self.calls))
 

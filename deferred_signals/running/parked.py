@@ -21,7 +21,8 @@ from deferred_signals.running import executor
 from deferred_signals.running.calls import give_back, run_message
 from deferred_signals.running.delivery import task_of
 from deferred_signals.running.fixed import FIXED
-from deferred_signals.running.parking import PARKED, CannotPublish, Origin, park
+from deferred_signals.running.parking import PARKED, Origin, park
+from deferred_signals.running.posting import CannotPublish, patiently
 from deferred_signals.wire import unpack
 
 if TYPE_CHECKING:
@@ -101,6 +102,6 @@ def park_unknown(message: Any = None, name: str = "", **_kwargs: Any) -> None:
         if ours.receiver != name:
             continue
         try:
-            park(ours, payload, Origin.of_message(message, len(payloads)))
+            patiently(park, ours, payload, Origin.of_message(message, len(payloads)))
         except CannotPublish:
             logger.exception("Message %s for unknown receiver %s is lost", ours.id, name)

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 
+from deferred_signals.running.posting import post
+
 if TYPE_CHECKING:
     from celery.app.task import Context
 
     from deferred_signals.message import Message
 
-__all__ = ["PARKED", "CannotPublish", "Origin", "park"]
+__all__ = ["PARKED", "Origin", "park"]
 
 logger = logging.getLogger("deferred_signals")
 
@@ -28,10 +30,6 @@ PARKED = "deferred_signals.parked"
 
 #: Seconds before each look whether the receiver is known by now; the last one repeats.
 WAITS = (10.0, 30.0, 60.0)
-
-
-class CannotPublish(Exception):
-    """The next message is not with the broker, so this one must stay there."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def park(
         times: how often it was parked before.
 
     Raises:
-        CannotPublish: the broker did not take it.
+        CannotPublish: the broker is not known to have it.
     """
     wait = WAITS[min(times, len(WAITS) - 1)]
     logger.warning(
@@ -100,16 +98,16 @@ def park(
         extra={"receiver": message.receiver, "message_id": message.id},
     )
     args = (payload, time.time() if since is None else since, times + 1)
-    try:
-        current_app.send_task(
+    post(
+        lambda producer: current_app.send_task(
             PARKED,
             args,
             task_id=message.id,
+            producer=producer,
             countdown=wait,
             argsrepr=f"({message.receiver})",
             kwargsrepr="{}",
             ignore_result=True,
             **origin.options(),
         )
-    except Exception as error:
-        raise CannotPublish from error
+    )

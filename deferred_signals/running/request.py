@@ -16,7 +16,8 @@ from celery.worker.request import Request
 from deferred_signals.running import executor
 from deferred_signals.running.chunks import SLOT, go_on_alone
 from deferred_signals.running.delivery import Delivery
-from deferred_signals.running.parking import PARKED, CannotPublish
+from deferred_signals.running.parking import PARKED
+from deferred_signals.running.posting import CannotPublish
 from deferred_signals.running.progress import Progress
 
 if TYPE_CHECKING:

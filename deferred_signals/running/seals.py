@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from celery import current_app
 from kombu import Queue
 
+from deferred_signals.running.posting import post
+
 if TYPE_CHECKING:
     from kombu import Connection
 
@@ -29,12 +31,17 @@ LIFETIME = 7 * 24 * 3600.0
 
 
 def put_seal(message: Message) -> None:
-    """Seal a message that is about to be published anew."""
+    """Seal a message that is about to be published anew.
+
+    Raises:
+        CannotPublish: the broker is not known to have the seal.
+    """
     queue = _queue_of(message)
-    with current_app.producer_or_acquire() as producer:
-        producer.publish(
-            "", serializer="json", exchange="", routing_key=queue.name, declare=[queue], retry=True
+    post(
+        lambda producer: producer.publish(
+            "", serializer="json", exchange="", routing_key=queue.name, declare=[queue]
         )
+    )
 
 
 def break_seal(message: Message) -> bool:

@@ -13,8 +13,9 @@ A recording serves later flushes, too, where nothing in it belongs to its own.
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from copy import deepcopy
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -27,7 +28,7 @@ from deferred_signals.sending.copyable import is_timeless, is_unpatched, may_cop
 from deferred_signals.sending.patterns import Copy, Pattern, Publication
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from celery import Celery
     from kombu import Connection
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from deferred_signals.running.facts import Answers
     from deferred_signals.sending.chunks import Parcel
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "recorded"]
 
 
 class Recorder:
@@ -65,11 +66,7 @@ class Recorder:
             shown = argsrepr(parcel.names)
             return (Copy(pattern, parcel.task_id, parcel.wires, shown, self._reply_to),)
         task = task_of(name)
-        if task.ignore_result:
-            kept = _keep(_connection_of(self._app), task, parcel)
-        else:  # the backend may declare the queue of the results
-            with self._app.connection_or_acquire() as connection:
-                kept = _keep(connection, task, parcel)
+        kept = recorded(self._app, partial(_apply, task, parcel), connect=not task.ignore_result)
         if self._copying and len(kept) == 1 and may_copy_task(task, kept[0]):
             return (self._first(parcel, kept[0]),)
         return kept
@@ -94,8 +91,23 @@ class Recorder:
         return self._app.thread_oid
 
 
-def _keep(connection: Connection, task: Any, parcel: Parcel) -> list[Publication]:
-    producer = _Keeping(connection)
+def recorded(
+    app: Celery, publish: Callable[[Producer], object], *, connect: bool = False
+) -> list[Publication]:
+    """What a function would publish with the producer that it is given.
+
+    Arguments:
+        app: whose connection the producer seems to have.
+        publish: Celery's ``apply_async``, or the like.
+        connect: let it be a connection that works, as it may declare the queue of a result.
+    """
+    with app.connection_or_acquire() if connect else nullcontext(_connection_of(app)) as connection:
+        producer = _Keeping(connection)
+        publish(producer)
+        return producer.kept
+
+
+def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
     task.apply_async(
         parcel.wires,
         task_id=parcel.task_id,
@@ -104,7 +116,6 @@ def _keep(connection: Connection, task: Any, parcel: Parcel) -> list[Publication
         kwargsrepr="{}",
         **parcel.options,
     )
-    return producer.kept
 
 
 class _Keeping(Producer):

@@ -238,6 +238,15 @@ def takes_its_worker_down(sender: object, **kwargs: Any) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+@alone(retry=QUICK)
+def fails_after(sender: object, seconds: float, **kwargs: Any) -> None:
+    """Run for a while, and fail; then succeed."""
+    leave()
+    if attempt() == 1:
+        time.sleep(seconds)
+        raise ConnectionError
+
+
 @alone()
 def takes_its_time(sender: object, seconds: float, **kwargs: Any) -> None:
     """Run for a while."""

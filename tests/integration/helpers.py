@@ -67,15 +67,15 @@ def held(setup: CeleryTestSetup) -> int:
         return int(client.hlen("unacked"))
 
 
-def assert_nothing_left(setup: CeleryTestSetup, *queues: str) -> None:
-    """Assert that soon no message is in a queue or in the worker's hands."""
+def assert_nothing_left(setup: CeleryTestSetup, *queues: str, within: float = 5) -> None:
+    """Assert that before long no message is in a queue or in the worker's hands."""
     queues = ("celery", *queues)
 
     def is_quiet() -> bool:
         queued = any(waiting(setup.app, queue) for queue in queues)
         return not queued and is_at_rest(setup.app, NODE)
 
-    wait_until(is_quiet, 5, "nothing is left")
+    wait_until(is_quiet, within, "nothing is left")
 
 
 def release_messages(setup: CeleryTestSetup) -> None:

@@ -10,14 +10,21 @@ from django.test import override_settings
 from pytest_celery import CeleryTestSetup
 
 from deferred_signals import events
-from tests.app.fault_receivers import leaves_a_row, takes_its_time
+from tests.app.fault_receivers import fails_after, leaves_a_row, takes_its_time
 from tests.app.models import Order
 from tests.project.celery import app
 
-from .conftest import forget_connections
-from .helpers import defer, runs, wait_for_runs, waiting
+from .conftest import DOCKER, forget_connections
+from .helpers import assert_nothing_left, defer, runs, wait_for_runs, waiting
 from .nodes import LocalRabbitMQ
 from .processes import free_port, wait_until
+
+#: Redis takes messages as long as it gives them out.
+only_rabbitmq = pytest.mark.parametrize(
+    "celery_broker", ["celery_rabbitmq_broker"], ids=["rabbitmq"], indirect=True
+)
+if DOCKER:
+    only_rabbitmq = pytest.mark.skip("this test needs the command that controls its own broker")
 
 
 def test_broker_that_restarts_under_its_worker_loses_nothing_that_it_keeps_on_disk(
@@ -36,6 +43,53 @@ def test_broker_that_restarts_under_its_worker_loses_nothing_that_it_keeps_on_di
     assert max(Counter(run.message_id for run in ran).values()) <= 2
     assert {run.attempt for run in ran} == {1}
     assert not runs(receiver="failed")
+
+
+def test_broker_that_freezes_while_a_receiver_fails_gets_the_next_attempt_when_it_is_back(
+    celery_setup: CeleryTestSetup,
+) -> None:
+    message = defer(fails_after, seconds=1)
+    wait_for_runs(1, message_id=message)
+    celery_setup.broker.container.kill("SIGSTOP")
+    time.sleep(4)
+    celery_setup.broker.container.kill("SIGCONT")
+    wait_for_runs(1, timeout=60, message_id=message, attempt=2)
+    assert_nothing_left(celery_setup, within=40)
+    # What was not answered in time may have arrived as well.
+    assert max(Counter(run.attempt for run in runs(message_id=message)).values()) <= 2
+    assert not runs(receiver="failed")
+
+
+@only_rabbitmq
+def test_next_attempt_that_rabbitmq_has_not_confirmed_is_no_reason_to_let_go_of_this_one(
+    celery_setup: CeleryTestSetup,
+) -> None:
+    rabbitmq = celery_setup.broker.container
+    message = defer(fails_after, seconds=3)
+    wait_for_runs(1, message_id=message)
+    rabbitmq.block()  # from here on it drops what is published when it is killed
+    time.sleep(5)
+    rabbitmq.kill()
+    rabbitmq.process.start(timeout=60)
+    wait_for_runs(1, timeout=60, message_id=message, attempt=2)
+    assert_nothing_left(celery_setup, within=40)
+    assert not runs(receiver="failed")
+
+
+@only_rabbitmq
+def test_next_attempt_waits_for_a_rabbitmq_that_takes_no_messages(
+    celery_setup: CeleryTestSetup,
+) -> None:
+    rabbitmq = celery_setup.broker.container
+    message = defer(fails_after, seconds=2)
+    wait_for_runs(1, message_id=message)
+    rabbitmq.block()
+    time.sleep(4)
+    assert not runs(message_id=message, attempt=2)
+    rabbitmq.unblock()
+    wait_for_runs(1, timeout=60, message_id=message, attempt=2)
+    assert len(runs(message_id=message, attempt=1)) == 1
+    assert_nothing_left(celery_setup, within=40)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,75 @@
+"""What a worker publishes: next attempts, and messages that it parks or seals.
+
+The message that it has in its hands is acknowledged when the next one is with the broker. Celery's
+own publishing would say so too early, since on RabbitMQ it waits for no confirm, and might not come
+back from a broker that hangs. So it goes the same way as what a commit publishes.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Publish = Callable[[Any], object]
+    Post = Callable[[Publish], None]
+
+__all__ = ["PAUSE", "CannotPublish", "patiently", "post", "post_by"]
+
+#: Seconds before a message that could not be published is tried again, or goes back to a broker in
+#: trouble.
+PAUSE = 1.0
+
+#: Seconds in which to try, before the message in hand goes back to the broker, to be run again: a
+#: breaker that is open as long as by default looks for the broker more than once meanwhile.
+PATIENCE = 15.0
+
+Given = TypeVarTuple("Given")
+Result = TypeVar("Result")
+
+
+class CannotPublish(Exception):
+    """The next message is not known to be with the broker, so this one must stay there."""
+
+
+#: Of the way out, which imports from here: so it is plugged in, when receivers are imported.
+_post: Post
+
+
+def post_by(post: Post) -> None:
+    """Let a function post what a worker publishes."""
+    global _post  # noqa: PLW0603 - see above
+    _post = post
+
+
+def post(publish: Publish) -> None:
+    """Publish one message, and wait until the broker has it.
+
+    Arguments:
+        publish: publishes it with the kombu ``Producer`` that it is given.
+
+    Raises:
+        CannotPublish: the broker is not known to have it. That is known after ``PUBLISH_TIMEOUT``.
+    """
+    try:
+        _post(publish)
+    except Exception as error:
+        raise CannotPublish from error
+
+
+def patiently(publish: Callable[[*Given], Result], *given: *Given) -> Result:
+    """Call a function that posts; if need be wait for the broker, as what has run should not run again.
+
+    Raises:
+        CannotPublish: the broker is not back after `PATIENCE`.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return publish(*given)
+        except CannotPublish:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE)
