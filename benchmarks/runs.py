@@ -43,6 +43,7 @@ RUNS = (
     Run("sentry", "with_sentry"),
     Run("redis-limit", "limits"),
     Run("rabbitmq-limit", "limits", RABBITMQ),
+    Run("outage", "outage"),
     Run("chunks", "chunks"),
     Run("worker", "workers"),
     Run("celery-signal-receivers", "peer_receivers"),

@@ -60,10 +60,10 @@ def _ratios(table: Ratios) -> Grid:
 
 
 def _costs(costs: Costs) -> Grid:
-    grid = _grid("adds", "quartiles", "at most")
+    grid = _grid("costs", "quartiles", "at most")
     for cost in costs.results:
         low, median, high = cost.spent
-        grid.add_row(cost.case, f"{median:.1f}", f"{low:.1f} to {high:.1f}", _aim(cost.at_most))
+        grid.add_row(cost.case, f"{median:,.1f}", f"{low:,.1f} to {high:,.1f}", _aim(cost.at_most))
     return grid
 
 

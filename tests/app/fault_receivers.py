@@ -239,11 +239,12 @@ def takes_its_worker_down(sender: object, **kwargs: Any) -> None:
 
 
 @alone(retry=QUICK)
-def fails_after(sender: object, seconds: float, **kwargs: Any) -> None:
-    """Run for a while, and fail; then succeed."""
+def fails_when_told(sender: object, **kwargs: Any) -> None:
+    """Run until the test says so, and fail; then succeed."""
     leave()
     if attempt() == 1:
-        time.sleep(seconds)
+        while not Run.objects.filter(receiver="told").exists():
+            time.sleep(0.05)
         raise ConnectionError
 
 

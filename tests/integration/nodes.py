@@ -1,7 +1,8 @@
 """Nodes for pytest-celery that are local processes, for machines without a Docker engine."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kombu import Connection, Queue
@@ -89,13 +90,18 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
     def host_url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
 
-    def block(self) -> None:
-        """Have it take no more messages, as when its memory runs out; it still gives out those it has."""
-        self._control("set_vm_memory_high_watermark", "0")
+    @contextmanager
+    def blocked(self) -> Iterator[None]:
+        """It takes no messages, as when its memory runs out, until the end of the block.
 
-    def unblock(self) -> None:
-        """Have it take messages again."""
-        self._control("set_vm_memory_high_watermark", "0.4")
+        It still gives out those that it has. A start ends it, too.
+        """
+        try:
+            self._control("set_vm_memory_high_watermark", "0")
+            yield
+        finally:
+            if self.process.alive:
+                self._control("set_vm_memory_high_watermark", "0.4")
 
     def clean(self, *queues: str) -> None:
         """Forget the messages of the test before, and end the worker that stayed from it."""

@@ -10,8 +10,8 @@ from django.test import override_settings
 from pytest_celery import CeleryTestSetup
 
 from deferred_signals import events
-from tests.app.fault_receivers import fails_after, leaves_a_row, takes_its_time
-from tests.app.models import Order
+from tests.app.fault_receivers import fails_when_told, leaves_a_row, takes_its_time
+from tests.app.models import Order, Run
 from tests.project.celery import app
 
 from .conftest import DOCKER, forget_connections
@@ -48,11 +48,14 @@ def test_broker_that_restarts_under_its_worker_loses_nothing_that_it_keeps_on_di
 def test_broker_that_freezes_while_a_receiver_fails_gets_the_next_attempt_when_it_is_back(
     celery_setup: CeleryTestSetup,
 ) -> None:
-    message = defer(fails_after, seconds=1)
+    message = defer(fails_when_told)
     wait_for_runs(1, message_id=message)
     celery_setup.broker.container.kill("SIGSTOP")
-    time.sleep(4)
-    celery_setup.broker.container.kill("SIGCONT")
+    try:
+        Run.log("told")
+        time.sleep(4)
+    finally:
+        celery_setup.broker.container.kill("SIGCONT")
     wait_for_runs(1, timeout=60, message_id=message, attempt=2)
     assert_nothing_left(celery_setup, within=40)
     # What was not answered in time may have arrived as well.
@@ -65,12 +68,13 @@ def test_next_attempt_that_rabbitmq_has_not_confirmed_is_no_reason_to_let_go_of_
     celery_setup: CeleryTestSetup,
 ) -> None:
     rabbitmq = celery_setup.broker.container
-    message = defer(fails_after, seconds=3)
+    message = defer(fails_when_told)
     wait_for_runs(1, message_id=message)
-    rabbitmq.block()  # from here on it drops what is published when it is killed
-    time.sleep(5)
-    rabbitmq.kill()
-    rabbitmq.process.start(timeout=60)
+    with rabbitmq.blocked():
+        Run.log("told")
+        time.sleep(3)
+        rabbitmq.kill()  # and what it has not confirmed is gone
+        rabbitmq.process.start(timeout=60)
     wait_for_runs(1, timeout=60, message_id=message, attempt=2)
     assert_nothing_left(celery_setup, within=40)
     assert not runs(receiver="failed")
@@ -80,13 +84,12 @@ def test_next_attempt_that_rabbitmq_has_not_confirmed_is_no_reason_to_let_go_of_
 def test_next_attempt_waits_for_a_rabbitmq_that_takes_no_messages(
     celery_setup: CeleryTestSetup,
 ) -> None:
-    rabbitmq = celery_setup.broker.container
-    message = defer(fails_after, seconds=2)
+    message = defer(fails_when_told)
     wait_for_runs(1, message_id=message)
-    rabbitmq.block()
-    time.sleep(4)
-    assert not runs(message_id=message, attempt=2)
-    rabbitmq.unblock()
+    with celery_setup.broker.container.blocked():
+        Run.log("told")
+        time.sleep(3)
+        assert not runs(message_id=message, attempt=2)
     wait_for_runs(1, timeout=60, message_id=message, attempt=2)
     assert len(runs(message_id=message, attempt=1)) == 1
     assert_nothing_left(celery_setup, within=40)

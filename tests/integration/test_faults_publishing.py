@@ -232,16 +232,13 @@ def test_rabbitmq_that_takes_no_messages_lets_everybody_connect_and_confirms_not
     with publishing_to(node.host_url):
         before, _ = send(2)
         assert told.published == before
-        node.block()
-        try:
+        with node.blocked():
             ids, took = send(3)
             assert took < BOUND
             assert told.failed == ids
             for _ in range(3):  # the broker is tried meanwhile
                 time.sleep(0.5)
                 assert_open(send, told)
-        finally:
-            node.unblock()
         assert_recovers(send, told, node.host_url)
 
 
