@@ -30,6 +30,7 @@ from tests.services import POSTGRES, absent, listens
 
 from .comparison import comparison  # noqa: F401 - a fixture
 from .nodes import Broker, LocalWorker
+from .outages import send, told  # noqa: F401 - fixtures
 from .processes import Process, free_port
 from .residents import NODE, dismiss, dismiss_all, is_at_rest, let_stay, made_of, resident
 

@@ -1,0 +1,104 @@
+"""What outages have in common: who sends, who is told of what became of it, and how it ends."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.dispatch import Signal
+
+from deferred_signals import events
+from tests.conftest import Connected, deferred
+
+from .own_app import on_broker
+
+#: Seconds that a loaded machine may add.
+ALLOWANCE = 0.7
+
+#: Seconds that a request may be held up.
+BOUND = 1.0 + ALLOWANCE
+
+#: Seconds of a commit that does not wait for anything, with the same allowance.
+AT_ONCE = 0.2
+
+
+@dataclass
+class Told:
+    """The ids of messages, as the lifecycle signals tell of them."""
+
+    published: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    causes: list[BaseException | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    seen = Told()
+
+    def published(message: Any, **kwargs: Any) -> None:
+        seen.published.append(message.id)
+
+    def failed(messages: Any, exception: Exception, **kwargs: Any) -> None:
+        seen.failed += [message.id for message in messages]
+        seen.causes.append(exception.__cause__)
+
+    events.message_published.connect(published)
+    events.publish_failed.connect(failed)
+    yield seen
+    events.message_published.disconnect(published)
+    events.publish_failed.disconnect(failed)
+
+
+@pytest.fixture
+def send(defer: Connected) -> Callable[[int], tuple[list[str], float]]:
+    """Send so often in one transaction; gives the messages' ids and the seconds that it took."""
+    signal = Signal()
+
+    @defer(signal, name="tests.faults")
+    def receive(sender: object, **kwargs: Any) -> None:
+        """Nobody works on the queue."""
+
+    def send(count: int) -> tuple[list[str], float]:
+        others: list[str] = []
+        began = time.monotonic()
+        with transaction.atomic():
+            transaction.on_commit(lambda: others.append("before"))
+            ids = [deferred(signal.send(None, number=number))[0].id for number in range(count)]
+            transaction.on_commit(lambda: others.append("after"))
+        took = time.monotonic() - began
+        assert others == ["before", "after"]
+        return ids, took
+
+    return send
+
+
+Send = Callable[[int], tuple[list[str], float]]
+
+
+def assert_open(send: Send, told: Told) -> None:
+    """While the breaker is open, commits wait for nothing and are told at once."""
+    for _ in range(3):
+        ids, took = send(2)
+        assert took < AT_ONCE
+        assert told.failed[-2:] == ids
+
+
+def assert_recovers(
+    send: Send, told: Told, url: str, *, count: int = 2, timeout: float = 20
+) -> None:
+    """Before long, commits publish again, each message once; and none was held up meanwhile."""
+    deadline = time.monotonic() + timeout
+    while True:
+        ids, took = send(count)
+        assert took < BOUND
+        if told.published[-count:] == ids:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    found = Counter(on_broker(url))
+    assert set(ids) <= found.keys()
+    assert set(told.published) <= found.keys()
+    assert max(found.values()) == 1

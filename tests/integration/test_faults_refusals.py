@@ -1,0 +1,74 @@
+"""A broker that is there, and says no: at once, to some or to all messages of a commit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from kombu import Queue
+
+from .nodes import LocalRabbitMQ, LocalRedis
+from .outages import AT_ONCE, Send, Told
+from .own_app import QUEUE, on_broker, publishing_to
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def told_so(redis: LocalRedis, *command: str, undo: tuple[str, ...]) -> Iterator[None]:
+    """A Redis that was given a command, until the end of the block."""
+    with redis.client as client:
+        client.execute_command(*command)
+        try:
+            yield
+        finally:
+            client.execute_command(*undo)
+
+
+@pytest.mark.parametrize("node", ["redis"], indirect=True)
+@pytest.mark.parametrize(
+    ("command", "undo", "says"),
+    [
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), "maxmemory"),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "read only replica"),
+    ],
+    ids=["out of memory", "replica"],
+)
+def test_redis_that_takes_no_writes_is_asked_again_by_each_commit(
+    node: LocalRedis,
+    command: tuple[str, ...],
+    undo: tuple[str, ...],
+    says: str,
+    send: Send,
+    told: Told,
+) -> None:
+    with publishing_to(node.host_url):
+        before, _ = send(2)
+        assert told.published == before
+        lost = []
+        with told_so(node, *command, undo=undo):
+            for count in (1, 3, 600):
+                ids, took = send(count)
+                assert took < AT_ONCE + count / 100
+                lost += ids
+        assert told.failed == lost
+        assert all(says in str(cause) for cause in told.causes)
+        after, _ = send(2)
+        assert told.published == before + after
+        assert sorted(on_broker(node.host_url)) == sorted(before + after)
+
+
+@pytest.mark.parametrize("node", ["rabbitmq"], indirect=True)
+def test_rabbitmq_queue_that_is_full_takes_some_and_refuses_the_others(
+    node: LocalRabbitMQ, send: Send, told: Told
+) -> None:
+    queue = Queue(QUEUE, queue_arguments={"x-max-length": 3, "x-overflow": "reject-publish"})
+    with publishing_to(node.host_url) as app:
+        app.conf.task_queues = [queue]
+        try:
+            ids, _ = send(5)
+            assert told.published == ids[:3]
+            assert told.failed == ids[3:]
+            assert all("basic.nack" in str(cause) for cause in told.causes)
+        finally:
+            with app.connection_for_write() as connection:
+                queue(connection.default_channel).delete()
