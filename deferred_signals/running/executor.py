@@ -8,11 +8,10 @@ knows Celery: what its control flow means comes in as ``translate``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import async_to_sync
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model
 from django.db.models.signals import ModelSignal
@@ -29,6 +28,7 @@ from deferred_signals.errors import (
 )
 from deferred_signals.options import policy_of
 from deferred_signals.policies import GiveUp, TryAgain
+from deferred_signals.running.awaiting import await_here
 from deferred_signals.running.current import CurrentMessage, entered
 from deferred_signals.running.outcomes import (
     Discarded,
@@ -173,11 +173,7 @@ def run(receiver: Receiver, kwargs: Mapping[str, Any]) -> None:
     """Call the receiver, by keyword as Django does; await it where it is async."""
     result = receiver.function(**kwargs)
     if inspect.iscoroutine(result):
-        async_to_sync(_awaited)(result)
-
-
-async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> None:
-    await coroutine
+        await_here(receiver.name, result)
 
 
 def unknown(message: Message) -> UnknownReceiver | None:

@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from django.db import transaction
 from django.test import override_settings
 from pytest_celery import CeleryTestSetup
@@ -17,7 +16,6 @@ from tests.app.fault_receivers import (
     VALUES,
     asks_for_later,
     compares,
-    exits,
     is_coalesced,
     is_not_wanted,
     leaves_a_row,
@@ -218,17 +216,3 @@ def test_workers_log_tells_of_failures_and_no_values_of_kwargs(
     warnings = re.findall(r"(\S+):\d+: C(?:Pending)?DeprecationWarning", since_its_start)
     # Celery gives one when it loses a broker, as the worker may have in another test.
     assert [place for place in warnings if not place.endswith("consumer/consumer.py")] == []
-
-
-@pytest.mark.worker("-P", "threads", "-c", "2")
-def test_receiver_runs_in_a_pool_of_threads_and_cannot_leave_it(
-    celery_setup: CeleryTestSetup,
-) -> None:
-    messages = {defer(leaves_a_row, number=1), defer(leaves_a_row_async, number=2)}
-    recovering = defer(recovers)
-    leaving = defer(exits, times=1)
-    wait_for_runs(2 + 3 + 2)
-    assert_nothing_left(celery_setup)
-    assert {run.pid for run in runs()} == {celery_setup.worker.container.process.pid}
-    assert {run.message_id for run in runs()} == {*messages, recovering, leaving}
-    assert [run.attempt for run in runs(message_id=leaving)] == [1, 2]
