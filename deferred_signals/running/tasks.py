@@ -6,6 +6,7 @@ module reload reaches it too.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app, shared_task
@@ -58,6 +59,7 @@ def undeclare(receiver: Receiver) -> None:
             current_app.tasks.pop(name, None)
 
 
+@cache
 def _runner() -> Callable[[Task[..., object], Sequence[object]], None]:
     """What runs tasks: the worker's part, which is nothing that the import of a site should take.
 
