@@ -192,10 +192,10 @@ def _dispatcher() -> Callable[..., Deferred | None]:
     return dispatch
 
 
-def _post(publish: posting.Publish) -> None:
+def _post(publish: posting.Publish, *, connect: bool) -> None:
     from deferred_signals.sending.posting import post  # noqa: PLC0415 - see above
 
-    post(publish)
+    post(publish, connect=connect)
 
 
 posting.post_by(_post)

@@ -46,7 +46,8 @@ class Delivery(NamedTuple):
             CannotPublish: the broker is not known to have it.
         """
         hard, soft = self.request.timelimit or (None, None)
-        signature = task_of(message.receiver).signature_from_request(
+        task = task_of(message.receiver)
+        signature = task.signature_from_request(
             self.request,
             args=(pack(message),),
             kwargs={},
@@ -58,7 +59,10 @@ class Delivery(NamedTuple):
             argsrepr=argsrepr([message.kwargs]),
             kwargsrepr="{}",
         )
-        post(lambda producer: signature.apply_async(producer=producer))
+        post(
+            lambda producer: signature.apply_async(producer=producer),
+            connect=not task.ignore_result,
+        )
 
     def park(self, message: Message) -> None:
         """Keep one of its messages until a worker knows its receiver.

@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     Publish = Callable[[Any], object]
-    Post = Callable[[Publish], None]
+
+    class Post(Protocol):
+        """Publishes what a function would with the kombu ``Producer`` that it is given."""
+
+        def __call__(self, publish: Publish, *, connect: bool) -> None: ...
+
 
 __all__ = ["PAUSE", "CannotPublish", "patiently", "post", "post_by"]
 
@@ -44,17 +50,18 @@ def post_by(post: Post) -> None:
     _post = post
 
 
-def post(publish: Publish) -> None:
+def post(publish: Publish, *, connect: bool = False) -> None:
     """Publish one message, and wait until the broker has it.
 
     Arguments:
         publish: publishes it with the kombu ``Producer`` that it is given.
+        connect: the producer needs a connection, as a backend may declare the queue of a result.
 
     Raises:
         CannotPublish: the broker is not known to have it. That is known after ``PUBLISH_TIMEOUT``.
     """
     try:
-        _post(publish)
+        _post(publish, connect=connect)
     except Exception as error:
         raise CannotPublish from error
 

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 __all__ = ["post"]
 
 
-def post(publish: Publish) -> None:
+def post(publish: Publish, *, connect: bool) -> None:
     """Hand what a function publishes to the broker; waits for it at most ``PUBLISH_TIMEOUT``.
 
     Arguments:
         publish: is given a kombu ``Producer``.
+        connect: of a connection that works.
 
     Raises:
         Exception: the broker is not known to have it, or Celery cannot write it.
     """
     app = app_or_default()
-    for outcome in line_of(app).publish(recorded(app, publish)):
+    for outcome in line_of(app).publish(recorded(app, publish, connect=connect)):
         if outcome is not None:
             raise outcome
