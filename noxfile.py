@@ -21,10 +21,8 @@ GROUPS = nox.project.dependency_groups(PROJECT, "test")
 # The plugin's tests start a pytest each, and hang on neither Django nor Celery.
 FAST = ("--ignore=tests/integration", "--ignore=tests/testing/test_plugin.py", "-n", "auto")
 
-# Django 6 wants Python 3.12.
-CELLS = [("3.11", "5.2")] + [
-    (python, django) for python in ("3.12", "3.13") for django in ("5.2", "6.0", "6.1")
-]
+# Django 6 wants Python 3.12. `make test` sees to Python 3.11 with Django 5.2: CI's `python3` is 3.11.
+CELLS = [(python, django) for python in ("3.12", "3.13") for django in ("5.2", "6.0", "6.1")]
 
 
 @nox.session
