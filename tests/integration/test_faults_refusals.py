@@ -8,7 +8,7 @@ from kombu import Queue
 
 from .nodes import LocalRabbitMQ, LocalRedis
 from .outages import AT_ONCE, Send, Told
-from .own_app import QUEUE, on_broker, publishing_to
+from .own_app import on_broker, publishing_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,9 +61,10 @@ def test_redis_that_takes_no_writes_is_asked_again_by_each_commit(
 def test_rabbitmq_queue_that_is_full_takes_some_and_refuses_the_others(
     node: LocalRabbitMQ, send: Send, told: Told
 ) -> None:
-    queue = Queue(QUEUE, queue_arguments={"x-max-length": 3, "x-overflow": "reject-publish"})
+    limit = {"x-max-length": 3, "x-overflow": "reject-publish"}
+    queue = Queue("full", queue_arguments=limit)
     with publishing_to(node.host_url) as app:
-        app.conf.task_queues = [queue]
+        app.conf.update(task_default_queue="full", task_queues=[queue])
         try:
             ids, _ = send(5)
             assert told.published == ids[:3]
