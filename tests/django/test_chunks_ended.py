@@ -11,7 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from django.dispatch import Signal
 
 from deferred_signals.message import Message
-from deferred_signals.running import executor
+from deferred_signals.running import executor, posting
 from deferred_signals.running.chunks import SLOT, go_on_alone
 from deferred_signals.running.delivery import Delivery
 from deferred_signals.running.parking import PARKED
@@ -134,9 +134,14 @@ def test_next_attempt_waits_for_the_broker(
 
 
 def test_chunk_goes_back_when_a_next_attempt_cannot_be_published(
-    send_together: SendTogether, chunked: Acting, make_current: MakeCurrent, lifecycle: Lifecycle
+    send_together: SendTogether,
+    chunked: Acting,
+    make_current: MakeCurrent,
+    lifecycle: Lifecycle,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is through runs again with it; what is left shall not run before."""
+    monkeypatch.setattr(posting, "PATIENCE", 1.5)  # of 15 seconds
     chunked.does[1] = raises(ConnectionError())
     (letter,) = send_together(4)
     make_current(broker_url="memory://", task_routes=[Router(failures=99)])
