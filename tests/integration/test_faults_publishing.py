@@ -150,6 +150,7 @@ def test_rabbitmq_that_takes_no_messages_lets_everybody_connect_and_confirms_not
         assert_recovers(send, told, node.host_url)
 
 
+@pytest.mark.parametrize("node", ["redis"], indirect=True)
 def test_setting_that_is_wrong_for_a_while_does_not_end_the_search_for_the_broker(
     node: Broker, send: Send, told: Told
 ) -> None:
