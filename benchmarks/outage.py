@@ -71,11 +71,10 @@ def _broker(*, listens: bool) -> Iterator[None]:
         if listens:
             server.listen(100)
         url = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
-        with override_settings(CELERY_BROKER_URL=url):
-            celery_app.conf.update(broker_url=url)
-            # Celery's own pool of producers knows the broker that was there before.
-            celery_app._after_fork()  # type: ignore[attr-defined]  # noqa: SLF001 - as in a new process
-            yield
+        celery_app.conf.update(broker_url=url)
+        # Celery's own pool of producers knows the broker that was there before.
+        celery_app._after_fork()  # type: ignore[attr-defined]  # noqa: SLF001 - as in a new process
+        yield
 
 
 def _commit(send: Callable[[int], object]) -> float:

@@ -92,7 +92,7 @@ class Recorder:
 
 
 def recorded(
-    app: Celery, publish: Callable[[Producer], object], *, connect: bool = False
+    app: Celery, publish: Callable[[Producer], object], *, connect: bool
 ) -> list[Publication]:
     """What a function would publish with the producer that it is given.
 

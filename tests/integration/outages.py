@@ -24,6 +24,8 @@ BOUND = 1.0 + ALLOWANCE
 #: Seconds of a commit that does not wait for anything, with the same allowance.
 AT_ONCE = 0.2
 
+Send = Callable[[int], tuple[list[str], float]]
+
 
 @dataclass
 class Told:
@@ -53,7 +55,7 @@ def told() -> Iterator[Told]:
 
 
 @pytest.fixture
-def send(defer: Connected) -> Callable[[int], tuple[list[str], float]]:
+def send(defer: Connected) -> Send:
     """Send so often in one transaction; gives the messages' ids and the seconds that it took."""
     signal = Signal()
 
@@ -73,9 +75,6 @@ def send(defer: Connected) -> Callable[[int], tuple[list[str], float]]:
         return ids, took
 
     return send
-
-
-Send = Callable[[int], tuple[list[str], float]]
 
 
 def assert_open(send: Send, told: Told) -> None:
