@@ -34,6 +34,8 @@ class Settings(Frozen):
     RETRY_POLICIES: Mapping[str, Retry] = field(default_factory=dict)
     QUEUE: str | None = None
     PUBLISH_TIMEOUT: float = 1.0
+    PUBLISH_IN_TESTS: bool = False
+    LONGEST_WAIT: float | None = None
     BREAKER_COOLDOWN: float = 5.0
     MAX_MESSAGE_BYTES: int = 256 * 1024
     SENSITIVE: frozenset[str] = frozenset(
@@ -49,6 +51,7 @@ class Settings(Frozen):
         }
     )
     REQUEST_SESSION_KEYS: frozenset[str] = frozenset()
+    REQUEST_HEADERS: frozenset[str] = frozenset()
     CONTEXT: tuple[str, ...] = (
         "deferred_signals.context.Language",
         "deferred_signals.context.TimeZone",
@@ -204,6 +207,10 @@ def _seconds(value: object) -> float:
     return float(seconds)
 
 
+def _seconds_or_none(value: object) -> float | None:
+    return None if value is None else _seconds(value)
+
+
 def _policy(value: object) -> Retry:
     if value is None:
         return NO_RETRY
@@ -231,9 +238,12 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "RETRY_POLICIES": _policies,
     "QUEUE": _name_or_none,
     "PUBLISH_TIMEOUT": _seconds,
+    "PUBLISH_IN_TESTS": _bool,
+    "LONGEST_WAIT": _seconds_or_none,
     "BREAKER_COOLDOWN": _seconds,
     "MAX_MESSAGE_BYTES": _whole(1024),
     "REQUEST_SESSION_KEYS": _names,
+    "REQUEST_HEADERS": _names,
     "CONTEXT": _paths,
     "SIGNING": _bool,
     "UNKNOWN_GRACE": _seconds,

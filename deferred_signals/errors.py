@@ -64,11 +64,15 @@ class SignalNotDeferrable(RegistrationError, TypeError):
     """The signal cannot be deferred, or only by those who ask for it with ``opt_in=True``."""
 
 
-class SerializationError(DeferredSignalsError, TypeError):
-    """A kwarg cannot travel. Raised in ``send()``, naming signal, receiver and path to the value."""
+class SerializationError(DeferredSignalsError):
+    """A kwarg cannot travel. Raised in ``send()``, naming signal, receiver and path to the value.
+
+    It has no second base: callers of ``save()`` catch `TypeError` and `ValueError` for reasons of
+    their own.
+    """
 
 
-class MessageTooLarge(DeferredSignalsError, ValueError):
+class MessageTooLarge(DeferredSignalsError):
     """An encoded payload is larger than ``MAX_MESSAGE_BYTES``. Raised in ``send()``."""
 
 
@@ -82,6 +86,14 @@ class DecodeError(DeferredSignalsError, ValueError):
     def __init__(self, message: str, payload: object = None) -> None:
         super().__init__(message)
         self.payload = payload
+
+
+class NotKnownHere(DecodeError):
+    """A message speaks of a model, a type or an enum member that this process does not know.
+
+    Another process may know it, as while a deploy is under way: the message waits for
+    ``UNKNOWN_GRACE``, like one for an unknown receiver.
+    """
 
 
 class UnknownReceiver(DeferredSignalsError, LookupError):

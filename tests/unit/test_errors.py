@@ -17,8 +17,8 @@ from deferred_signals import errors
         (errors.DuplicateReceiver, errors.RegistrationError),
         (errors.InvalidReceiver, errors.RegistrationError),
         (errors.SignalNotDeferrable, errors.RegistrationError),
-        (errors.SerializationError, TypeError),
-        (errors.MessageTooLarge, ValueError),
+        (errors.SerializationError, Exception),
+        (errors.MessageTooLarge, Exception),
         (errors.DecodeError, ValueError),
         (errors.UnknownReceiver, LookupError),
         (errors.DepthExceeded, RecursionError),
@@ -29,6 +29,11 @@ from deferred_signals import errors
 def test_error_has_the_root_and_the_base_that_is_expected(error: type, base: type) -> None:
     assert issubclass(error, errors.DeferredSignalsError)
     assert issubclass(error, base)
+
+
+@pytest.mark.parametrize("error", [errors.SerializationError, errors.MessageTooLarge])
+def test_error_of_a_send_is_caught_by_nobody_who_means_another(error: type) -> None:
+    assert error.__bases__ == (errors.DeferredSignalsError,)
 
 
 @pytest.mark.parametrize("control_flow", [errors.Discard, errors.RetryLater])
