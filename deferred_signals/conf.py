@@ -192,6 +192,10 @@ def _names(value: object) -> frozenset[str]:
     return frozenset(value)
 
 
+def _folded_names(value: object) -> frozenset[str]:
+    return frozenset(name.casefold() for name in _names(value))
+
+
 def _paths(value: object) -> tuple[str, ...]:
     if not isinstance(value, (tuple, list)) or not all(
         isinstance(item, str) and "." in item for item in value
@@ -247,7 +251,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "CONTEXT": _paths,
     "SIGNING": _bool,
     "UNKNOWN_GRACE": _seconds,
-    "SENSITIVE": _names,
+    "SENSITIVE": _folded_names,
     "MAX_DEPTH": _whole(1),
     "MAX_REDELIVERIES": _whole(0),
 }

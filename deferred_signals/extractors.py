@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from deferred_signals.serialization import RowsNotSent, Snapshot
 
 __all__ = [
+    "CLEANSED",
     "deleted",
     "django_task",
     "login_failed",
@@ -24,7 +25,7 @@ Kwargs = dict[str, Any]
 
 #: As Django's `contrib.auth`, which cleanses by the same words, but only what it knows of.
 _SECRETS = ("api", "token", "key", "secret", "password", "signature")
-_CLEANSED = "********************"
+CLEANSED = "********************"
 
 #: Of the environments of WSGI and ASGI, which hold sockets, bodies and cookies as well.
 _ENVIRON = (
@@ -116,7 +117,7 @@ def login_failed(kwargs: Kwargs) -> Kwargs:
 
 def _cleansed(key: str, value: object) -> object:
     if any(word in key.casefold() for word in _SECRETS):
-        return _CLEANSED
+        return CLEANSED
     plain = value is None or type(value) in {str, int, float, bool}
     return value if plain else f"<{type(value).__name__}>"
 

@@ -12,10 +12,19 @@ from typing import Any, Self
 from deferred_signals.errors import DecodeError
 from deferred_signals.json_text import quote, to_json
 
-__all__ = ["WIRE_VERSION", "Message", "write"]
+__all__ = ["LONGEST_NAME", "WIRE_VERSION", "Message", "is_name", "write"]
 
 #: Version of the wire form. A worker reads its own version and all before it.
 WIRE_VERSION = 1
+
+#: Characters of the names of receivers, signals and databases.
+LONGEST_NAME = 300
+
+#: The largest number that an envelope may have.
+MOST = 2**31 - 1
+
+#: The end of time for messages, in seconds since the epoch: the year 3000.
+LATEST = 32_503_680_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +85,7 @@ class Message:
         return (now - self.sent_at).total_seconds()
 
     def to_wire(self) -> str:
-        """One JSON text in ASCII, whatever the values."""
+        """Write it as one JSON text."""
         return write(
             id=self.id,
             receiver=self.receiver,
@@ -104,7 +113,10 @@ class Message:
         try:
             raw = _decode(payload if isinstance(payload, str) else payload.decode())
         except (ValueError, RecursionError) as error:
-            raise DecodeError(f"A payload is not readable as JSON: {error}", payload) from error
+            what = (
+                "it is nested too deeply" if isinstance(error, RecursionError) else "it is broken"
+            )
+            raise DecodeError(f"A payload is not readable as JSON: {what}.", payload) from None
         try:
             return cls._from_raw(raw)
         except _Malformed as error:
@@ -116,21 +128,20 @@ class Message:
             raise _Malformed(f"it is a {type(raw).__name__}, not an object.")
         version = raw.get("v")
         if type(version) is not int or not 1 <= version <= WIRE_VERSION:
-            raise _Malformed(
-                f"its wire version is {version!r}, this worker reads 1 to {WIRE_VERSION}."
-            )
+            raise _Malformed(f"this worker reads the wire versions 1 to {WIRE_VERSION}.")
         raw = {**_USUAL, **raw}
         for key, kind in _KINDS.items():
             if type(raw.get(key)) is not kind:
                 found = type(raw.get(key)).__name__
                 raise _Malformed(f"{key!r} is missing or of the wrong type ({found}).")
         for key, least in _LEAST.items():
-            if raw[key] < least:
-                raise _Malformed(f"{key!r} is {raw[key]!r}, and must be at least {least}.")
+            if not least <= raw[key] <= MOST:
+                raise _Malformed(f"{key!r} must be from {least} to {MOST}.")
         if not _ID.fullmatch(raw["id"]):
-            raise _Malformed(
-                f"'id' is {raw['id']!r}, and must be up to 100 visible ASCII characters."
-            )
+            raise _Malformed("'id' must be up to 100 visible ASCII characters.")
+        for key in ("receiver", "signal", "using"):
+            if not is_name(raw[key]):
+                raise _Malformed(f"{key!r} must be up to {LONGEST_NAME} visible characters.")
         return cls(
             id=raw["id"],
             receiver=raw["receiver"],
@@ -186,6 +197,15 @@ def write(  # noqa: PLR0913 - the fields of a message
     )
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be a name in a message: it stays on one line of a log, and is visible.
+
+    >>> is_name("shop.receivers.greet"), is_name("greet ERROR: all is lost")
+    (True, False)
+    """
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable() and " " not in text
+
+
 class _Malformed(Exception):
     """What is wrong with a payload."""
 
@@ -219,15 +239,13 @@ _KINDS: dict[str, type] = {
     "version": int,
     "context": dict,
 }
+#: The least of each number. The most of all is what a database's integer holds.
 _LEAST = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1}
-#: What a field is that was left out.
+#: Defaults for fields that the sender omitted.
 _USUAL: dict[str, Any] = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1, "context": {}}
 
 
 def _moment(sent_at: object) -> datetime:
-    try:
-        if type(sent_at) in {int, float}:
-            return datetime.fromtimestamp(sent_at, UTC)  # type: ignore[arg-type]  # it is a number
-    except (OverflowError, OSError, ValueError):
-        pass
-    raise _Malformed(f"'sent_at' is no point in time: {sent_at!r}.")
+    if type(sent_at) in {int, float} and 0 <= sent_at < LATEST:  # type: ignore[operator]  # a number
+        return datetime.fromtimestamp(sent_at, UTC)  # type: ignore[arg-type]  # as above
+    raise _Malformed("'sent_at' is no point in time.")

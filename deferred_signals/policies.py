@@ -108,7 +108,7 @@ class Retry:
     def wait_after(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
         """Seconds between the given attempt (from 1) and the next; ``chance`` gives 0 to 1."""
         try:
-            backoff = _as_float(self.wait_initial) * self.wait_exp_base ** (attempt - 1)
+            backoff = _as_float(self.wait_initial) * float(self.wait_exp_base) ** (attempt - 1)
         except OverflowError:
             backoff = inf
         return min(_as_float(self.wait_max), backoff + _as_float(self.wait_jitter) * chance())

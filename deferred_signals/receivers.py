@@ -136,6 +136,7 @@ class DeferredReceiver:
             options.schema,
             snapshot=options.snapshot is True,
             exclude_fields=options.exclude_fields,
+            carry=options.carry,
         )
 
     @property

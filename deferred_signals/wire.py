@@ -10,6 +10,7 @@ from django.core.signing import BadSignature, Signer
 
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError
+from deferred_signals.json_text import size_of
 from deferred_signals.message import Message
 from deferred_signals.serialization import is_too_deep, may_be_too_deep
 
@@ -43,11 +44,12 @@ def unpack(payload: object) -> Message:
         DecodeError: it is too large, its signature is wrong, or it is no message.
     """
     settings = conf.current()
-    if not isinstance(payload, str) or not payload.isascii():
-        raise DecodeError(f"A payload is a text in ASCII, got {ascii(payload)[:80]}.", payload)
-    if len(payload) > settings.MAX_MESSAGE_BYTES + GROWTH:
+    size = _size(payload)
+    if size is None or not isinstance(payload, str):
+        raise DecodeError(f"A payload is a text in UTF-8, got {type(payload).__name__}.", payload)
+    if size > settings.MAX_MESSAGE_BYTES + GROWTH:
         raise DecodeError(
-            f"A payload has {len(payload)} bytes, more than MAX_MESSAGE_BYTES allows.", payload
+            f"A payload has {size} bytes, more than MAX_MESSAGE_BYTES allows.", payload
         )
     signature, colon, text = "", "", payload
     if not payload.startswith("{"):
@@ -71,6 +73,14 @@ def unpack(payload: object) -> Message:
     ):
         raise DecodeError("A payload is nested deeper than any that is sent.", payload)
     return message
+
+
+def _size(payload: object) -> int | None:
+    """Count the bytes of a payload; None of what is no text in UTF-8."""
+    try:
+        return size_of(payload) if isinstance(payload, str) else None
+    except UnicodeEncodeError:
+        return None
 
 
 def _signer() -> Signer:

@@ -10,11 +10,12 @@ import ast
 import json
 import math
 import sys
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from dataclasses import replace as replace_fields
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
@@ -39,6 +40,7 @@ django.setup()
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
+from django.http import QueryDict
 from django.test import RequestFactory
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -46,13 +48,15 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
 from shop import parcels
 from shop.models import Order
-from shop.parcels import Parcel, Size
+from shop.parcels import Handling, Parcel, Size
 
 from deferred_signals.catalogue import CATALOGUE
 from deferred_signals.serialization import (
     Snapshot,
     SomeRows,
     codec_for,
+    decode_sender,
+    encode_sender,
     fetch,
     references,
     replace,
@@ -66,7 +70,8 @@ INTRODUCTION = """\
 
 A message is one JSON text. JSON's own values stay as they are; every other value is an object with
 one key, its tag. A dict of yours that looks like a tag is escaped, so it comes back as it was.
-Decoding imports nothing, and calls nothing that a message names.
+Decoding imports nothing, calls nothing that a message names, and hands out no code: see
+[security](security.md).
 
 In the examples `order` is a saved `Order` of an app called `shop`, `Parcel` a dataclass with a
 `Size`, which is a named tuple. They are in [docs/shop](shop). "The same" means: an equal value of
@@ -79,21 +84,34 @@ the same type. Every cell was written by encoding and decoding the example.
 """
 
 BETWEEN = """
-Four rules go with the table:
+These rules go with the table:
 
 * **Containers** may be nested, and dicts may have any key that can travel. A value that contains
   itself is refused.
-* **Types of your own** (enums, dataclasses, named tuples) travel where the receiver declares them:
-  in an annotation of its arguments, in its `schema`, or by `register_type(Parcel)`. Any other class
-  needs `register_type(cls, encode=..., decode=..., tag=...)`.
+* **Types of your own** (dataclasses, named tuples, combinations of a flag's members) travel where
+  the receiver declares them: in an annotation of its arguments, in its `schema`, or by
+  `register_type(Parcel)`. Members of enums need no declaration: a worker finds the enum among the
+  modules that it has loaded. Any other class needs `register_type(cls, encode=..., decode=..., tag=...)`.
+* **Derived types** travel as what they are a kind of: an `OrderedDict`, a `defaultdict` or a REST
+  framework `ReturnDict` as a dict, a `str` of your own as a str. A `QueryDict` arrives as a
+  `MultiValueDict`, so that `[]` and `getlist()` give what they gave.
+* **Items of sets and keys of dicts** are hashed where they arrive. A class with a `__hash__` or
+  `__eq__` of its own cannot be one: send a list.
 * **A saved instance is a reference.** The receiver gets the row as it is when it runs, read through
-  `_base_manager` from the database that it was saved on. Attributes that are no fields,
-  annotations and prefetches do not travel, unless `carry=` names them. If the row is gone,
-  `missing=` decides.
+  `_base_manager` from the database that it was saved on. Its key is written by `get_prep_value` of
+  its field, whatever type the field has for it. Attributes that are no fields, annotations and
+  prefetches do not travel, unless `carry=` names them. If the row is gone, `missing=` decides. Two
+  instances of one row that differ, in one send, travel as snapshots.
 * **Snapshots** (`snapshot=True`, deleted and unsaved instances) carry field values. Fields called
-  `password`, those whose names are in the setting `SENSITIVE`, and those in `exclude_fields=` stay
-  behind and are deferred fields where the snapshot arrives. Saving a snapshot is refused: a
-  deleted row altogether, another one unless `update_fields` names what to write.
+  `password`, those whose names are in the setting `SENSITIVE`, those in `exclude_fields=`, and those
+  whose class has Encrypt in its name stay behind. So do fields that read values by a `to_python` of
+  their own, unless you call `register_type(MoneyField)` or turn `SIGNING` on: what they would read
+  is data from outside. A field that stayed behind is loaded when it is asked for, of a saved row;
+  of a deleted one, asking raises an error that says why it did. Saving a snapshot is refused: a
+  deleted row altogether, another one unless `update_fields` names what to write. A copy of it can be
+  saved as a new row.
+* **A delete never fails for its size.** What would make the message too large is left out, the
+  largest field first, with a warning that names the fields. `origin` that is the instance travels once.
 
 A value of any other type raises `SerializationError` in `send()`. It names the signal, the receiver,
 the way to the value and its type, and says what can be done: leave it out with `exclude=`, read
@@ -212,6 +230,8 @@ TYPES = [
         "the same, zone's name and fold too",
     ),
     Example("timedelta", timedelta(days=1, seconds=2)),
+    Example("time zone", ZoneInfo("Europe/Vienna")),
+    Example("IP address, network", IPv4Address("192.0.2.1")),
     Example("lazy string", gettext_lazy("Paid"), "the text, in the sender's language"),
     Example("SafeString", mark_safe("<b>7</b>")),
     Example("Path", Path("/srv/report.pdf")),
@@ -222,6 +242,9 @@ TYPES = [
         "an `ExceptionSummary`: the class is not made again",
     ),
     Example("enum member", Order.Status.PAID),
+    Example("members of a flag, combined", Handling.FRAGILE | Handling.COLD),
+    Example("OrderedDict and the like", OrderedDict(a=1), "a dict"),
+    Example("QueryDict", QueryDict("a=1&a=2"), "a `MultiValueDict`"),
     Example("named tuple", Size(30, 20)),
     Example("dataclass", Parcel(Decimal("1.5"), Size(30, 20))),
     Example("model class", Order),
@@ -289,8 +312,7 @@ def page() -> str:
     """The page's text."""
     types = [row(item, source) for item, source in with_sources("TYPES", TYPES)]
     senders = [
-        row(replace_fields(item, sent=sender_form(item.value)), source)
-        for item, source in with_sources("SENDERS", SENDERS)
+        row(item, source, is_sender=True) for item, source in with_sources("SENDERS", SENDERS)
     ]
     return "".join([INTRODUCTION, *types, BETWEEN, *senders, SIGNALS, *signal_rows()])
 
@@ -304,22 +326,27 @@ def with_sources(name: str, examples: list[Example]) -> Iterator[tuple[Example, 
                 yield item, ast.unparse(call.args[1])
 
 
-def receive(parcel: Parcel, size: Size, status: Order.Status, **kwargs: Any) -> None:
+def receive(parcel: Parcel, size: Size, handling: Handling, **kwargs: Any) -> None:
     """Stands for a receiver that declares the types of the examples."""
 
 
-def transported(value: Any) -> tuple[Any, Any]:
+def transported(value: Any, *, is_sender: bool) -> tuple[Any, Any]:
     """The JSON form of a value, and what a receiver gets of it."""
     codec = codec_for(receive)
-    form = json.loads(json.dumps(codec.encode(value)))
-    decoded = codec.decode(form)
+    if is_sender:
+        form = json.loads(json.dumps(encode_sender(codec, sender_form(value))))
+        decoded = decode_sender(form)
+    else:
+        form = json.loads(json.dumps(codec.encode(value)))
+        decoded = codec.decode(form)
     rows = {reference: fetch(reference) for reference in references(decoded)}
     return form, replace(decoded, rows)
 
 
-def row(item: Example, source: str) -> str:
+def row(item: Example, source: str, *, is_sender: bool = False) -> str:
     """A row: the example, its form and what comes of it."""
-    form, got = transported(item.value if item.sent is None else item.sent)
+    value = item.value if item.sent is None else item.sent
+    form, got = transported(value, is_sender=is_sender)
     same = type(got) is type(item.value) and (got == item.value or repr(got) == repr(item.value))
     if not item.note and not same:
         raise AssertionError(f"{item.kind}: {item.value!r} comes back as {got!r}; say so in a note")

@@ -40,9 +40,11 @@ from deferred_signals.running.outcomes import (
     settle_malformed,
 )
 from deferred_signals.serialization import (
+    MissingRelation,
     MissingRow,
     Reference,
     complete,
+    decode_call,
     fetch,
     references,
     waiting,
@@ -118,8 +120,6 @@ def _attempt(
         kwargs = resolve(receiver, message, fetch)
     except _Missing as missing:
         return _decide_missing(message, missing)
-    except ObjectDoesNotExist as error:  # a relation that carry= leads through
-        return _decide_missing(message, _Missing(receiver, error, is_instance=True))
     except Exception as error:  # noqa: BLE001 - a database that is away, above all
         return _decide(message, error, asked=False)
     try:
@@ -142,9 +142,13 @@ def _run(receiver: Receiver, message: Message, kwargs: dict[str, Any]) -> Outcom
 def resolve(receiver: Receiver, message: Message, fetch: Fetch) -> dict[str, Any]:
     """The kwargs of the call: decoded, and with rows for references."""
     signal = registry.find_signal(receiver, message.signal)
-    kwargs = receiver.codec.decode_values({**message.kwargs, "sender": message.sender})
+    kwargs = decode_call(receiver.codec, message.kwargs, message.sender)
     if incomplete := waiting(kwargs):
-        kwargs |= complete(incomplete, _fetched(receiver, signal, incomplete, fetch))
+        rows = _fetched(receiver, signal, incomplete, fetch)
+        try:
+            kwargs |= complete(incomplete, rows)
+        except MissingRelation as error:
+            raise _Missing(receiver, error, is_instance=True) from error
     upgrade = receiver.options.upgrade
     if upgrade is not None and message.version < receiver.options.version:
         sender = kwargs.pop("sender")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deferred_signals import conf, registry
+from deferred_signals.json_text import size_of
 from deferred_signals.sending.ids import new_id
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def parcels(batch: Sequence[Outgoing]) -> list[Parcel]:
         else:
             lane = _Lane(outgoing.options)
             lanes[name].append(lane)
-        size = len(outgoing.wire)
+        size = size_of(outgoing.wire)
         if not 0 < len(lane.chunk) < receiver.options.chunk_size or lane.size + size > most_bytes:
             lane.chunk, lane.size = [], 0
             chunks.append(lane.chunk)

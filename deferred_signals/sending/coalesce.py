@@ -16,6 +16,7 @@ from django.db.models.signals import m2m_changed
 
 from deferred_signals import conf
 from deferred_signals.errors import InvalidReceiver
+from deferred_signals.json_text import size_of
 from deferred_signals.serialization import is_saved, merge_kwargs
 from deferred_signals.wire import pack
 
@@ -86,6 +87,6 @@ def _merged(group: list[Outgoing]) -> list[Outgoing]:
         return group
     kwargs = reduce(merge_kwargs, (outgoing.message.kwargs for outgoing in group))
     wire = pack(replace(last.message, kwargs=kwargs))
-    if len(wire) > conf.current().MAX_MESSAGE_BYTES:
+    if size_of(wire) > conf.current().MAX_MESSAGE_BYTES:
         return group
     return [last._replace(wire=wire, names=tuple(kwargs))]

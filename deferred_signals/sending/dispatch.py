@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import SynchronousOnlyOperation
@@ -16,9 +17,9 @@ from django.db.models.signals import ModelSignal, m2m_changed
 from deferred_signals import conf, registry
 from deferred_signals.conditions import Changed, changes_for
 from deferred_signals.context import taken
-from deferred_signals.errors import ConfigurationError, DepthExceeded, MessageTooLarge
+from deferred_signals.errors import ConfigurationError, DepthExceeded
 from deferred_signals.extractors import note_cleared
-from deferred_signals.json_text import to_json
+from deferred_signals.json_text import size_of, to_json
 from deferred_signals.message import write
 from deferred_signals.muting import is_muted
 from deferred_signals.rules import RULES
@@ -28,6 +29,7 @@ from deferred_signals.sending.commit import defer
 from deferred_signals.sending.ids import new_id
 from deferred_signals.sending.outgoing import Outgoing
 from deferred_signals.sending.prepare import write_kwargs, write_sender
+from deferred_signals.sending.shrinking import shrunk
 from deferred_signals.wire import signed
 
 if TYPE_CHECKING:
@@ -81,33 +83,28 @@ def dispatch(
     settings = conf.current()
     using = _alias(receiver, kwargs)
     id_, context = new_id(), taken(settings)
-    names, text = write_kwargs(receiver, signal, entry, sender, kwargs, changes, settings)
-    wire = signed(
-        write(
-            id=id_,
-            receiver=receiver.name,
-            signal=registry.name_of_signal(receiver, signal),
-            sender=write_sender(receiver, signal, sender),
-            kwargs=text,
-            using=using,
-            sent_at=time.time(),
-            depth=_depth(receiver, settings),
-            version=options.version,
-            context=to_json(context) if context else "{}",
-        ),
-        settings,
+    written = write_kwargs(receiver, signal, entry, sender, kwargs, changes, settings)
+    write_with = partial(
+        write,
+        id=id_,
+        receiver=receiver.name,
+        signal=registry.name_of_signal(receiver, signal),
+        sender=write_sender(receiver, signal, sender),
+        using=using,
+        sent_at=time.time(),
+        depth=_depth(receiver, settings),
+        version=options.version,
+        context=to_json(context) if context else "{}",
     )
-    if len(wire) > settings.MAX_MESSAGE_BYTES:
-        raise MessageTooLarge(
-            f"The message for {receiver.name!r} has {len(wire)} bytes, and MAX_MESSAGE_BYTES is "
-            f"{settings.MAX_MESSAGE_BYTES}. Send a key and read the rest in the receiver, or leave "
-            f"out kwargs with exclude=."
-        )
+    wire = signed(write_with(kwargs=written.text), settings)
+    if (excess := size_of(wire) - settings.MAX_MESSAGE_BYTES) > 0:
+        written = shrunk(receiver, entry, written, excess)
+        wire = signed(write_with(kwargs=written.text), settings)
     outgoing = Outgoing(
         id_,
         receiver.name,
         using,
-        names,
+        written.names,
         wire,
         _publish_options(options, sender, kwargs, settings),
         key_of(receiver, signal, sender, kwargs),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
@@ -14,22 +14,25 @@ from deferred_signals import registry
 from deferred_signals.errors import SerializationError
 from deferred_signals.json_text import to_json
 from deferred_signals.schemas import check_kwargs
+from deferred_signals.sending.secrets import may_tell_secrets, secret_in
+from deferred_signals.sending.states import names_of_states
 from deferred_signals.serialization import (
     CODEC,
     Carrying,
+    Same,
     Snapshot,
     SomeRows,
     Unencodable,
+    encode_sender,
     is_saved,
     is_too_deep,
+    key_set_form,
     may_be_too_deep,
     sender_form,
     unwrapped,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.dispatch import Signal
 
     from deferred_signals.catalogue import Entry
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from deferred_signals.registry import Receiver
     from deferred_signals.serialization.snapshot import State
 
-__all__ = ["write_kwargs", "write_sender"]
+__all__ = ["Written", "write_kwargs", "write_sender"]
 
 
 def write_sender(receiver: Receiver, signal: Signal, sender: Any) -> str:
@@ -50,7 +53,10 @@ def write_sender(receiver: Receiver, signal: Signal, sender: Any) -> str:
     try:
         if isinstance(sender, type):
             return _write_class(sender)
-        return to_json(receiver.codec.encode(sender_form(sender)))
+        form = sender_form(sender)
+        if "sender" in receiver.options.snapshot_names and isinstance(form, Model):
+            form = Snapshot(form, "saved", receiver.options.exclude_fields)
+        return to_json(encode_sender(receiver.codec, form))
     except Unencodable as error:
         raise _unencodable(receiver, signal, "sender", error) from None
 
@@ -58,7 +64,24 @@ def write_sender(receiver: Receiver, signal: Signal, sender: Any) -> str:
 @lru_cache(maxsize=1024)
 def _write_class(sender: type) -> str:
     """A class as a sender, which most are: looked for among the modules once."""
-    return to_json(CODEC.encode(sender_form(sender)))
+    return to_json(encode_sender(CODEC, sender_form(sender)))
+
+
+class Written(NamedTuple):
+    """The kwargs of a message.
+
+    Attributes:
+        forms: encoded, by their names.
+        text: the same as JSON.
+    """
+
+    forms: dict[str, Any]
+    text: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The kwargs' names."""
+        return tuple(self.forms)
 
 
 def write_kwargs(
@@ -69,8 +92,8 @@ def write_kwargs(
     kwargs: dict[str, Any],
     changes: Changes,
     settings: Settings,
-) -> tuple[tuple[str, ...], str]:
-    """The kwargs of a message as the receiver's options want them: their names, and their JSON.
+) -> Written:
+    """Encode the kwargs of a message as the receiver's options want them.
 
     Raises:
         SerializationError: a value cannot travel, or must not.
@@ -78,28 +101,65 @@ def write_kwargs(
     sent = kwargs
     if changes or entry.extract is not None or receiver.options.shapes_kwargs:
         sent = _shaped(receiver, signal, entry, sender, kwargs, changes)
-    if not settings.SENSITIVE.isdisjoint(sent):
-        name = min(settings.SENSITIVE.intersection(sent))
-        raise SerializationError(
-            f"{_name(receiver, signal)}: kwarg {name!r} has the name of a secret, and a message is "
-            f"kept by the broker. Leave it out with exclude=({name!r},), or take the name out of "
-            f"DEFERRED_SIGNALS['SENSITIVE']."
-        )
+    snapshots = receiver.options.snapshot_names
+    if sum(type(value) not in _UNMARKED for value in sent.values()) > 1:
+        sent = _told_once(sent)
+        snapshots |= names_of_states(sent)
+    written = _all_at_once(receiver, sent, snapshots)
+    if written is None:
+        forms = {
+            name: _encoded(receiver, signal, name, value, snapshots, sent.get("model"))
+            for name, value in sent.items()
+        }
+        written = Written(forms, to_json(forms))
+    if may_tell_secrets(written.text, settings.SENSITIVE):
+        exempt = "changes" if changes else ""
+        _refuse_secrets(receiver, signal, written.forms, settings, exempt)
+    return written
+
+
+def _all_at_once(
+    receiver: Receiver, sent: dict[str, Any], snapshots: frozenset[str]
+) -> Written | None:
+    """Encode all kwargs, where nothing is wrong with any of them."""
     encode = receiver.codec.encode_any
     try:
         forms = {
             name: value
             if (kind := type(value)) in _ENCODED
-            else encode(value if kind in _UNMARKED else _marked(receiver, name, value))
+            else encode(value if kind in _UNMARKED else _marked(receiver, name, value, snapshots))
             for name, value in sent.items()
         }
         text = to_json(forms)
-        if not may_be_too_deep(text) or not is_too_deep(*forms.values()):
-            return tuple(forms), text
     except (Unencodable, RecursionError):
-        pass
-    forms = {name: _encoded(receiver, signal, name, value) for name, value in sent.items()}
-    return tuple(forms), to_json(forms)
+        return None
+    return None if may_be_too_deep(text) and is_too_deep(*forms.values()) else Written(forms, text)
+
+
+def _refuse_secrets(
+    receiver: Receiver, signal: Signal, forms: dict[str, Any], settings: Settings, exempt: str
+) -> None:
+    for name, form in forms.items():
+        path = secret_in({name: form}, settings.SENSITIVE) if name != exempt else None
+        if path is not None:
+            raise SerializationError(
+                f"{_name(receiver, signal)}: kwarg {name!r} has the name of a secret, or holds something "
+                f"of such a name ({path!r}), and a message is kept by the broker. Leave the kwarg out "
+                f"with exclude=({name!r},), or take the name out of DEFERRED_SIGNALS['SENSITIVE']."
+            )
+
+
+def _told_once(sent: dict[str, Any]) -> dict[str, Any]:
+    """Let the origin of a delete travel as the instance, where they are the same row."""
+    instance, origin = sent.get("instance"), sent.get("origin")
+    same = (
+        isinstance(instance, Snapshot)
+        and isinstance(origin, Snapshot)
+        and type(instance.row) is type(origin.row)
+        and instance.row.pk is not None
+        and (instance.row is origin.row or instance.row.pk == origin.row.pk)
+    )
+    return {**sent, "origin": Same("instance")} if same else sent
 
 
 def _shaped(
@@ -124,11 +184,25 @@ def _shaped(
     return sent
 
 
-def _encoded(receiver: Receiver, signal: Signal, name: str, value: Any) -> Any:
-    """As all at once, one by one, to say which kwarg cannot travel and why."""
+def _encoded(
+    receiver: Receiver,
+    signal: Signal,
+    name: str,
+    value: Any,
+    snapshots: frozenset[str],
+    model: object,
+) -> Any:
+    """Encode as all at once, one by one, to say which kwarg cannot travel and why."""
     try:
-        return receiver.codec.encode(_marked(receiver, name, value))
+        return receiver.codec.encode(_marked(receiver, name, value, snapshots))
     except Unencodable as error:
+        if (
+            name == "pk_set"
+            and isinstance(model, type)
+            and issubclass(model, Model)
+            and isinstance(value, (set, frozenset))
+        ):
+            return key_set_form(model, value)  # keys of a type that only their field knows
         raise _unencodable(receiver, signal, name, error) from None
 
 
@@ -139,7 +213,7 @@ _ENCODED = frozenset({type(None), bool})
 _UNMARKED = _ENCODED | {int, float, str}
 
 
-def _marked(receiver: Receiver, name: str, value: Any) -> Any:
+def _marked(receiver: Receiver, name: str, value: Any, snapshots: frozenset[str]) -> Any:
     """A value with the mark that says how much of it travels."""
     value = unwrapped(value)
     if isinstance(value, QuerySet):
@@ -150,7 +224,7 @@ def _marked(receiver: Receiver, name: str, value: Any) -> Any:
     row = value.row if isinstance(value, Snapshot) else value
     if isinstance(value, Snapshot):
         value = Snapshot(row, value.state, options.exclude_fields)
-    elif name in options.snapshot_names:
+    elif name in snapshots:
         state: State = "saved" if is_saved(row) else "unsaved"
         value = Snapshot(row, state, options.exclude_fields)
     if options.carry and name == "instance":
@@ -183,9 +257,20 @@ def _unencodable(
 ) -> SerializationError:
     kind = type(error.value)
     reason = f": {error.reason}" if error.reason else ""
+    remedy = error.remedy or _remedy(error.value, name)
     return SerializationError(
         f"{_name(receiver, signal)}: {name}{error.path} is of type "
-        f"{kind.__module__}.{kind.__qualname__}, which cannot travel{reason}. "
+        f"{kind.__module__}.{kind.__qualname__}, which cannot travel{reason}. {remedy}"
+    )
+
+
+def _remedy(value: object, name: str) -> str:
+    """What to do about a value of a kind that nobody taught us."""
+    if isinstance(value, Mapping):
+        return "Send a dict: dict(...) of it."
+    if isinstance(value, (Iterator, Collection)) and not isinstance(value, Model):
+        return "Send a list: list(...) of it."
+    return (
         f"Leave it out with exclude=({name!r},), read what the receiver needs of it at send with "
         f"capture=, or teach the type to travel with register_type()."
     )

@@ -12,17 +12,21 @@ that only code fills. A payload names tags and nothing that would be imported or
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist
 
-from deferred_signals.errors import DecodeError
+from deferred_signals.errors import DecodeError, NotKnownHere
 from deferred_signals.serialization.containers import (
     decode_dict,
     encode_dict,
     encode_list,
+    hashable_items,
     is_too_deep,
 )
+from deferred_signals.serialization.hashing import sound_items
+from deferred_signals.serialization.refusals import Unencodable, brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,20 +48,14 @@ MALFORMED = (
 )
 
 
-class Unencodable(Exception):
-    """A value cannot travel: which, where, and why.
+def _made_set(kind: Callable[[Any], Any], items: Any) -> Any:
+    return kind(sound_items(items))
 
-    Attributes:
-        value: the value.
-        path: the way to it from where encoding began, like ``['items'][3]``.
-        reason: what is wrong with it, where more is known than its type.
-    """
 
-    def __init__(self, value: object, reason: str = "", path: str = "") -> None:
-        super().__init__(reason)
-        self.value = value
-        self.reason = reason
-        self.path = path
+def _made_tuple(items: Any) -> tuple[Any, ...]:
+    if type(items) is not list:
+        raise TypeError("a tuple is written as a list")
+    return tuple(items)
 
 
 class Codec:
@@ -77,8 +75,9 @@ class Codec:
             return
         self._by_type |= {list: encode_list, dict: encode_dict}
         self.add_decoder("$dict", decode_dict)
-        for kind, tag in ((tuple, "$tuple"), (set, "$set"), (frozenset, "$frozenset")):
-            self.add(kind, tag, list, kind)
+        self.add(tuple, "$tuple", list, _made_tuple)
+        for kind, tag in ((set, "$set"), (frozenset, "$frozenset")):
+            self.add(kind, tag, hashable_items, partial(_made_set, kind))
 
     def add(
         self, kind: type, tag: str, encode: Callable[[Any], Any], decode: Callable[[Any], Any]
@@ -101,6 +100,10 @@ class Codec:
         self.add_encoder(kind, lambda value, _codec: {tag: encode(value)})
         self._plain_by_tag[tag] = decode
 
+    def add_plain_decoder(self, tag: str, decode: Callable[[Any], Any]) -> None:
+        """As one half of `add_plain`."""
+        self._plain_by_tag[tag] = decode
+
     def add_encoder(self, kind: type, encode: Encoder, *, subclasses: bool = False) -> None:
         """As one half of `add`, for an encoder that gives the finished JSON form."""
         if subclasses:
@@ -116,6 +119,10 @@ class Codec:
     def add_decoder(self, tag: str, decode: Callable[[Any], Any]) -> None:
         """As the other half of `add`; the decoder gets the decoded payload."""
         self._by_tag[tag] = lambda payload, codec: decode(codec.decode_any(payload))
+
+    def add_raw_decoder(self, tag: str, decode: Decoder) -> None:
+        """As `add_decoder`, for a decoder that gets the payload as it is, and the codec."""
+        self._by_tag[tag] = decode
 
     def knows_type(self, kind: type) -> bool:
         """Whether values of exactly this type have an encoder."""
@@ -188,9 +195,8 @@ class Codec:
         except DecodeError:
             raise
         except MALFORMED as error:
-            raise DecodeError(
-                f"A value is malformed: {type(error).__name__}: {error}", form
-            ) from error
+            # The error's own text, and its traceback, may quote the value.
+            raise DecodeError(f"A value is malformed ({type(error).__name__}).", form) from None
 
     def decode_any(self, form: Any) -> Any:
         """As `decode`, with whatever error comes up: for decoders of containers."""
@@ -238,11 +244,13 @@ class Codec:
     def _decode_tagged(self, form: dict[str, Any], tag: str, payload: Any) -> Any:
         decode = self._decoder_of(tag)
         if decode is None and tag not in self._plain_by_tag:
-            raise DecodeError(f"{tag!r} is no tag that this process knows.", form)
-        if len(form) != 1:
-            raise DecodeError(
-                f"A tagged value has one key, not {len(form)}: {sorted(form)!r}.", form
+            raise NotKnownHere(
+                f"A value is of a kind that this process does not know: {brief(tag)}. Is the module "
+                f"that calls register_type() for it imported in AppConfig.ready()?",
+                form,
             )
+        if len(form) != 1:
+            raise DecodeError(f"A tagged value has one key, not {len(form)}.", form)
         return decode(payload, self) if decode else self._plain_by_tag[tag](payload)
 
     def _encoder_of(self, value: object) -> Encoder:

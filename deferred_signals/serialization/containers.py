@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from deferred_signals.serialization.hashing import hashed_by_own_code, sound_items
+from deferred_signals.serialization.refusals import Unencodable
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from deferred_signals.serialization.codec import Codec
 
-__all__ = ["decode_dict", "encode_dict", "encode_list", "is_too_deep", "may_be_too_deep"]
+__all__ = [
+    "decode_dict",
+    "encode_dict",
+    "encode_list",
+    "hashable_items",
+    "is_too_deep",
+    "may_be_too_deep",
+]
 
 #: How deep a JSON form may be. The sender's stack may be deeper, or less deep, than the worker's:
 #: what one can encode, the other must be able to decode.
@@ -41,20 +53,49 @@ def may_be_too_deep(text: str) -> bool:
 
 
 def encode_list(value: list[Any], codec: Codec) -> list[Any]:
-    """A list of forms."""
+    """Encode each item."""
     encode = codec.encode_any
     return [encode(item) for item in value]
 
 
 def encode_dict(value: dict[Any, Any], codec: Codec) -> dict[str, Any]:
-    """A dict as it is, unless it could be mistaken for a tag or has keys that JSON has not."""
+    """Encode a dict as it is, unless it could be mistaken for a tag or has keys that JSON has not."""
     for key in value:
         if type(key) is not str or key[:1] == "$" or not key.isascii():
             encode = codec.encode_any
+            hashable_items(value)
             return {"$dict": [[encode(key), encode(item)] for key, item in value.items()]}
     return codec.encode_values(value)
 
 
-def decode_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A dict that was written as pairs."""
-    return dict(pairs)
+def decode_dict(pairs: Any) -> dict[Any, Any]:
+    """Rebuild a dict that was written as pairs.
+
+    Raises:
+        TypeError, ValueError: they are no pairs, or the keys cannot be keys.
+    """
+    if type(pairs) is not list:
+        raise TypeError("a dict is written as a list of pairs")
+    keys, items = [], []
+    for key, item in pairs:
+        keys.append(key)
+        items.append(item)
+    return dict(zip(sound_items(keys), items, strict=True))
+
+
+def hashable_items(items: Iterable[Any]) -> list[Any]:
+    """List the items of a set, or the keys of a dict, which a worker has to hash again.
+
+    Raises:
+        Unencodable: hashing one of them there would run code of its own.
+    """
+    found = list(items)
+    for item in found:
+        if hashed_by_own_code(item):
+            raise Unencodable(
+                item,
+                "a worker decodes without running a __hash__ or __eq__ of its own class, so it "
+                "cannot be in a set or be a key",
+                remedy="Send a list of them, or of pairs.",
+            )
+    return found

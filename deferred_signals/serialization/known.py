@@ -1,8 +1,8 @@
-"""Types of the project's own: enums, dataclasses and named tuples that a receiver declares.
+"""Types of the project's own: dataclasses and named tuples that a receiver declares.
 
 A payload names such a type by its dotted path, and only types that code declared are found by it:
 those that a receiver's annotations or its ``schema`` mention, those of their fields, and those
-given to `register_type`. Members and fields are set as they were: no constructor runs.
+given to `register_type`. Fields are set as they were: no constructor runs.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ import inspect
 import re
 import sys
 from collections import ChainMap
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, ForwardRef, get_args
 
-from deferred_signals.serialization.codec import Unencodable
+from deferred_signals import conf
+from deferred_signals.errors import NotKnownHere
+from deferred_signals.serialization import enums
+from deferred_signals.serialization.lookups import path_of
 from deferred_signals.serialization.pending import made
+from deferred_signals.serialization.refusals import Unencodable, brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from deferred_signals.serialization.codec import Codec
 
-__all__ = ["declared_types", "install", "is_own", "path_of", "register", "teach"]
+__all__ = ["declared_types", "install", "is_own", "register", "teach"]
 
 
 #: What `register` was called for, by path: known to every receiver.
@@ -33,8 +37,9 @@ _registered: dict[str, Any] = {}
 
 
 def install(codec: Codec) -> None:
-    """Teach a codec the registered types, and to refuse others with the remedy."""
+    """Teach a codec the registered types and all enums, and to refuse others with the remedy."""
     teach(codec)
+    codec.add_encoder(Enum, enums.encode, subclasses=True)
     codec.add_rule(is_own, _refuse)
 
 
@@ -51,20 +56,17 @@ def teach(codec: Codec, *kinds: type) -> None:
         codec.add_encoder(kind, _encoder(path, kind))
     table = ChainMap(own, _registered)
 
-    def find(path: str, family: Callable[[Any], bool]) -> Any:
-        kind = table[path]
+    def find(path: Any, family: Callable[[Any], bool]) -> Any:
+        kind = table.get(path) if type(path) is str else None
+        if kind is None:
+            raise NotKnownHere(f"No receiver here declares a type {brief(path)}.")
         if not family(kind):  # a tag must not make one kind of type out of another
-            raise LookupError(f"{path} is of another kind")
+            raise LookupError("a type is of another kind")
         return kind
 
-    codec.add_decoder("$enum", lambda parts: _decode_enum(find(parts[0], _is_enum), *parts[1:]))
-    codec.add_decoder(
-        "$dataclass",
-        lambda parts: made(partial(_make_dataclass, find(parts[0], is_dataclass)), parts[1]),
-    )
-    codec.add_decoder(
-        "$namedtuple", lambda parts: made(find(parts[0], _is_namedtuple)._make, parts[1])
-    )
+    codec.add_decoder("$enum", lambda parts: enums.decode(parts, table))
+    codec.add_decoder("$dataclass", lambda parts: _decode_dataclass(parts, find))
+    codec.add_decoder("$namedtuple", lambda parts: _decode_namedtuple(parts, find))
 
 
 def declared_types(function: Callable[..., Any], *more: type) -> list[type]:
@@ -84,11 +86,6 @@ def declared_types(function: Callable[..., Any], *more: type) -> list[type]:
                 types = [field.type for field in fields(kind)]
                 waiting += _mentioned(types, kind.__module__)
     return list(found)
-
-
-def path_of(kind: type) -> str:
-    """The name of a type in a payload."""
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def is_own(kind: type) -> bool:
@@ -138,33 +135,52 @@ def _named(name: str, module: str) -> object:
 
 def _encoder(path: str, kind: type) -> Callable[[Any, Codec], Any]:
     if issubclass(kind, Enum):
-        return lambda value, codec: _encode_enum(path, value, codec)
-    if is_dataclass(kind):
-        return lambda value, codec: _encode_dataclass(path, value, codec)
-    return lambda value, codec: {"$namedtuple": [path, [codec.encode_any(item) for item in value]]}
-
-
-def _encode_enum(path: str, value: Enum, codec: Codec) -> Any:
-    if value.name in type(value).__members__:
-        return {"$enum": [path, value.name]}
-    # A flag of several members has no member's name.
-    return {"$enum": [path, None, codec.encode_any(value.value)]}
-
-
-def _decode_enum(kind: Any, name: str | None, value: Any = None) -> Any:
-    return kind(value) if name is None else kind[name]
+        return enums.encode_declared
+    return partial(_encode_dataclass if is_dataclass(kind) else _encode_namedtuple, path)
 
 
 def _encode_dataclass(path: str, value: Any, codec: Codec) -> Any:
-    given = {
-        field.name: codec.encode_part(f".{field.name}", getattr(value, field.name))
-        for field in fields(value)
-    }
+    names = [field.name for field in fields(value)]
+    _refuse_secrets(value, names)
+    given = {name: codec.encode_part(f".{name}", getattr(value, name)) for name in names}
     return {"$dataclass": [path, given]}
+
+
+def _encode_namedtuple(path: str, value: Any, codec: Codec) -> Any:
+    _refuse_secrets(value, value._fields)
+    return {"$namedtuple": [path, [codec.encode_any(item) for item in value]]}
+
+
+def _refuse_secrets(value: object, names: Iterable[str]) -> None:
+    secrets = [name for name in names if name.casefold() in conf.current().SENSITIVE]
+    if secrets:
+        raise Unencodable(
+            value,
+            f"its field {secrets[0]!r} has the name of a secret, and a message is kept by the broker",
+        )
+
+
+def _decode_dataclass(parts: Any, find: Callable[[Any, Any], Any]) -> Any:
+    path, values = parts
+    kind = find(path, is_dataclass)
+    if type(values) is not dict:
+        raise TypeError("the fields of a dataclass go by their names")
+    return made(partial(_make_dataclass, kind), values)
+
+
+def _decode_namedtuple(parts: Any, find: Callable[[Any, Any], Any]) -> Any:
+    path, values = parts
+    kind = find(path, _is_namedtuple)
+    if type(values) is not list or len(values) != len(kind._fields):
+        raise TypeError("a named tuple has as many values as fields")
+    return made(partial(tuple.__new__, kind), values)
 
 
 def _make_dataclass(kind: Any, values: dict[str, Any]) -> Any:
     new = object.__new__(kind)
     for field in fields(kind):
-        object.__setattr__(new, field.name, values[field.name])
+        value = values.get(field.name, field.default)
+        if value is MISSING:
+            raise KeyError(field.name)
+        object.__setattr__(new, field.name, value)
     return new

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.utils.functional import LazyObject, Promise, empty
 from django.utils.safestring import SafeString
 
-from deferred_signals.serialization.codec import Unencodable
+from deferred_signals.serialization.refusals import Unencodable
 
 if TYPE_CHECKING:
     from deferred_signals.serialization.codec import Codec
@@ -39,16 +39,15 @@ def install(codec: Codec) -> None:
     """Teach a codec this family. Lazy wrappers come first, since they look like what they wrap."""
     codec.add_encoder(LazyObject, _encode_lazy_object, subclasses=True)
     codec.add_encoder(Promise, _encode_promise, subclasses=True)
-    codec.add(SafeString, "$safe", str.__str__, SafeString)
+    codec.add(SafeString, "$safe", str.__str__, _decode_safe)
     codec.add_encoder(PurePath, _encode_path, subclasses=True)
     codec.add_decoder("$path", _decode_path)
     codec.add_encoder(BaseException, _encode_exception, subclasses=True)
-    codec.add_decoder("$exception", lambda parts: ExceptionSummary(*parts))
     codec.add(
         ExceptionSummary,
         "$exception",
         lambda item: [item.type, item.message, item.traceback],
-        lambda parts: ExceptionSummary(*parts),
+        _decode_exception,
     )
     codec.add_rule(_is_anonymous, lambda _value, _codec: {"$anonymous": None})
     codec.add_decoder("$anonymous", _anonymous)
@@ -89,8 +88,16 @@ def _encode_path(value: PurePath, codec: Codec) -> Any:
     raise Unencodable(value)
 
 
+def _decode_safe(text: Any) -> SafeString:
+    if type(text) is not str:
+        raise TypeError("a marked string is written as a text")
+    return SafeString(text)
+
+
 def _decode_path(parts: Any) -> PurePath:
     kind, text = parts
+    if type(text) is not str:
+        raise TypeError("a path is written as a text")
     return Path(text) if kind == "Path" else _PATHS[kind](text)
 
 
@@ -103,6 +110,12 @@ def _encode_exception(value: BaseException, codec: Codec) -> Any:
     except Exception:  # noqa: BLE001 - whatever its own __str__ does
         message = ""
     return {"$exception": [codec.encode_any(part) for part in (name, message, text)]}
+
+
+def _decode_exception(parts: Any) -> ExceptionSummary:
+    if type(parts) is not list or not all(type(part) is str for part in parts):
+        raise TypeError("an exception is written as three texts")
+    return ExceptionSummary(*parts)
 
 
 def _is_anonymous(kind: type) -> bool:

@@ -13,20 +13,24 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models.base import ModelBase
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.serialization.codec import MALFORMED
+from deferred_signals.serialization.fields import prepared
+from deferred_signals.serialization.hashing import sound_items
+from deferred_signals.serialization.refusals import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from django.db.models import Model
 
     Rows = Mapping["Reference", Model]
 
 __all__ = [
+    "MissingRelation",
     "MissingRow",
     "Pending",
     "Reference",
@@ -65,7 +69,13 @@ class Reference(Place, Pending):
     __slots__ = ()
 
     def __str__(self) -> str:
-        return f"{self.model._meta.label} with primary key {self.pk!r} on {self.alias!r}"
+        key = brief(self.pk) if isinstance(self.pk, str) else brief(str(self.pk)).strip("'")
+        return f"{self.model._meta.label} with primary key {key} on {self.alias!r}"
+
+    def __hash__(self) -> int:
+        # By the key's text, whose hash nobody can foresee: numbers can be chosen so that all of
+        # them have the same.
+        return hash((self.model, str(self.pk), self.alias))
 
     def references(self) -> Iterator[Reference]:
         """Itself."""
@@ -100,9 +110,9 @@ def made(make: Callable[[Any], Any], parts: Any) -> Any:
 class MissingRow(Exception):
     """A referenced row is gone."""
 
-    def __init__(self, reference: Reference) -> None:
-        super().__init__(f"{reference} does not exist")
-        self.reference = reference
+
+class MissingRelation(MissingRow):
+    """A row that an attribute leads to, of those which ``carry=`` names, is gone."""
 
 
 def fetch(reference: Reference) -> Model:
@@ -112,13 +122,17 @@ def fetch(reference: Reference) -> Model:
         MissingRow: there is no such row.
         DecodeError: the model's primary key can have no such value.
     """
-    manager = reference.model._base_manager
+    model = reference.model
+    rows = model._base_manager.using(reference.alias)
     try:
-        return manager.using(reference.alias).get(pk=reference.pk)
-    except ObjectDoesNotExist:
-        raise MissingRow(reference) from None
-    except (TypeError, ValidationError, ValueError) as error:
-        raise DecodeError(f"There can be no {reference}: {error}", reference) from error
+        rows = rows.filter(pk=prepared(model, reference.pk))
+    except (TypeError, ValidationError, ValueError):
+        raise DecodeError(f"There can be no {reference}.", reference) from None
+    # Not `get()`: what the model's own code looks for while the row is made, and does not find, is
+    # another row.
+    for row in rows[:1]:
+        return row
+    raise MissingRow(f"{reference} does not exist")
 
 
 #: Types of values that wait for nothing, and hold nothing: most of all there are.
@@ -134,16 +148,17 @@ def waiting(values: dict[str, Any]) -> dict[str, Any]:
 
 def references(value: object) -> Iterator[Reference]:
     """Every reference inside a decoded value."""
-    if type(value) in _SIMPLE:
+    kind = type(value)
+    if kind in _SIMPLE:
         return
     if isinstance(value, Pending):
         yield from value.references()
-    elif isinstance(value, dict):
-        for key, item in value.items():
+    elif kind is dict:
+        for key, item in value.items():  # type: ignore[attr-defined]  # a dict
             yield from references(key)
             yield from references(item)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in value:
+    elif kind in {list, tuple, set, frozenset}:
+        for item in value:  # type: ignore[attr-defined]  # one of these
             yield from references(item)
 
 
@@ -155,10 +170,10 @@ def complete(values: dict[str, Any], rows: Rows) -> dict[str, Any]:
     """
     try:
         return {name: replace(value, rows) for name, value in values.items()}
+    except DecodeError:
+        raise
     except MALFORMED as error:
-        raise DecodeError(
-            f"A value cannot be completed: {type(error).__name__}: {error}", values
-        ) from error
+        raise DecodeError(f"A value cannot be completed ({type(error).__name__}).") from None
 
 
 def replace(value: Any, rows: Rows) -> Any:
@@ -169,17 +184,25 @@ def replace(value: Any, rows: Rows) -> Any:
     if isinstance(value, Pending):
         return value.complete(rows)
     if kind is dict:
-        return {replace(key, rows): replace(item, rows) for key, item in value.items()}
-    if kind in {list, tuple, set, frozenset}:
+        keys = _hashable(value, rows)
+        return dict(zip(keys, (replace(item, rows) for item in value.values()), strict=True))
+    if kind in {list, tuple}:
         return kind(replace(item, rows) for item in value)
-    return value
+    return kind(_hashable(value, rows)) if kind in {set, frozenset} else value
+
+
+def _hashable(items: Iterable[Any], rows: Rows) -> Iterable[Any]:
+    """Complete the items of a set, or the keys of a dict: rows may be hashed by code of their own."""
+    if all(type(item) in _SIMPLE for item in items):
+        return items
+    return sound_items([replace(item, rows) for item in items])
 
 
 def _is_pending(value: object) -> bool:
-    if isinstance(value, Pending):
-        return True
-    if isinstance(value, dict):
-        return any(_is_pending(item) for pair in value.items() for item in pair)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return any(_is_pending(item) for item in value)
-    return False
+    # By the exact type: a value of a derived one is complete, or would be pending as a whole.
+    kind = type(value)
+    if kind is dict:
+        return any(_is_pending(item) for pair in value.items() for item in pair)  # type: ignore[attr-defined]  # a dict
+    if kind in {list, tuple, set, frozenset}:
+        return any(map(_is_pending, value))  # type: ignore[call-overload]  # one of these
+    return isinstance(value, Pending)

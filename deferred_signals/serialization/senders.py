@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,14 +9,16 @@ from django.apps import AppConfig, apps
 from django.db.models import Model
 from django.db.models.base import ModelBase
 
-from deferred_signals.serialization.codec import Unencodable
+from deferred_signals.errors import NotKnownHere
+from deferred_signals.serialization.lookups import find_object
 from deferred_signals.serialization.models import is_saved
 from deferred_signals.serialization.objects import unwrapped
+from deferred_signals.serialization.refusals import Unencodable, brief
 
 if TYPE_CHECKING:
     from deferred_signals.serialization.codec import Codec
 
-__all__ = ["SenderNotLoaded", "install", "sender_form"]
+__all__ = ["SenderNotLoaded", "install", "install_named", "sender_form"]
 
 
 class SenderNotLoaded(NamedTuple):
@@ -42,10 +42,18 @@ class Named(NamedTuple):
 
 
 def install(codec: Codec) -> None:
-    """Teach a codec the forms that only senders take."""
-    codec.add_plain(Named, "$named", list, _find)
+    """Teach a codec Django's apps, which are senders, and arguments of ``post_migrate``."""
     codec.add_encoder(AppConfig, lambda config, _codec: {"$app": config.label}, subclasses=True)
-    codec.add_decoder("$app", apps.get_app_config)
+    codec.add_plain_decoder("$app", _app)
+
+
+def install_named(codec: Codec) -> None:
+    """Teach a codec the form that senders alone take: a class, a function or a module.
+
+    Nothing else of a message may ever be decoded to one.
+    """
+    codec.add_encoder(Named, lambda named, _codec: {"$named": list(named)})
+    codec.add_raw_decoder("$named", lambda parts, _codec: _find(parts))
 
 
 def sender_form(sender: Any) -> Any:
@@ -61,7 +69,7 @@ def sender_form(sender: Any) -> Any:
     if isinstance(target, ModelBase):  # of a row that was never saved
         return target
     named = Named(target.__module__, target.__qualname__)
-    if _lookup(*named) is not target:
+    if find_object(*named) is not target:
         raise Unencodable(
             sender,
             f"a sender goes as the dotted path of its class, and "
@@ -70,28 +78,19 @@ def sender_form(sender: Any) -> Any:
     return named
 
 
+def _app(label: Any) -> AppConfig:
+    try:
+        return apps.get_app_config(label)
+    except LookupError:
+        raise NotKnownHere(f"There is no app {brief(label)} in this process.", label) from None
+
+
 def _find(parts: Any) -> object:
     module, qualname = parts
-    if not isinstance(module, str) or not isinstance(qualname, str):
+    if type(module) is not str or type(qualname) is not str:
         raise TypeError("a sender's name is two texts")
-    found = _lookup(module, qualname)
+    found = find_object(module, qualname)
     # By type() alone: isinstance() asks the object, and a lazy one would begin to work.
     if issubclass(type(found), (type, FunctionType, ModuleType)):
         return found
     return SenderNotLoaded(f"{module}.{qualname}".rstrip("."))
-
-
-def _lookup(module: str, qualname: str) -> object:
-    """The object of a dotted path among the modules that are loaded; None if it is not there.
-
-    Attributes are read from dictionaries, so that no property and no module's ``__getattr__`` runs.
-    """
-    if module == "builtins" and qualname == "NoneType":  # of nobody who logged out
-        return type(None)
-    found: Any = sys.modules.get(module)
-    for step in qualname.split(".") if qualname else ():
-        if type(found) is ModuleType and step in vars(found):  # what is asked for nearly always
-            found = vars(found)[step]
-        else:
-            found = inspect.getattr_static(found, step, None)
-    return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
-__all__ = ["Carrying", "Snapshot", "SomeRows", "State"]
+__all__ = ["Carrying", "Same", "Snapshot", "SomeRows", "State"]
 
 State = Literal["saved", "deleted", "unsaved"]
 
@@ -45,3 +45,14 @@ class SomeRows:
 
     def __init__(self, rows: QuerySet[Any]) -> None:
         self.rows = rows
+
+
+class Same:
+    """Stands for the value of another kwarg of the same message, which travels once.
+
+    Attributes:
+        name: of the other kwarg.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name

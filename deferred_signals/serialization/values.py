@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import math
 import zoneinfo
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from deferred_signals.serialization.codec import Unencodable
+from django.utils.datastructures import MultiValueDict
+
+from deferred_signals.serialization.refusals import Unencodable
 from deferred_signals.zones import known_zones, zone_of
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
+    from collections.abc import Callable
 
     from deferred_signals.serialization.codec import Codec
 
-__all__ = ["install"]
+__all__ = ["install", "install_derived"]
 
 #: Larger ints are written in hexadecimal: other JSON readers keep 64 bits only, and Python itself
 #: refuses decimal texts of more than 4,300 digits.
@@ -34,18 +37,86 @@ def install(codec: Codec) -> None:
     for kind in (type(None), bool):
         codec.add_encoder(kind, _as_is)
     codec.add_encoder(str, _encode_text)
-    codec.add_decoder("$text", lambda form: base64.b64decode(form).decode("utf-8", "surrogatepass"))
+    codec.add_plain_decoder("$text", _decode_text)
     codec.add_encoder(int, _encode_int)
-    codec.add_decoder("$int", lambda text: int(text, 16))
+    codec.add_plain_decoder("$int", _decode_int)
     codec.add_encoder(float, _encode_float)
-    codec.add_decoder("$float", _ODD_FLOATS.__getitem__)
+    codec.add_plain_decoder("$float", _ODD_FLOATS.__getitem__)
     codec.add_plain(bytes, "$bytes", _encode_bytes, _decode_bytes)
     codec.add_plain(Decimal, "$decimal", str, _decode_decimal)
     codec.add_plain(UUID, "$uuid", attrgetter("hex"), _decode_uuid)
     codec.add_plain(date, "$date", date.isoformat, date.fromisoformat)
-    codec.add_plain(timedelta, "$timedelta", _encode_timedelta, lambda parts: timedelta(*parts))
+    codec.add_plain(timedelta, "$timedelta", _encode_timedelta, _decode_timedelta)
     codec.add_plain(datetime, "$datetime", _encode_moment, partial(_decode_moment, datetime))
     codec.add_plain(time, "$time", _encode_moment, partial(_decode_moment, time))
+    for kind in _ADDRESSES.values():
+        codec.add_plain(kind, "$ip", _encode_address, _decode_address)
+    codec.add_encoder(tzinfo, lambda zone, _codec: {"$zone": _encode_zone(zone)}, subclasses=True)
+    codec.add_plain_decoder("$zone", _decode_zone)
+
+
+def install_derived(codec: Codec) -> None:
+    """Teach a codec types that are derived from Python's own: their values travel as what they are a kind of.
+
+    It comes last, since other families have derived types that are more than that.
+    """
+    codec.add_rule(
+        lambda kind: issubclass(kind, MultiValueDict),
+        lambda value, codec: {"$lists": codec.encode_any(dict(value.lists()))},
+    )
+    codec.add_decoder("$lists", _decode_lists)
+    for kind, plain in _DERIVED.items():
+        codec.add_encoder(kind, partial(_encode_derived, plain), subclasses=True)
+
+
+def _encode_derived(plain: Callable[[Any], Any], value: Any, codec: Codec) -> Any:
+    return codec.encode_any(plain(value))
+
+
+def _plain_date(value: date) -> date:
+    return date(value.year, value.month, value.day)
+
+
+def _plain_datetime(value: datetime) -> datetime:
+    return datetime.combine(_plain_date(value), _plain_time(value.timetz()))
+
+
+def _plain_time(value: time) -> time:
+    parts = (value.hour, value.minute, value.second, value.microsecond, value.tzinfo)
+    return time(*parts, fold=value.fold)
+
+
+def _plain_timedelta(value: timedelta) -> timedelta:
+    return timedelta(value.days, value.seconds, value.microseconds)
+
+
+#: How a value of a derived type becomes one of the type that it is derived from, without asking
+#: methods of its own where Python lets one do so. In this order: a datetime is a date as well.
+_DERIVED: dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    bytes: lambda value: bytes(memoryview(value)),
+    bytearray: bytes,
+    memoryview: bytes,
+    dict: dict,
+    list: list,
+    tuple: tuple,
+    set: set,
+    frozenset: frozenset,
+    datetime: _plain_datetime,
+    date: _plain_date,
+    time: _plain_time,
+    timedelta: _plain_timedelta,
+    Decimal: lambda value: Decimal(Decimal.__str__(value)),
+    UUID: lambda value: UUID(int=value.int),
+}
+
+
+def _decode_lists(lists: Any) -> MultiValueDict[Any, Any]:
+    if type(lists) is not dict or not all(type(item) is list for item in lists.values()):
+        raise TypeError("a dict of several values a key is written as lists")
+    return MultiValueDict(lists)
 
 
 def _as_is(value: Any, _codec: Codec) -> Any:
@@ -76,6 +147,14 @@ def _encode_bytes(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
+def _decode_text(text: str) -> str:
+    return base64.b64decode(text, validate=True).decode("utf-8", "surrogatepass")
+
+
+def _decode_int(text: str) -> int:
+    return int(text, 16)  # with a base that is a power of 2 it takes time as the text is long
+
+
 def _decode_bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
@@ -93,6 +172,36 @@ def _decode_decimal(text: object) -> Decimal:
 
 def _encode_timedelta(value: timedelta) -> list[int]:
     return [value.days, value.seconds, value.microseconds]
+
+
+def _decode_timedelta(parts: list[int]) -> timedelta:
+    days, seconds, microseconds = parts
+    return timedelta(days, seconds, microseconds)
+
+
+#: IP addresses, networks and interfaces, by the names that messages have for them.
+_ADDRESSES: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        ipaddress.IPv4Address,
+        ipaddress.IPv6Address,
+        ipaddress.IPv4Network,
+        ipaddress.IPv6Network,
+        ipaddress.IPv4Interface,
+        ipaddress.IPv6Interface,
+    )
+}
+
+
+def _encode_address(value: Any) -> list[str]:
+    return [type(value).__name__, str(value)]
+
+
+def _decode_address(parts: list[str]) -> Any:
+    kind, text = parts
+    if type(text) is not str:
+        raise TypeError("an IP address is written as a text")
+    return _ADDRESSES[kind](text)
 
 
 def _encode_moment(value: datetime | time) -> str | list[Any]:

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals import registry
+from deferred_signals.serialization import decode_call
 from deferred_signals.testing.matching import check_names, differences, instead, receivers_of, shown
 from deferred_signals.testing.story import Delivery, check_waits, run_story
 from deferred_signals.wire import unpack
@@ -243,7 +244,7 @@ class Collected:
 def _decoded(outgoing: Outgoing) -> _Waiting:
     message = unpack(outgoing.wire)
     receiver = registry.get(message.receiver)
-    kwargs = receiver.codec.decode_values({**message.kwargs, "sender": message.sender})
+    kwargs = decode_call(receiver.codec, message.kwargs, message.sender)
     sender = kwargs.pop("sender")
     call = Call(message.id, receiver.name, kwargs, message.using, dict(outgoing.options), sender)
     return _Waiting(outgoing, call, receiver)

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import django
 
@@ -20,7 +20,7 @@ from deferred_signals import registry
 from deferred_signals.message import Message
 from deferred_signals.running import executor
 from deferred_signals.running.facts import load_tasks
-from deferred_signals.serialization import SenderNotLoaded
+from deferred_signals.serialization import SenderNotLoaded, decode_sender
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -53,15 +53,14 @@ def look_at(text: str) -> dict[str, str]:
 
 
 def _look_at_values(receiver: Receiver, message: Message) -> dict[str, str]:
-    values: dict[str, Any] = {}
-    for name, form in {**message.kwargs, "sender": message.sender}.items():
-        try:
-            values[name] = receiver.codec.decode(form)
-        except Exception as error:  # noqa: BLE001 - whatever a project's decoder raises
-            return {"error": f"{name} cannot be decoded: {type(error).__name__}: {error}"}
-    if isinstance(values["sender"], SenderNotLoaded):
-        return {"sender": values["sender"].path}
-    return {}
+    name = "sender"
+    try:
+        sender = decode_sender(message.sender)
+        for name, form in message.kwargs.items():  # noqa: B007 - the error tells it
+            receiver.codec.decode(form)
+    except Exception as error:  # noqa: BLE001 - whatever a project's decoder raises
+        return {"error": f"{name} cannot be decoded: {type(error).__name__}: {error}"}
+    return {"sender": sender.path} if isinstance(sender, SenderNotLoaded) else {}
 
 
 def main(questions: TextIO, answers: TextIO) -> None:

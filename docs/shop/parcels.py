@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Flag
 from typing import NamedTuple
 
 
@@ -10,6 +11,13 @@ class Size(NamedTuple):
 
     width: int
     height: int
+
+
+class Handling(Flag):
+    """How a parcel is to be handled."""
+
+    FRAGILE = 1
+    COLD = 2
 
 
 @dataclass(frozen=True)

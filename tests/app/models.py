@@ -9,6 +9,16 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
 
+from tests.app.fields import (
+    RAN,
+    BlocksField,
+    CodeAutoField,
+    EncryptedTextField,
+    MoneyField,
+    NoisyField,
+    PickledField,
+)
+
 
 class Label(models.Model):
     """A string is its primary key."""
@@ -105,3 +115,47 @@ class Seat(models.Model):
 
     def __str__(self) -> str:
         return f"seat {self.row}{self.number}"
+
+
+class Article(models.Model):
+    """Fields of the kinds that packages bring."""
+
+    id = CodeAutoField(primary_key=True)
+    title = models.CharField(max_length=100, blank=True)
+    price = MoneyField(max_digits=10, decimal_places=2, default=Decimal(0))
+    body = BlocksField(default=list)
+    secret = EncryptedTextField(blank=True)
+    extra = PickledField(blank=True)
+    noise = NoisyField(max_length=20, blank=True)
+    picture = models.BinaryField(null=True)
+    facts = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Comment(models.Model):
+    """Belongs to a row whose key has a type of its own."""
+
+    article = models.ForeignKey(Article, models.CASCADE, related_name="comments")
+    tags = models.ManyToManyField(Article, related_name="tagged")
+
+    def __str__(self) -> str:
+        return f"comment {self.pk}"
+
+
+class Touchy(models.Model):
+    """Runs code when it is hashed or compared."""
+
+    name = models.CharField(max_length=20)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        RAN.append("__eq__")
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        RAN.append("__hash__")
+        return super().__hash__()

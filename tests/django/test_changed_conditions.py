@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.db import models
 from django.db.models import F
-from django.db.models.signals import post_init, post_save, pre_save
+from django.db.models.signals import post_init, post_save
 from django.dispatch import Signal
 
 from deferred_signals import InvalidReceiver, SerializationError, changed, receiver
@@ -132,7 +132,7 @@ def test_fixture_is_not_deferred(of_status: Recorder) -> None:
 def test_rows_of_other_models_are_not_tracked() -> None:
     board = Board.objects.create()
     assert not [name for name in vars(Board.objects.get(pk=board.pk)) if "deferred" in name]
-    for signal in (post_init, pre_save, post_save):
+    for signal in (post_init, post_save):
         assert not signal.has_listeners(Board)
 
 
@@ -147,7 +147,7 @@ def test_refused_receiver_leaves_nothing_tracked() -> None:
         receiver(
             post_save, sender=Board, deferred=True, when=changed("id"), schema=int, name="tests.no"
         )(needs)
-    for signal in (post_init, pre_save, post_save):
+    for signal in (post_init, post_save):
         assert not signal.has_listeners(Board)
     assert Board.refresh_from_db is models.Model.refresh_from_db
 

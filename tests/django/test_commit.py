@@ -9,6 +9,7 @@ from django.db.models.signals import post_save
 from django.db.transaction import TransactionManagementError
 from django.dispatch import Signal
 
+from deferred_signals import SerializationError
 from tests.app.models import Label
 from tests.conftest import Broker, Connected, Lifecycle
 
@@ -244,7 +245,7 @@ def test_error_of_the_encoder_meets_the_sender_and_leaves_the_transaction_usable
     signal: Signal, numbers: Numbers
 ) -> None:
     def send() -> None:
-        with pytest.raises(TypeError, match="cannot travel"):
+        with pytest.raises(SerializationError, match="cannot travel"):
             signal.send(None, number=object())
         numbers.send(2)
 

@@ -3,21 +3,25 @@
     uv pip install atheris
     python -m tests.fuzz.fuzz_decode -runs=1000000 -max_len=2048
 
-Every input must be read or be a `DecodeError`; nothing may be imported; memory must stay bounded
-(`-rss_limit_mb`, by libFuzzer). One input in five is the text of a whole message; the others are put into
-the kwargs of a sound one, most of them made of forms that are right, with something else in places. Not a part of CI, where Hypothesis does the same for seconds.
+Every input must be read or be a `DecodeError`, and break none of the rules in `oracle`; memory and time
+must stay bounded (``-rss_limit_mb``, ``-timeout``, by libFuzzer). Before the first input each tag
+is tried in each place, and from time to time it is said how often each was met. One input in six is
+the text of a whole message; the others are put into a sound one, most of them made of forms that are
+right, with something else in places. It is not a part of CI, where Hypothesis does the same for
+seconds.
 """
 
 import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -32,27 +36,41 @@ with atheris.instrument_imports(include=["deferred_signals"]):
     django.setup()
     from deferred_signals.serialization import (
         Carrying,
+        MissingRow,
         Snapshot,
         codec_for,
-        complete,
-        references,
+        encode_sender,
         sender_form,
     )
-    from deferred_signals.wire import unpack
+    from tests.fuzz.oracle import Process, check_values, run
 
 from django.contrib.auth.models import AnonymousUser
+from django.http import QueryDict
+from django.test.utils import setup_databases
 from django.utils.safestring import SafeString
 
 from deferred_signals import DecodeError, RequestSnapshot
-from tests.app.models import Line, Order, Ticket
-
-CALLED: list[str] = []
+from tests.app.fields import RAN
+from tests.app.models import Article, Line, Order, Ticket, Touchy
+from tests.fuzz.places import PLACES, message, tags_of
 
 
 class Colour(Enum):
-    """A type that the receiver declares."""
+    """An enum whose unknown values must not be asked for."""
 
     RED = 1
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        del value
+        RAN.append("_missing_")
+
+
+class Rights(Flag):
+    """A flag that the receiver declares."""
+
+    READ = 1
+    WRITE = 2
 
 
 class Pair(NamedTuple):
@@ -69,32 +87,48 @@ class Basket:
     order: Any
 
     def __post_init__(self) -> None:
-        CALLED.append("__post_init__")
+        RAN.append("__post_init__")
 
 
-def receive(sender: object, colour: Colour, pair: Pair, basket: Basket, **kwargs: object) -> None:
+@dataclass(frozen=True)
+class Key:
+    """A type that the receiver declares, which hashes by code of its own."""
+
+    order: Any
+
+    def __hash__(self) -> int:
+        RAN.append("__hash__")
+        return 1
+
+
+def receive(
+    sender: object,
+    colour: Colour,
+    rights: Rights,
+    pair: Pair,
+    basket: Basket,
+    key: Key,
+    **kwargs: object,
+) -> None:
     """Declares them."""
 
 
-CODEC = codec_for(receive)
+CODEC = codec_for(receive, carry=("note", "order.note"))
+TAGS = tags_of(CODEC)
 
 #: Words that a fuzzer would need long to guess.
-PATHS = [f"{__name__}.{name}" for name in ("Colour", "Pair", "Basket")]
-WORDS = ["tests_app.Order", "tests_app.Ticket", "tests_app.Line", "default", "saved", "deleted",
-         "unsaved", "RED", "document", "Path", "UTC", "Europe/Berlin", "os", "system", "nan", *PATHS]  # fmt: skip
+PATHS = [f"{__name__}.{kind.__name__}" for kind in (Colour, Rights, Pair, Basket, Key)]
+MODELS = [model._meta.label for model in (Order, Ticket, Line, Article, Touchy)]
+WORDS = ["default", "saved", "deleted", "unsaved", "RED", "READ", "WRITE", "document", "Path", "UTC",
+         "Europe/Berlin", "os", "system", "subprocess", "getoutput", "nan", "instance", "note",
+         "order.note", "_meta.db_table", "__class__", "_state", "IPv4Address", "extra", "noise", "price",
+         "body", "name", "id", "http.HTTPStatus", "OK", *MODELS, *PATHS]  # fmt: skip
+LEAVES = [None, True, 0, 1, -1, 1.5, 10**30, 2**61, "", "x", *WORDS]
 
+ODD: list[Any] = [*LEAVES, [], {}, ["tests_app.Order", 1, "default"], ["os", "system"]]
 
-def tags() -> Iterator[str]:
-    """Every tag there is, of this codec and of those before it."""
-    codec: Any = CODEC
-    while codec is not None:
-        for name in ("_by_tag", "_plain_by_tag"):
-            yield from getattr(codec, name, {})
-        codec = codec._parent  # noqa: SLF001 - a fuzzer may look inside
-
-
-TAGS = sorted(set(tags()))
-LEAVES = [None, True, 0, 1, -1, 1.5, 10**30, "", "x", *WORDS]
+#: How often each tag was put somewhere.
+MET: Counter[str] = Counter()
 
 
 def made(data: Any, depth: int = 0) -> Any:
@@ -111,7 +145,9 @@ def made(data: Any, depth: int = 0) -> Any:
     if choice == 4:
         keys = [data.ConsumeUnicodeNoSurrogates(4) for _ in range(data.ConsumeIntInRange(0, 3))]
         return {key: made(data, depth + 1) for key in keys}
-    return {TAGS[data.ConsumeIntInRange(0, len(TAGS) - 1)]: made(data, depth + 1)}
+    tag = TAGS[data.ConsumeIntInRange(0, len(TAGS) - 1)]
+    MET[tag] += 1
+    return {tag: made(data, depth + 1)}
 
 
 #: Values whose forms are bent, so that the fuzzer need not find them by itself.
@@ -126,16 +162,17 @@ VALUES: list[Any] = [
         SafeString("<b>"),
         Path("/x"),
     ],
+    [ip_address("::1"), ZoneInfo("UTC"), QueryDict("a=1&a=2"), Rights.READ | Rights.WRITE],
     [Colour.RED, Pair(1, {"a": Colour.RED}), Basket(Order), LookupError("x"), AnonymousUser()],
     [Snapshot(Order(pk=7, status="new"), "deleted"), Line(document="x").document, Order, Ticket],
-    [
-        Carrying(Snapshot(Line(pk=1, order_id=7), "saved"), {"a": 1, "b.c": [2]}),
-        Order.objects.none(),
-    ],
+    [Snapshot(Article(pk=7, title="x", picture=b"x", facts={"a": [1]}), "deleted"), Key(1)],
+    Carrying(Snapshot(Line(pk=1, order_id=7), "saved"), {"note": 1, "order.note": [2]}),
+    [Order.objects.none(), {Ticket(): [Ticket()]}],
     [RequestSnapshot(method="GET", path="/x/", user=Order(pk=1), session={"a": 1})],
-    [Order.from_db("default", ["id"], [7]), {Ticket(): [Ticket()]}, sender_form(json.dumps)],
+    [Order.from_db("default", ["id"], [7]), Article.from_db("default", ["id"], [7])],
 ]
 SAMPLES = [CODEC.encode(value) for value in VALUES]
+SENDERS = [encode_sender(CODEC, sender_form(sender)) for sender in (json.dumps, json, Path, Order)]
 
 
 def bent(form: Any, data: Any) -> Any:
@@ -143,6 +180,7 @@ def bent(form: Any, data: Any) -> Any:
     if data.ConsumeIntInRange(0, 7) == 0:
         return made(data, 3)
     if isinstance(form, dict):
+        MET.update(form.keys() & set(TAGS))
         return {key: bent(item, data) for key, item in form.items()}
     if isinstance(form, list):
         items = [bent(item, data) for item in form]
@@ -150,53 +188,72 @@ def bent(form: Any, data: Any) -> Any:
     return form
 
 
-def message(form: Any) -> str:
-    """The text of a message with a form in it."""
-    return json.dumps(
-        {
-            "v": 1, "id": "5f1c", "receiver": "x", "signal": "x", "sender": form,
-            "kwargs": {"a": form}, "using": "default", "sent_at": 1e9, "depth": 0, "attempt": 1,
-            "redeliveries": 0, "version": 1, "context": {},
-        }
-    )  # fmt: skip
-
-
-class Rows(dict[Any, Any]):
-    """Rows without a database: each reference leads to one."""
-
-    def __missing__(self, reference: Any) -> Any:
-        return reference.model(pk=None)
+def one_of(items: Any, data: Any) -> Any:
+    """An item that the input's bytes choose."""
+    return items[data.ConsumeIntInRange(0, len(items) - 1)]
 
 
 def payload_of(data: Any) -> str:
     """A text, a message of anything, or a message of something that is nearly right."""
-    choice = data.ConsumeIntInRange(0, 4)
+    choice = data.ConsumeIntInRange(0, 5)
     if choice == 0:
         return str(data.ConsumeUnicode(4096))
     if choice == 1:
-        return message(made(data))
-    return message(bent(SAMPLES[data.ConsumeIntInRange(0, len(SAMPLES) - 1)], data))
+        return message(made(data), made(data))
+    if choice == 2:
+        return message(one_of(PLACES, data)(made(data)))
+    return message(bent(one_of(SAMPLES, data), data), bent(one_of(SENDERS, data), data))
 
 
 def test_one_input(raw: bytes) -> None:
     """What a worker does with a payload, without a database."""
-    data = atheris.FuzzedDataProvider(raw)
-    payload = payload_of(data)
-    before = set(sys.modules)
-    with suppress(DecodeError):
-        text = unpack(payload)
-        values = {name: CODEC.decode(form) for name, form in text.kwargs.items()}
-        values["sender"] = CODEC.decode(text.sender)
-        list(references(values))
-        complete(values, Rows())
-    if set(sys.modules) != before:
-        raise RuntimeError(f"{set(sys.modules) - before} was imported")
-    if CALLED:
-        raise RuntimeError(CALLED)
+    if not COUNT["fuzzed"]:
+        PICTURES.append(Process())  # with what atheris itself has imported by now
+    COUNT["fuzzed"] += 1
+    try_one(payload_of(atheris.FuzzedDataProvider(raw)))
 
+
+def try_one(payload: str) -> None:
+    """See that a payload breaks no rule."""
+    with suppress(DecodeError, MissingRow):
+        check_values(run(payload, CODEC))
+    if RAN:
+        raise RuntimeError(RAN)
+    COUNT["inputs"] += 1
+    if COUNT["inputs"] % EVERY == 0:
+        PICTURES[-1].check()
+    if COUNT["inputs"] % TELL_EVERY == 0:
+        tell()
+
+
+def tell() -> None:
+    """Say what was tried so far."""
+    least = min(TAGS, key=lambda tag: MET[tag])
+    print(  # noqa: T201 - the report of a fuzzer
+        f"{COUNT['inputs']:,} inputs, {len(TAGS)} tags in {len(PLACES)} places; the tag met least, "
+        f"{least}, {MET[least]:,} times"
+    )
+
+
+#: A look at the whole process takes longer than a hundred inputs.
+EVERY = 500
+TELL_EVERY = 100_000
+COUNT: Counter[str] = Counter()
+PICTURES: list[Process] = []
 
 if __name__ == "__main__":
-    CALLED.clear()  # by the samples
+    setup_databases(verbosity=0, interactive=False)  # attributes may be carried through relations
     available_timezones()  # imports helpers of its own at the first use
+    for sample in SAMPLES:
+        with suppress(DecodeError, MissingRow):
+            run(message(sample), CODEC)  # what is done once a process, like listening to saves
+    RAN.clear()
+    PICTURES.append(Process())
+    for place in PLACES:
+        for tag in TAGS:
+            for leaf in ODD:
+                MET[tag] += 1
+                try_one(message(place({tag: leaf})))
+    tell()
     atheris.Setup(sys.argv, test_one_input)
     atheris.Fuzz()

@@ -42,7 +42,7 @@ CODEC = codec_for(receive)
 SAFE_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 members = st.sampled_from(
-    [*Colour, *Level, *Word, *Status, *Grade, *Rights, Rights(3), Rights(0), Bits(3), Bits(64)]
+    [*Colour, *Level, *Word, *Status, *Grade, *Rights, Rights(3), Rights(0), Bits(3)]
 )
 paths = st.builds(
     lambda kind, parts: kind(*parts),

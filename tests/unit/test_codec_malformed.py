@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from deferred_signals import DecodeError
-from deferred_signals.serialization import CODEC
+from deferred_signals.serialization import CODEC, decode_sender
 
 ODD: list[Any] = [
     None, True, 0, -1, 1.5, float("nan"), 10**30, "", "x", "0x", [], [1], [1, 2], [1, 2, 3, 4, 5],
@@ -21,7 +21,7 @@ ODD: list[Any] = [
     "9" * 40,
 ]  # fmt: skip
 
-TAGS = sorted(CODEC._by_tag)  # noqa: SLF001 - each tag there is, those of later families too
+TAGS = sorted({*CODEC._by_tag, *CODEC._plain_by_tag})  # noqa: SLF001 - each tag there is
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -76,8 +76,21 @@ def test_odd_payload_of_a_tag_gives_a_value_or_a_decode_error(tag: str) -> None:
         {"$ref": 3},
         {"$app": "nothing"},
         {"$app": []},
-        {"$named": "os.system"},
-        {"$named": [1, 2]},
+        {"$named": ["os", "system"]},
+        {"$same": 3},
+        {"$lists": {"a": 1}},
+        {"$ip": ["IPv4Address", 7]},
+        {"$ip": ["Fraction", "1"]},
+        {"$zone": "../UTC"},
+        {"$safe": [1]},
+        {"$exception": ["a", "b"]},
+        {"$exception": ["a", "b", 3]},
+        {"$path": ["Path", 3]},
+        {"$request": {"method": 3}},
+        {"$request": {"session": 3}},
+        {"$rows": ["tests_app.Order", [[1]], "default"]},
+        {"$ref": ["tests_app.Order", {"$row": ["tests_app.Order", "saved", None, {}]}, "default"]},
+        {"$ref": ["tests_app.Order", {"$set": [1]}, "default"]},
     ],
     ids=str,
 )
@@ -86,6 +99,12 @@ def test_malformed_form_is_a_decode_error(form: object) -> None:
         CODEC.decode(form)
     with pytest.raises(DecodeError):
         CODEC.decode({"deep": [form]})
+
+
+@pytest.mark.parametrize("form", [{"$named": "os.system"}, {"$named": [1, 2]}], ids=str)
+def test_malformed_sender_is_a_decode_error(form: object) -> None:
+    with pytest.raises(DecodeError):
+        decode_sender(form)
 
 
 def test_form_that_is_nested_without_end_is_a_decode_error() -> None:
@@ -106,8 +125,8 @@ def test_error_keeps_the_form() -> None:
 
 def test_nothing_that_a_payload_names_is_imported() -> None:
     assert "antigravity" not in sys.modules
-    CODEC.decode({"$named": ["antigravity", "fly"]})
-    CODEC.decode({"$named": ["tests.project.no_such_module", ""]})
+    decode_sender({"$named": ["antigravity", "fly"]})
+    decode_sender({"$named": ["tests.project.no_such_module", ""]})
     assert "antigravity" not in sys.modules
 
 
@@ -143,7 +162,7 @@ class Holder:
 )  # fmt: skip
 def test_nothing_that_a_payload_names_is_called(path: str) -> None:
     Trap.sprung.clear()  # pytest looked at it while it collected
-    CODEC.decode({"$named": [__name__, path]})
+    decode_sender({"$named": [__name__, path]})
     assert Trap.sprung == []
 
 

@@ -51,7 +51,6 @@ def there_and_back(codec: Codec, value: object) -> Any:
         Rights(0),
         Rights.READ | Rights.WRITE,
         Bits.ONE | Bits.TWO,
-        Bits(64),
         ~Rights.READ,
     ],
     ids=repr,
@@ -112,7 +111,7 @@ def test_frozen_value_stays_frozen(codec: Codec) -> None:
     assert replace(there_and_back(codec, Frozen(1)), key=2) == Frozen(2)
 
 
-@pytest.mark.parametrize("value", [Colour.RED, Status.PAID, Point(1), Frozen(1)], ids=repr)
+@pytest.mark.parametrize("value", [Point(1), Frozen(1), Rights(3)], ids=repr)
 def test_value_that_nobody_declared_is_refused_with_the_remedy(value: Any) -> None:
     with pytest.raises(Unencodable) as caught:
         CODEC.encode({"a": [value]})
@@ -184,7 +183,7 @@ def test_receivers_schema_declares_types_too(signal: Signal, defer: Connected) -
         {"$enum": [f"{Colour.__module__}.Plain", None, "called"]},
         {"$enum": [f"{Colour.__module__}.Point", None, 1]},
         {"$enum": [f"{Colour.__module__}.Point", "x"]},
-        {"$dataclass": [f"{Colour.__module__}.Plain", {"name": "x"}]},
+        {"$dataclass": [f"{Colour.__module__}.Plain", {"point": None}]},
         {"$dataclass": [f"{Colour.__module__}.Plain", 7]},
         {"$dataclass": [f"{Colour.__module__}.Colour", {}]},
         {"$dataclass": [f"{Colour.__module__}.Point", {"x": 1, "y": 2}]},

@@ -62,9 +62,9 @@ def test_wire_form_reads_back_as_an_equal_message() -> None:
     assert Message.from_wire(sent.to_wire().encode()) == sent
 
 
-def test_wire_form_is_one_text_of_ascii() -> None:
+def test_wire_form_is_one_text_with_characters_as_they_are() -> None:
     wire = message(kwargs={"snowman": "☃\0"}).to_wire()
-    assert wire.isascii()
+    assert "☃" in wire
     assert "\0" not in wire
 
 
@@ -197,7 +197,7 @@ def test_payload_that_is_no_message_at_all_is_a_decode_error_too(payload: object
 
 
 def test_error_says_which_versions_are_read() -> None:
-    with pytest.raises(DecodeError, match=f"is 99, this worker reads 1 to {WIRE_VERSION}"):
+    with pytest.raises(DecodeError, match=f"reads the wire versions 1 to {WIRE_VERSION}"):
         Message.from_wire(json.dumps(having(v=99)))
 
 

@@ -78,7 +78,7 @@ def test_functions_teach_any_type(codec: Codec) -> None:
     ("arguments", "words"),
     [
         ({"cls": 7}, "takes a class, got 7"),
-        ({"cls": Fraction}, "no enum, dataclass or named tuple"),
+        ({"cls": Fraction}, "no enum, dataclass, named tuple or class of fields"),
         ({"cls": Coin, "encode": to_cents}, "needs all of"),
         ({"cls": Coin, "encode": to_cents, "decode": from_cents}, "needs all of"),
         ({"cls": Coin, "encode": to_cents, "decode": from_cents, "tag": ""}, "needs all of"),

@@ -10,7 +10,14 @@ from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIHandler
 from django.utils.functional import cached_property
 
-from deferred_signals.serialization import CODEC, SenderNotLoaded, Unencodable, sender_form
+from deferred_signals.serialization import (
+    CODEC,
+    SenderNotLoaded,
+    Unencodable,
+    decode_sender,
+    encode_sender,
+    sender_form,
+)
 from tests.app.models import GiftOrder, Label, Order, PaidOrder
 
 
@@ -41,7 +48,7 @@ module_level_instance = View()
 
 
 def there_and_back(sender: object) -> Any:
-    return CODEC.decode(json.loads(json.dumps(CODEC.encode(sender_form(sender)))))
+    return decode_sender(json.loads(json.dumps(encode_sender(CODEC, sender_form(sender)))))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +146,7 @@ def test_class_that_hides_behind_anothers_name_is_refused() -> None:
 def test_sender_that_this_process_does_not_have_arrives_as_its_path(
     parts: list[str], path: str
 ) -> None:
-    assert CODEC.decode({"$named": parts}) in {
+    assert decode_sender({"$named": parts}) in {
         SenderNotLoaded(path),
         View.__dict__["attribute"].fget,
     }

@@ -116,7 +116,7 @@ def test_exception_goes_as_its_type_message_and_traceback() -> None:
 @pytest.mark.parametrize(
     ("error", "name"),
     [
-        (Unencodable(1), "deferred_signals.serialization.codec.Unencodable"),
+        (Unencodable(1), "deferred_signals.serialization.refusals.Unencodable"),
         (KeyError("x"), "KeyError"),
         (SystemExit(3), "SystemExit"),
         (UnicodeDecodeError("utf-8", b"x", 0, 1, "odd"), "UnicodeDecodeError"),

@@ -46,7 +46,7 @@ def test_hostile_context_is_left_out_and_imports_nothing(
     "form",
     [
         {"$request": 3},
-        {"$request": {"bogus": 1}},
+        {"$request": {"path": 1}},
         {"$file": [None, "document", "x"]},
         {"$file": [{"$row": ["tests_app.Line", "unsaved", None, {}]}, "nothing", "x"]},
         {"$file": [{"$row": ["tests_app.Line", "unsaved", None, {}]}, "order", "x"]},
@@ -97,5 +97,5 @@ def test_attempt_beyond_all_numbers_is_given_up(signal: Any, defer: Connected) -
     def fail(sender: object, **kwargs: object) -> None:
         raise LookupError
 
-    message = unpack(text_of(receiver="tests.fails", signal="#0", attempt=10**300))
+    message = unpack(text_of(receiver="tests.fails", signal="#0", attempt=2**31 - 1))
     assert isinstance(executor.execute(message), executor.Failed)

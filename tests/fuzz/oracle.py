@@ -1,0 +1,110 @@
+"""The rules that no message may break, as a program can see them."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db.models import Model, QuerySet, signals
+from django.db.models.base import ModelBase
+
+from deferred_signals import RequestSnapshot
+from deferred_signals.serialization import complete, decode_call, references
+from deferred_signals.serialization.codec import Codec
+from deferred_signals.wire import unpack
+from tests.app.fields import RAN
+
+__all__ = ["Process", "check_values", "run"]
+
+CODE = (ModuleType, FunctionType, MethodType, BuiltinFunctionType, type)
+
+
+class Rows(dict[Any, Any]):
+    """Rows without a database: each reference leads to one."""
+
+    def __missing__(self, reference: Any) -> Any:
+        return reference.model()
+
+
+def run(payload: str, codec: Codec) -> dict[str, Any]:
+    """Do what a worker does with a payload before it calls a receiver.
+
+    Raises:
+        DecodeError: the payload is none that is ever sent.
+    """
+    message = unpack(payload)
+    values = decode_call(codec, message.kwargs, message.sender)
+    assert isinstance(list(references(values)), list)
+    return complete(values, Rows())
+
+
+class Process:
+    """What of this process no message may change: a picture of it, to be compared with another."""
+
+    def __init__(self) -> None:
+        self.modules = set(sys.modules)
+        self.settings = {
+            name: repr(getattr(settings, name)) for name in dir(settings) if name.isupper()
+        }
+        self.models = {
+            model._meta.label: (model._meta.db_table, sorted(vars(model)), model.__bases__)
+            for model in apps.get_models()
+        }
+        self.listeners = {
+            name: len(signal.receivers)
+            for name, signal in vars(signals).items()
+            if isinstance(signal, signals.ModelSignal)
+        }
+
+    def check(self) -> None:
+        """Compare with the process as it is now.
+
+        Raises:
+            AssertionError: a message changed something, or ran what it must not.
+        """
+        for name, now in vars(Process()).items():
+            assert now == getattr(self, name), (
+                f"{name} changed: {_difference(getattr(self, name), now)}"
+            )
+        assert not RAN, f"{RAN} ran"
+
+
+def _difference(before: Any, now: Any) -> Any:
+    if isinstance(now, set):
+        return now ^ before
+    return {key: (before.get(key), value) for key, value in now.items() if before.get(key) != value}
+
+
+def check_values(kwargs: dict[str, Any]) -> None:
+    """See that no kwarg is or holds code; the sender alone may be a class, a function or a module.
+
+    Raises:
+        AssertionError: one does.
+    """
+    for name, value in kwargs.items():
+        if name != "sender":
+            for item in _parts(value, 0):
+                assert not isinstance(item, CODE) or isinstance(item, ModelBase), (name, item)
+
+
+def _parts(value: Any, depth: int) -> Iterator[Any]:
+    """A value, and all that it holds: items, keys, fields, attributes that were set."""
+    yield value
+    if depth > 120:
+        raise AssertionError("a value is nested deeper than any that is sent")
+    if isinstance(value, QuerySet):
+        return
+    held: list[Any] = []
+    if isinstance(value, dict):
+        held = [*value, *value.values()]
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        held = list(value)
+    elif isinstance(value, Model):
+        held = [item for name, item in vars(value).items() if not name.startswith("_")]
+    elif isinstance(value, RequestSnapshot) or is_dataclass(value):
+        held = [getattr(value, item.name) for item in fields(value)]
+    for item in held:
+        yield from _parts(item, depth + 1)
