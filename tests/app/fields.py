@@ -64,7 +64,12 @@ class MoneyField(models.DecimalField):  # type: ignore[type-arg]  # no generic w
         return value if value is None or isinstance(value, Money) else Money(Decimal(value))
 
     def get_prep_value(self, value: Any) -> Any:
-        return value.amount if isinstance(value, Money) else super().get_prep_value(value)
+        return value.amount if isinstance(value, Money) else value
+
+    def get_db_prep_value(self, value: Any, connection: Any, **_: Any) -> Any:
+        return connection.ops.adapt_decimalfield_value(
+            self.get_prep_value(value), self.max_digits, self.decimal_places
+        )
 
 
 class Blocks:
