@@ -66,7 +66,7 @@ class MoneyField(models.DecimalField):  # type: ignore[type-arg]  # no generic w
     def get_prep_value(self, value: Any) -> Any:
         return value.amount if isinstance(value, Money) else value
 
-    def get_db_prep_value(self, value: Any, connection: Any, **_: Any) -> Any:
+    def get_db_prep_value(self, value: Any, connection: Any, *_: Any, **__: Any) -> Any:
         return connection.ops.adapt_decimalfield_value(
             self.get_prep_value(value), self.max_digits, self.decimal_places
         )
