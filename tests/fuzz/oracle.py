@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -11,13 +12,13 @@ from django.conf import settings
 from django.db.models import Model, QuerySet, signals
 from django.db.models.base import ModelBase
 
-from deferred_signals import RequestSnapshot
-from deferred_signals.serialization import complete, decode_call, references
+from deferred_signals import DecodeError, RequestSnapshot
+from deferred_signals.serialization import MissingRow, complete, decode_call, references
 from deferred_signals.serialization.codec import Codec
 from deferred_signals.wire import unpack
 from tests.app.fields import RAN
 
-__all__ = ["Process", "check_values", "run"]
+__all__ = ["Process", "check_values", "obeys", "run"]
 
 CODE = (ModuleType, FunctionType, MethodType, BuiltinFunctionType, type)
 
@@ -39,6 +40,17 @@ def run(payload: str, codec: Codec) -> dict[str, Any]:
     values = decode_call(codec, message.kwargs, message.sender)
     assert isinstance(list(references(values)), list)
     return complete(values, Rows())
+
+
+def obeys(payload: str, codec: Codec) -> None:
+    """See that a payload breaks no rule, whether it is a message or not.
+
+    Raises:
+        AssertionError: it does.
+    """
+    with suppress(DecodeError, MissingRow):
+        check_values(run(payload, codec))
+    assert not RAN, f"{RAN} ran"
 
 
 class Process:

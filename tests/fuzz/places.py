@@ -25,9 +25,9 @@ PLACES: list[Callable[[Any], Any]] = [
     lambda form: {"$set": [form]},
     lambda form: {"$frozenset": [{"$tuple": [form, form]}]},
     lambda form: {"$lists": {"a": [form]}},
-    lambda form: {"$dataclass": ["tests.fuzz.fuzz_decode.Basket", {"order": form}]},
-    lambda form: {"$set": [{"$dataclass": ["tests.fuzz.fuzz_decode.Key", {"order": form}]}]},
-    lambda form: {"$namedtuple": ["tests.fuzz.fuzz_decode.Pair", [form, 1]]},
+    lambda form: {"$dataclass": ["tests.fuzz.declared.Basket", {"order": form}]},
+    lambda form: {"$set": [{"$dataclass": ["tests.fuzz.declared.Key", {"order": form}]}]},
+    lambda form: {"$namedtuple": ["tests.fuzz.declared.Pair", [form, 1]]},
     lambda form: {"$ref": ["tests_app.Order", form, "default"]},
     lambda form: {"$ref": [form, 1, "default"]},
     lambda form: {"$rows": ["tests_app.Ticket", [form], "default"]},
@@ -49,7 +49,7 @@ PLACES: list[Callable[[Any], Any]] = [
     lambda form: {"$request": {"session": {"a": form}, "more_headers": {"X": form}}},
     lambda form: {"$exception": ["a", "b", form]},
     lambda form: {"$enum": ["http.HTTPStatus", form, form]},
-    lambda form: {"$enum": ["tests.fuzz.fuzz_decode.Rights", [form]]},
+    lambda form: {"$enum": ["tests.fuzz.declared.Rights", [form]]},
 ]
 
 
