@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deferred_signals.serialization.hashing import hashed_by_own_code, sound_items
+from deferred_signals.serialization.hashing import first_with_own_code, sound_items
 from deferred_signals.serialization.refusals import Unencodable
 
 if TYPE_CHECKING:
@@ -90,12 +90,12 @@ def hashable_items(items: Iterable[Any]) -> list[Any]:
         Unencodable: hashing one of them there would run code of its own.
     """
     found = list(items)
-    for item in found:
-        if hashed_by_own_code(item):
-            raise Unencodable(
-                item,
-                "a worker decodes without running a __hash__ or __eq__ of its own class, so it "
-                "cannot be in a set or be a key",
-                remedy="Send a list of them, or of pairs.",
-            )
+    own = first_with_own_code(found)
+    if own is not None:
+        raise Unencodable(
+            own,
+            "a worker decodes without running a __hash__ or __eq__ of its own class, so it "
+            "cannot be in a set or be a key",
+            remedy="Send a list of them, or of pairs.",
+        )
     return found

@@ -66,7 +66,8 @@ def stays_behind(field: Any) -> str | None:
     Arguments:
         field: a concrete field of a model.
     """
-    if any("encrypt" in kind.__name__.lower() for kind in type(field).__mro__):
+    kind: Any = type(field)
+    if _encrypts(kind):
         return "the field encrypts what it stores, and a message would hold it in clear"
     if _is_key(field) or _reads_by_djangos_code(field) or conf.current().SIGNING:
         return None
@@ -257,6 +258,11 @@ def _unreadable(field: Any, error: Exception) -> DecodeError:
     return DecodeError(
         f"The field {field} cannot hold what a message has for it ({type(error).__name__})."
     )
+
+
+@lru_cache(maxsize=1024)
+def _encrypts(kind: type) -> bool:
+    return any("encrypt" in item.__name__.lower() for item in kind.__mro__)
 
 
 def _is_key(field: Any) -> bool:

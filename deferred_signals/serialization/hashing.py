@@ -8,19 +8,23 @@ compared with all others.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from types import FunctionType, MethodDescriptorType, NoneType, WrapperDescriptorType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Sequence
 
-__all__ = ["check_hashes", "hashed_by_own_code", "sound_items", "trust"]
+__all__ = ["first_with_own_code", "sound_items", "trust"]
 
 #: How many items of one set, or keys of one dict, may have the same hash. Chance makes no two of a
 #: million alike; somebody who chooses the numbers can make all alike.
 MOST_ALIKE = 16
+
+#: Types of what sets and keys are made of nearly always, of which nothing needs to be asked.
+_PLAIN = frozenset({bool, bytes, float, int, str, NoneType})
 
 #: Where a method may come from: whoever wrote it, no message chose it.
 _TRUSTED = sys.stdlib_module_names | {"django", "deferred_signals"}
@@ -45,33 +49,42 @@ def sound_items(items: Any) -> list[Any]:
     """
     if type(items) is not list:
         raise TypeError("items are written as a list")
-    if any(map(hashed_by_own_code, items)):
+    if first_with_own_code(items) is not None:
         raise TypeError("an item has a __hash__ or __eq__ of its own")
-    check_hashes(items)
+    _check_hashes(items)
     return items
 
 
-def check_hashes(items: Iterable[Any]) -> None:
+def _check_hashes(items: Sequence[Any]) -> None:
     """Refuse items of which more than `MOST_ALIKE` have the same hash.
 
     Raises:
         TypeError: an item cannot be hashed.
         ValueError: they do.
     """
+    if len(items) <= MOST_ALIKE:
+        deque(map(hash, items), maxlen=0)  # whether they can be hashed at all
+        return
     hashes = sorted(map(hash, items))
     if any(map(int.__eq__, hashes, hashes[MOST_ALIKE:])):
         raise ValueError("too many items have the same hash")
 
 
-def hashed_by_own_code(value: Any) -> bool:
-    """Whether hashing or comparing a value runs a method that a project wrote."""
+def first_with_own_code(items: Collection[Any]) -> Any:
+    """Find an item which to hash or to compare runs a method that a project wrote; None if there is none."""
+    if _PLAIN.issuperset(map(type, items)):
+        return None
+    return next(filter(_hashed_by_own_code, items), None)
+
+
+def _hashed_by_own_code(value: Any) -> bool:
     kind: Any = type(value)
     if not _has_built_in_hash(kind):
         return True
     if isinstance(value, (tuple, frozenset)):
-        return any(map(hashed_by_own_code, value))
+        return any(map(_hashed_by_own_code, value))
     if is_dataclass(kind):
-        return any(hashed_by_own_code(getattr(value, item.name)) for item in fields(kind))
+        return any(_hashed_by_own_code(getattr(value, item.name)) for item in fields(kind))
     return False
 
 

@@ -130,7 +130,7 @@ def fetch(reference: Reference) -> Model:
         raise DecodeError(f"There can be no {reference}.", reference) from None
     # Not `get()`: what the model's own code looks for while the row is made, and does not find, is
     # another row.
-    for row in rows[:1]:
+    for row in rows.order_by()[:1]:
         return row
     raise MissingRow(f"{reference} does not exist")
 
