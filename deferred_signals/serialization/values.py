@@ -73,21 +73,29 @@ def _encode_derived(plain: Callable[[Any], Any], value: Any, codec: Codec) -> An
     return codec.encode_any(plain(value))
 
 
-def _plain_date(value: date) -> date:
-    return date(value.year, value.month, value.day)
+# The types are bound when this is imported: a test may stop the clock by putting types of its own,
+# which are derived from these, in their places in every module.
 
 
-def _plain_datetime(value: datetime) -> datetime:
-    return datetime.combine(_plain_date(value), _plain_time(value.timetz()))
+def _plain_date(kind: type[date], value: date) -> date:
+    return kind(value.year, value.month, value.day)
 
 
-def _plain_time(value: time) -> time:
-    parts = (value.hour, value.minute, value.second, value.microsecond, value.tzinfo)
-    return time(*parts, fold=value.fold)
+def _plain_datetime(kind: type[datetime], value: datetime) -> datetime:
+    day = (value.year, value.month, value.day)
+    return kind(*day, *_parts_of_time(value), fold=value.fold)
 
 
-def _plain_timedelta(value: timedelta) -> timedelta:
-    return timedelta(value.days, value.seconds, value.microseconds)
+def _plain_time(kind: type[time], value: time) -> time:
+    return kind(*_parts_of_time(value), fold=value.fold)
+
+
+def _parts_of_time(value: datetime | time) -> tuple[Any, ...]:
+    return value.hour, value.minute, value.second, value.microsecond, value.tzinfo
+
+
+def _plain_timedelta(kind: type[timedelta], value: timedelta) -> timedelta:
+    return kind(value.days, value.seconds, value.microseconds)
 
 
 #: How a value of a derived type becomes one of the type that it is derived from, without asking
@@ -104,10 +112,10 @@ _DERIVED: dict[type, Callable[[Any], Any]] = {
     tuple: tuple,
     set: set,
     frozenset: frozenset,
-    datetime: _plain_datetime,
-    date: _plain_date,
-    time: _plain_time,
-    timedelta: _plain_timedelta,
+    datetime: partial(_plain_datetime, datetime),
+    date: partial(_plain_date, date),
+    time: partial(_plain_time, time),
+    timedelta: partial(_plain_timedelta, timedelta),
     Decimal: lambda value: Decimal(Decimal.__str__(value)),
     UUID: lambda value: UUID(int=value.int),
 }

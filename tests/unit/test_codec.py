@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from deferred_signals.serialization import CODEC, Unencodable
+from deferred_signals.serialization import values as serialization_values
 
 Point = namedtuple("Point", "x y")  # noqa: PYI024 - the plainest one there is
 
@@ -184,6 +185,15 @@ class Zone(tzinfo):
 def test_value_of_another_type_is_refused(value: object) -> None:
     with pytest.raises(Unencodable):
         CODEC.encode(value)
+
+
+def test_moment_of_a_clock_that_a_test_stopped_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As freezegun does: derived types in the places of the standard library's, in every module.
+    monkeypatch.setattr(serialization_values, "datetime", Moment)
+    moment = Moment(2026, 1, 31, 12, 30, tzinfo=UTC, fold=1)
+    back = CODEC.decode(CODEC.encode([moment, moment.date(), moment.timetz()]))
+    assert back == [moment, moment.date(), moment.timetz()]
+    assert type(back[0]) is datetime
 
 
 def test_zone_without_a_name_is_refused() -> None:
