@@ -39,6 +39,7 @@ from deferred_signals.running.outcomes import (
     settle,
     settle_malformed,
 )
+from deferred_signals.running.relations import is_gone_relation
 from deferred_signals.serialization import (
     MissingRelation,
     MissingRow,
@@ -133,7 +134,7 @@ def _run(receiver: Receiver, message: Message, kwargs: dict[str, Any]) -> Outcom
     try:
         run(receiver, kwargs)
     except ObjectDoesNotExist as error:
-        if not _is_gone_relation(kwargs.get("instance"), error):
+        if not is_gone_relation(error):
             raise
         return _decide_missing(message, _Missing(receiver, error, is_instance=True))
     return Succeeded()
@@ -214,14 +215,6 @@ def _decide_missing(message: Message, missing: _Missing) -> Outcome:
     if missing.mode == "retry":
         return _decide(message, missing.error, asked=False)
     return Failed(missing.error, "a referenced row is gone")
-
-
-def _is_gone_relation(instance: Any, error: Exception) -> bool:
-    """Whether a deleted row was asked for a relation whose own row is gone as well."""
-    if getattr(getattr(instance, "_state", None), "travelled", None) != "deleted":
-        return False
-    related = (field.related_model for field in instance._meta.concrete_fields)
-    return any(isinstance(error, model.DoesNotExist) for model in related if model is not None)
 
 
 def _decide(message: Message, exception: BaseException, *, asked: bool) -> Outcome:

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, pre_delete
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from tests.app.models import GiftOrder, Label, Line, Order, PaidOrder, Seat, Ticket
 from tests.conftest import Connected, Lifecycle
@@ -141,6 +142,44 @@ def test_relation_whose_row_is_gone_too_discards_the_message(
     Line.objects.create(order=order)
     with transaction.atomic():
         order.delete()
+    assert lifecycle.names == ["receiver_started", "receiver_discarded"]
+
+
+def test_other_row_that_the_receiver_does_not_find_fails_it(
+    defer: Connected, lifecycle: Lifecycle, settings: Settings
+) -> None:
+    settings.DEFERRED_SIGNALS = {"EAGER": True, "EAGER_PROPAGATES": False}
+
+    @defer(post_delete, sender=Line, retry=None)
+    def read(sender: object, instance: Line, **kwargs: object) -> None:
+        Order.objects.get(status="no such order")
+
+    Line.objects.create(order=Order.objects.create()).delete()
+    assert lifecycle.names == ["receiver_started", "receiver_failed"]
+
+
+def test_relation_of_another_row_that_is_gone_fails_the_receiver(
+    defer: Connected, lifecycle: Lifecycle, settings: Settings
+) -> None:
+    settings.DEFERRED_SIGNALS = {"EAGER": True, "EAGER_PROPAGATES": False}
+
+    @defer(post_delete, sender=Line, retry=None)
+    def read(sender: object, instance: Line, **kwargs: object) -> None:
+        assert Line(order_id=0).order.status
+
+    Line.objects.create(order=Order.objects.create()).delete()
+    assert lifecycle.names == ["receiver_started", "receiver_failed"]
+
+
+def test_relation_of_a_parent_that_is_gone_too_discards_the_message(
+    defer: Connected, lifecycle: Lifecycle
+) -> None:
+    @defer(post_delete, sender=Order)
+    def read(sender: object, instance: Order, **kwargs: object) -> None:
+        assert instance.giftorder.wish
+
+    with transaction.atomic():
+        GiftOrder.objects.create().delete()
     assert lifecycle.names == ["receiver_started", "receiver_discarded"]
 
 
