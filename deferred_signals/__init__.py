@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from deferred_signals.muting import muted
     from deferred_signals.policies import Retry
-    from deferred_signals.receivers import receiver
+    from deferred_signals.receivers import connect, receiver
     from deferred_signals.running.current import current_message
     from deferred_signals.sending.dispatch import Deferred
     from deferred_signals.serialization import ExceptionSummary, RequestSnapshot, register_type
@@ -59,7 +59,7 @@ else:
             "events": [],
             "muting": ["muted"],
             "policies": ["Retry"],
-            "receivers": ["receiver"],
+            "receivers": ["connect", "receiver"],
             "running.current": ["current_message"],
             "sending.dispatch": ["Deferred"],
             "serialization": ["ExceptionSummary", "RequestSnapshot", "register_type"],
@@ -89,6 +89,7 @@ __all__ = [
     "SignalNotDeferrable",
     "UnknownReceiver",
     "changed",
+    "connect",
     "current_message",
     "muted",
     "receiver",

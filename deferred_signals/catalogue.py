@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import django
 from django.db.models.signals import ModelSignal
 
 from deferred_signals import extractors
@@ -30,6 +31,9 @@ class Entry(NamedTuple):
         immediate: it does not wait for a commit, since it tells of work that is rolled back.
         extract: turns the kwargs that Django sends into those that travel.
         carries: what reaches the receiver, for the documentation.
+        kwargs: names of the kwargs that may reach the receiver; None where nobody knows.
+        dropped: names of kwargs that Django sends, in a newer version perhaps, and that never
+            reach the receiver.
     """
 
     path: str
@@ -38,6 +42,8 @@ class Entry(NamedTuple):
     immediate: bool = False
     extract: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     carries: str = "the same kwargs"
+    kwargs: frozenset[str] | None = None
+    dropped: frozenset[str] = frozenset()
 
 
 _MODELS = "django.db.models.signals"
@@ -46,6 +52,8 @@ _ROW = "It is sent for each row that is loaded, on workers too: use post_save."
 _TEST_ONLY = "It is sent by tests only and speaks of this process's own state."
 _A_REQUEST = "It means one message a request."
 _A_TASK = "It is sent for each task of django.tasks."
+_A_DELETE = frozenset({"instance", "origin", "using"})
+_A_USER = frozenset({"request", "user"})
 _GONE = "instance as it was, read-only; origin as an equal instance or by its model only"
 
 CATALOGUE = (
@@ -56,20 +64,32 @@ CATALOGUE = (
         f"{_MODELS}.post_save",
         "allowed",
         carries="the same kwargs; instance as the row is when it runs",
+        kwargs=frozenset({"created", "instance", "raw", "update_fields", "using"}),
     ),
     Entry(
         f"{_MODELS}.pre_delete",
         "opt-in",
-        "The receiver runs when the row is gone: post_delete says the same and less early.",
+        "The receiver runs when the row and its relations are gone: use post_delete, which says "
+        "the same, or read what is needed of relations at send, with capture=.",
         extract=extractors.deleted,
         carries=_GONE,
+        kwargs=_A_DELETE,
     ),
-    Entry(f"{_MODELS}.post_delete", "allowed", extract=extractors.deleted, carries=_GONE),
+    Entry(
+        f"{_MODELS}.post_delete",
+        "allowed",
+        extract=extractors.deleted,
+        carries=_GONE,
+        kwargs=_A_DELETE,
+    ),
     Entry(
         f"{_MODELS}.m2m_changed",
         "allowed",
         extract=extractors.many_to_many,
         carries="the same kwargs; after a clear, pk_set has the keys that were cleared",
+        kwargs=frozenset({"action", "instance", "model", "pk_set", "reverse", "using"})
+        | ({"raw"} if django.VERSION >= (6, 1) else set()),
+        dropped=frozenset({"raw"} if django.VERSION < (6, 1) else ()),
     ),
     Entry(f"{_MODELS}.class_prepared", "refused", "It is sent while modules are imported."),
     Entry(
@@ -83,6 +103,8 @@ CATALOGUE = (
         "It is sent once an app for each `migrate` and each flush of a test database.",
         extract=extractors.migrated,
         carries="app_config, verbosity, interactive, using, plan as (app, name, backwards)",
+        kwargs=frozenset({"app_config", "interactive", "plan", "using", "verbosity"}),
+        dropped=frozenset({"apps", "stdout"}),
     ),
     Entry(
         "django.core.signals.request_started",
@@ -90,8 +112,9 @@ CATALOGUE = (
         _A_REQUEST,
         extract=extractors.request_begun,
         carries="environ or scope with method, path, addresses, host and user agent",
+        kwargs=frozenset({"environ", "scope"}),
     ),
-    Entry("django.core.signals.request_finished", "opt-in", _A_REQUEST),
+    Entry("django.core.signals.request_finished", "opt-in", _A_REQUEST, kwargs=frozenset()),
     Entry(
         "django.core.signals.got_request_exception",
         "opt-in",
@@ -99,16 +122,25 @@ CATALOGUE = (
         immediate=True,
         extract=extractors.request_failed,
         carries="request as a RequestSnapshot, exception as an ExceptionSummary",
+        kwargs=frozenset({"exception", "request"}),
     ),
     Entry("django.core.signals.setting_changed", "refused", _TEST_ONLY),
-    Entry(f"{_AUTH}.user_logged_in", "allowed", carries="user, request as a RequestSnapshot"),
-    Entry(f"{_AUTH}.user_logged_out", "allowed", carries="user, request as a RequestSnapshot"),
+    *(
+        Entry(
+            f"{_AUTH}.{name}",
+            "allowed",
+            carries="user, request as a RequestSnapshot",
+            kwargs=_A_USER,
+        )
+        for name in ("user_logged_in", "user_logged_out")
+    ),
     Entry(
         f"{_AUTH}.user_login_failed",
         "allowed",
         immediate=True,
         extract=extractors.login_failed,
         carries="credentials, cleansed; request as a RequestSnapshot or None",
+        kwargs=frozenset({"credentials", "request"}),
     ),
     Entry("django.test.signals.template_rendered", "refused", _TEST_ONLY),
     Entry(
@@ -133,6 +165,7 @@ CATALOGUE = (
             _A_TASK,
             extract=extractors.django_task,
             carries="task_result as a dict of id, status, backend and task",
+            kwargs=frozenset({"task_result"}),
         )
         for name in ("task_enqueued", "task_started", "task_finished")
     ),

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import field, fields
+from dataclasses import field
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,10 +14,11 @@ from django.conf import settings as django_settings
 from deferred_signals.amounts import as_seconds
 from deferred_signals.errors import ConfigurationError, InvalidPolicy
 from deferred_signals.frozen import Frozen
+from deferred_signals.hints import nearest
 from deferred_signals.policies import NO_RETRY, Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Problem", "Settings", "current", "nearest", "problems"]
 
@@ -98,16 +98,6 @@ def problems() -> list[Problem]:
     """Everything that is wrong with the setting, an entry a key."""
     raw = getattr(django_settings, NAME, None)
     return _parse_all(raw)[1]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that names the known name nearest to a misspelt one, or all there are."""
-    known = sorted(known)
-    matches = difflib.get_close_matches(name.lower(), [item.lower() for item in known], n=1)
-    for item in known:
-        if matches and item.lower() == matches[0]:
-            return f"Did you mean {item!r}?"
-    return f"Known names: {', '.join(known)}."
 
 
 #: The holder and the dict that `current` read, and what that came to.
@@ -221,11 +211,7 @@ def _policy(value: object) -> Retry:
     if isinstance(value, Retry):
         return value
     if isinstance(value, dict):
-        known = {item.name for item in fields(Retry)}
-        for name in value:
-            if name not in known:
-                raise InvalidPolicy(f"{name!r} is no field of Retry. {nearest(str(name), known)}")
-        return Retry(**value)
+        return Retry(**{str(name): item for name, item in value.items()})
     raise InvalidPolicy(f"it must be a Retry or a dict of its fields, got {value!r}.")
 
 

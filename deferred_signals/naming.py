@@ -5,24 +5,44 @@ from __future__ import annotations
 import inspect
 import sys
 import weakref
+from itertools import chain, islice
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals.errors import InvalidReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 __all__ = [
+    "A_NAME",
     "accepts_kwargs",
     "home_of",
     "identity",
+    "is_name",
     "name_of",
+    "needed_by",
+    "needed_by_position",
     "parameters_of",
     "place_of",
     "weakly",
 ]
+
+
+#: What a name of a receiver has to be: it stands in logs, and in messages from outside.
+A_NAME = "a text of 1 to 200 visible characters without spaces"
+LONGEST_NAME = 200
+
+
+def is_name(value: object) -> bool:
+    """Whether a value can be the name of a receiver."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= LONGEST_NAME
+        and value.isprintable()
+        and " " not in value
+    )
 
 
 def name_of(function: object, given: object = None) -> str:
@@ -41,9 +61,9 @@ def name_of(function: object, given: object = None) -> str:
             )
         )
     if given is not None:
-        if not isinstance(given, str) or not given:
-            raise InvalidReceiver(f"name must be a text, got {given!r}.")
-        return given
+        if not is_name(given):
+            raise InvalidReceiver(f"name must be {A_NAME}, got {given!r}.")
+        return str(given)
     path = _path_of(function)
     for part, what in (("<lambda>", "A lambda"), ("<locals>", "A function inside a function")):
         if part in path:
@@ -52,15 +72,24 @@ def name_of(function: object, given: object = None) -> str:
                 f"module, or give it a name=."
             )
     _refuse_unbound(function, path)
+    if not is_name(path):
+        raise InvalidReceiver(f"{path} cannot be a name, which is {A_NAME}: give it a name=.")
     return path
 
 
 def home_of(function: Any) -> str:
-    """The module that declares a receiver: of an object, the one whose code decorates it."""
+    """Find the module that declares a receiver.
+
+    Of an object that is the module in which it is a global, or the nearest one whose code is
+    about to connect it.
+    """
     bound_to_class = inspect.ismethod(function) and isinstance(function.__self__, type)
     if inspect.isfunction(function) or isinstance(function, type) or bound_to_class:
         return str(function.__module__)
-    return next(iter(_calling_modules()), "")
+    target = function.__self__ if inspect.ismethod(function) else function
+    for module, _name in _places_of_global(target):
+        return module
+    return next(_calling_modules(), "")
 
 
 def place_of(function: Callable[..., Any]) -> str:
@@ -85,13 +114,38 @@ def parameters_of(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(item.name for item in parameters if item.kind is not item.VAR_KEYWORD)
 
 
+def needed_by(function: Callable[..., Any]) -> list[str]:
+    """The parameters without which a callable cannot be called by keyword."""
+    kinds = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    return [item.name for item in _required_parameters(function) if item.kind in kinds]
+
+
+def needed_by_position(function: Callable[..., Any]) -> list[str]:
+    """The parameters without which a callable cannot be called, and that have no keyword."""
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    return [item.name for item in _required_parameters(function) if item.kind is kind]
+
+
+def _required_parameters(function: Any) -> list[inspect.Parameter]:
+    # A decorator's wrapper may give some arguments to what it wraps: the wrapper is asked.
+    target = function.__func__ if isinstance(function, staticmethod) else function
+    try:
+        parameters = inspect.signature(target, follow_wrapped=False).parameters.values()
+    except (TypeError, ValueError):  # written in C
+        return []
+    return [item for item in parameters if item.default is item.empty]
+
+
 def identity(function: Any) -> object:
     """What ``Signal.connect`` and ``disconnect`` know a callable by, when given as ``dispatch_uid``.
 
-    Bound methods are new objects at each access, so they go by their two halves.
+    Bound methods are new objects at each access, so they go by their two halves. A static method
+    that is decorated inside its class is known by its function, which is what the class gives later.
     """
+    if isinstance(function, staticmethod):
+        return id(function.__func__)
     if hasattr(function, "__func__"):
-        return id(function.__self__), id(function.__func__)
+        return id(getattr(function, "__self__", None)), id(function.__func__)
     return id(function)
 
 
@@ -107,30 +161,41 @@ def _path_of(function: Callable[..., Any]) -> str:
 
 
 def _path_of_object(target: Any) -> str:
-    """The path of an object that is a module's global: its class's module, or the one that decorates it.
+    """The path of an object that is a module's global.
 
-    Other modules may have imported the object too, which ones differs from process to process.
+    Raises:
+        InvalidReceiver: it is a global of neither its class's module nor one that is calling.
     """
-    modules = [type(target).__module__, *_calling_modules()]
-    for module in modules:
-        for name, value in list(vars(sys.modules.get(module, sys)).items()):
-            if value is target and module in sys.modules:
-                return f"{module}.{name}"
+    for module, name in _places_of_global(target):
+        return f"{module}.{name}"
+    modules = dict.fromkeys([type(target).__module__, *islice(_calling_modules(), 1)])
     raise InvalidReceiver(
-        f"{target!r} is no global of {' or '.join(dict.fromkeys(modules))}, so a worker cannot find "
-        f"it again: assign it to a name at the top of the module first, or give it a name=."
+        f"{target!r} is no global of {' or '.join(modules)}, so a worker cannot find it again: "
+        f"assign it to a name at the top of the module first, or give it a name=."
     )
 
 
-def _calling_modules() -> list[str]:
-    """The module of the code that decorates: the nearest frame outside this package."""
+def _places_of_global(target: Any) -> Iterator[tuple[str, str]]:
+    """Where an object is a global: in its class's module, or in one that is calling.
+
+    A project may connect by a helper of its own, in a module that has never heard of the object, so
+    the callers' modules are asked from the inside out. No others: they may have imported the
+    object too, which ones differs from process to process.
+    """
+    for module in chain([type(target).__module__], _calling_modules()):
+        for name, value in list(vars(sys.modules[module]).items()) if module in sys.modules else ():
+            if value is target:
+                yield module, name
+
+
+def _calling_modules() -> Iterator[str]:
+    """The modules of the code that is calling, outside of this package, the nearest first."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as collections.namedtuple does
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if not module.startswith("deferred_signals."):
-            return [module]
+            yield module
         frame = frame.f_back
-    return []
 
 
 def _refuse_unbound(function: object, path: str) -> None:

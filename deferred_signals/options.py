@@ -2,7 +2,6 @@
 
 # Without `annotations` of the future: a TypedDict and a dataclass would compile each text again.
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal, Self, TypedDict
@@ -12,8 +11,11 @@ from django.db.models import Model
 from deferred_signals import conf
 from deferred_signals.errors import ConfigurationError, InvalidReceiver
 from deferred_signals.frozen import Frozen
+from deferred_signals.hints import nearest, resembles
 from deferred_signals.policies import NO_RETRY, Retry
+from deferred_signals.refusals import Refusals
 from deferred_signals.rules import RULES
+from deferred_signals.unknown_options import unknown_option
 
 __all__ = [
     "CONNECT_OPTIONS",
@@ -21,7 +23,7 @@ __all__ = [
     "Options",
     "ReceiverOptions",
     "policy_of",
-    "refuse_unknown",
+    "refuse_undeferred",
 ]
 
 Missing = Literal["discard", "retry", "fail"]
@@ -30,16 +32,11 @@ Call = Callable[..., Any]
 #: What ``retry`` is where it was not given: the policy of the settings.
 DEFAULT_POLICY = "the default policy"
 
-#: Celery's ways to retry, which would count attempts beside ours.
-_CELERYS_RETRIES = frozenset(
-    {"autoretry_for", "bind", "default_retry_delay", "max_retries", "reject_on_worker_lost"}
-)
-
 
 class ReceiverOptions(TypedDict, total=False):
     """Every option of `deferred_signals.receiver`, for type checkers and editors."""
 
-    sender: type[Model] | str | object | None
+    sender: type[Model] | str | Sequence[type[Model] | str] | object | None
     weak: bool
     dispatch_uid: object
     name: str
@@ -144,8 +141,11 @@ class Options(Frozen):
     serializer: str | None = None
 
     def __post_init__(self) -> None:
+        refusals = Refusals()
         for name, rule in RULES.items():
-            object.__setattr__(self, name, rule(name, getattr(self, name)))
+            value = refusals.ask(rule, name, getattr(self, name))
+            object.__setattr__(self, name, value)
+        refusals.settle("The options do not fit")
         if self.time_limit and self.soft_time_limit and self.soft_time_limit > self.time_limit:
             raise InvalidReceiver(
                 f"soft_time_limit is {self.soft_time_limit:g} s, more than time_limit, "
@@ -156,6 +156,11 @@ class Options(Frozen):
     def snapshot_names(self) -> frozenset[str]:
         """The kwargs that ``snapshot=`` names; where it is True, the receiver's codec sees to all."""
         return frozenset() if isinstance(self.snapshot, bool) else self.snapshot
+
+    @property
+    def names_kwargs(self) -> bool:
+        """Whether other options than ``schema=`` name kwargs of the signals."""
+        return bool(self.exclude or self.snapshot_names or self.carry)
 
     @cached_property
     def shapes_kwargs(self) -> bool:
@@ -186,29 +191,51 @@ class Options(Frozen):
             InvalidReceiver: an unknown option, or a wrong value.
             ConfigurationError: an option whose part of the library is not there.
         """
-        refuse_unknown(given)
-        for name, neutral in NEEDS_OUTBOX.items():
-            if given.get(name, neutral) != neutral:
-                raise ConfigurationError(
-                    f"{name}={given[name]!r} wants durable delivery, whose app "
-                    f"'deferred_signals.outbox' is not part of this version. Remove the option."
-                )
-        known = {item.name for item in fields(cls)}
-        return cls(**{name: value for name, value in given.items() if name in known})
+        refusals = Refusals()
+        options = cls.sound(given, refusals)
+        refusals.settle("The options do not fit")
+        return options
+
+    @classmethod
+    def sound(cls, given: Mapping[str, Any], refusals: Refusals) -> Self:
+        """The options that are sound; what is wrong with the others is noted among the refusals."""
+        sound: dict[str, Any] = {}
+        for name, value in given.items():
+            if name in NEEDS_OUTBOX:
+                refusals.ask(_check_outbox, name, value)
+            elif name in RULES:
+                before = len(refusals)
+                checked = refusals.ask(RULES[name], name, value)
+                if len(refusals) == before:
+                    sound[name] = checked
+            elif name in cls.__dataclass_fields__:
+                sound[name] = value
+            elif name not in ReceiverOptions.__annotations__:
+                refusals.add(unknown_option(name, ReceiverOptions.__annotations__))
+        return refusals.ask(lambda: cls(**sound)) or cls()
 
 
-def refuse_unknown(given: Mapping[str, Any]) -> None:
-    """Raise `InvalidReceiver` for the first name that is no option."""
+def refuse_undeferred(given: Mapping[str, Any]) -> None:
+    """Without ``deferred=True``, refuse options that need it, and misspellings of the argument.
+
+    Raises:
+        InvalidReceiver: it is for a deferred receiver. Other names are left to Django.
+    """
+    options = ReceiverOptions.__annotations__.keys() - CONNECT_OPTIONS
     for name in given:
-        if name in ReceiverOptions.__annotations__:
-            continue
-        if name in _CELERYS_RETRIES or name.startswith("retry_"):
-            raise InvalidReceiver(
-                f"{name}= is not an option of a deferred receiver: use retry=Retry(...), which "
-                f"counts attempts in every mode of delivery."
-            )
-        hint = conf.nearest(name, ReceiverOptions.__annotations__)
-        raise InvalidReceiver(f"{name}= is not an option of a deferred receiver. {hint}")
+        if name not in ReceiverOptions.__annotations__ and resembles(name, "deferred"):
+            raise InvalidReceiver(f"{name}= is not an argument. Did you mean deferred=True?")
+    for name in given:
+        if name in options:
+            raise InvalidReceiver(f"{name}= is an option of deferred receivers: add deferred=True.")
+
+
+def _check_outbox(name: str, value: object) -> None:
+    if value != NEEDS_OUTBOX[name]:
+        raise ConfigurationError(
+            f"{name}={value!r} wants durable delivery, whose app 'deferred_signals.outbox' is not "
+            f"part of this version. Remove the option."
+        )
 
 
 def policy_of(options: Options) -> Retry:
@@ -228,7 +255,13 @@ def policy_of(options: Options) -> Retry:
     try:
         return settings.RETRY_POLICIES[retry]
     except KeyError:
-        hint = conf.nearest(retry, settings.RETRY_POLICIES)
+        if not settings.RETRY_POLICIES:
+            raise ConfigurationError(
+                f"retry={retry!r} names a policy, and the settings define none. Add "
+                f"DEFERRED_SIGNALS['RETRY_POLICIES'] = {{{retry!r}: {{'max_attempts': 5}}}}, or "
+                f"give a Retry(...)."
+            ) from None
+        hint = nearest(retry, settings.RETRY_POLICIES)
         raise ConfigurationError(
             f"retry={retry!r} names no policy of DEFERRED_SIGNALS['RETRY_POLICIES']. {hint}"
         ) from None

@@ -6,18 +6,20 @@ A value and nothing else: no clock, no settings, no Celery. The vocabulary is st
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from math import inf, isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from deferred_signals.amounts import as_seconds, is_number
 from deferred_signals.errors import InvalidPolicy, RetryLater
+from deferred_signals.hints import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Self
 
-__all__ = ["NO_RETRY", "GiveUp", "Retry", "TryAgain"]
+__all__ = ["NO_RETRY", "GiveUp", "Retry", "TryAgain", "is_field"]
 
 Seconds = float | timedelta
 ExceptionTypes = tuple[type[BaseException], ...]
@@ -73,6 +75,13 @@ class Retry:
     wait_exp_base: float = 2.0
     wait_jitter: Seconds = 1.0
     timeout: Seconds | None = None
+
+    if not TYPE_CHECKING:
+        # Type checkers know the fields by the generated `__init__`, and must not see this.
+        def __new__(cls, *_args: Any, **given: Any) -> Self:
+            """Refuse names that are no field, of which `__init__` would not say what they are."""
+            _refuse_unknown(given)
+            return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for name in ("on", "give_up_on"):
@@ -145,6 +154,55 @@ class Retry:
         if self.timeout is not None and elapsed + wait > _as_float(self.timeout):
             return GiveUp(f"the next attempt would begin after the timeout of {self.timeout:g} s")
         return TryAgain(wait)
+
+
+def is_field(name: str) -> bool:
+    """Whether `Retry` has a field of this name."""
+    return name in Retry.__dataclass_fields__
+
+
+#: What other libraries call the fields.
+_SYNONYMS = {
+    "attempts": "max_attempts",
+    "autoretry_for": "on",
+    "backoff": "wait_exp_base",
+    "backoff_factor": "wait_exp_base",
+    "backoff_max": "wait_max",
+    "countdown": "wait_initial",
+    "default_retry_delay": "wait_initial",
+    "delay": "wait_initial",
+    "dont_autoretry_for": "give_up_on",
+    "exceptions": "on",
+    "jitter": "wait_jitter",
+    "max_delay": "wait_max",
+    "max_tries": "max_attempts",
+    "retry_backoff": "wait_exp_base",
+    "retry_backoff_max": "wait_max",
+    "retry_jitter": "wait_jitter",
+    "retry_on": "on",
+    "tries": "max_attempts",
+}
+
+
+def _refuse_unknown(given: dict[str, Any]) -> None:
+    wrong = [
+        f"{name}= is no field of Retry. {_hint(name, value)}"
+        for name, value in given.items()
+        if not is_field(name)
+    ]
+    if wrong:
+        raise InvalidPolicy(" ".join(wrong))
+
+
+def _hint(name: str, value: object) -> str:
+    if name in {"max_retries", "retries"}:
+        example = f"max_attempts={value + 1}" if type(value) is int else "max_attempts="
+        return (
+            f"Write {example}: it counts the first run too, so max_retries=n is max_attempts=n+1."
+        )
+    if name in _SYNONYMS:
+        return f"Did you mean {_SYNONYMS[name]!r}?"
+    return nearest(name, (item.name for item in fields(Retry)), _SYNONYMS)
 
 
 def _as_float(value: Seconds) -> float:

@@ -13,7 +13,7 @@ from deferred_signals.conf import nearest
 from deferred_signals.errors import DecodeError, UnknownReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from django.dispatch import Signal
 
@@ -38,8 +38,11 @@ class Receiver(Protocol):
     name: str
     options: Options
     signals: list[Signal]
-    connections: list[tuple[Signal, Any, object]]
     parameters: frozenset[str]
+
+    @property
+    def connections(self) -> Sequence[tuple[Signal, Any, object]]:
+        """Signal, sender and ``dispatch_uid`` of each of its connections."""
 
     @property
     def codec(self) -> Codec:

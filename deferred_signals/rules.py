@@ -8,7 +8,9 @@ from math import inf, isfinite
 from typing import Any
 
 from deferred_signals.amounts import as_seconds, is_number
+from deferred_signals.bases import check_base
 from deferred_signals.errors import InvalidReceiver
+from deferred_signals.naming import A_NAME, is_name
 from deferred_signals.policies import Retry
 
 __all__ = ["RULES"]
@@ -62,8 +64,36 @@ def _names(name: str, value: object) -> frozenset[str]:
     return frozenset(_texts(name, value))
 
 
+def _aliases(name: str, value: object) -> tuple[str, ...]:
+    aliases = _texts(name, value)
+    if not all(is_name(alias) for alias in aliases):
+        raise _wrong(name, value, f"a tuple of names, each {A_NAME}")
+    return aliases
+
+
+def _paths(name: str, value: object) -> tuple[str, ...]:
+    paths = _texts(name, value)
+    for path in paths:
+        for step in path.split("."):
+            if not step.isidentifier() or (step.startswith("__") and step.endswith("__")):
+                raise _wrong(name, value, "a tuple of attributes, like '_old' or 'user.client_id'")
+    return paths
+
+
+def _kwarg_names(name: str, value: object) -> frozenset[str]:
+    names = _names(name, value)
+    if not names.isdisjoint({"sender", "signal"}):
+        raise _wrong(name, value, "names of kwargs (sender and signal always travel)")
+    return names
+
+
 def _snapshot(name: str, value: object) -> bool | frozenset[str]:
-    return value if isinstance(value, bool) else _names(name, value)
+    if isinstance(value, bool):
+        return value
+    names = _names(name, value)
+    if "signal" in names:
+        raise _wrong(name, value, "True, False, or names of kwargs or 'sender'")
+    return names
 
 
 def _actions(name: str, value: object) -> frozenset[str]:
@@ -77,7 +107,10 @@ def _actions(name: str, value: object) -> frozenset[str]:
 def _retry(name: str, value: object) -> Retry | str | None:
     if value is None or isinstance(value, (Retry, str)):
         return value
-    raise _wrong(name, value, "a Retry, the name of a policy, or None for a single attempt")
+    wanted = "a Retry, the name of a policy, or None for a single attempt"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        wanted += f" (for {value} retries: Retry(max_attempts={value + 1}))"
+    raise _wrong(name, value, wanted)
 
 
 def _missing(name: str, value: object) -> Any:
@@ -149,12 +182,6 @@ def _throws(name: str, value: object) -> tuple[type[BaseException], ...]:
     return types
 
 
-def _base(name: str, value: object) -> type | None:
-    if value is not None and not isinstance(value, type):
-        raise _wrong(name, value, "a class derived from celery.Task")
-    return value
-
-
 def _serializer(name: str, value: object) -> str | None:
     if value == "pickle":
         raise _wrong(name, value, "a serializer that runs nothing on reading, like 'json'")
@@ -162,12 +189,12 @@ def _serializer(name: str, value: object) -> str | None:
 
 
 RULES: dict[str, Callable[[str, Any], Any]] = {
-    "aliases": _texts,
+    "aliases": _aliases,
     "when": _callable_or_none,
     "raw": _flag,
-    "exclude": _names,
+    "exclude": _kwarg_names,
     "exclude_fields": _names,
-    "carry": _texts,
+    "carry": _paths,
     "snapshot": _snapshot,
     "capture": _callable_or_none,
     "actions": _actions,
@@ -192,7 +219,7 @@ RULES: dict[str, Callable[[str, Any], Any]] = {
     "acks_late": _flag,
     "track_started": _flag_or_none,
     "throws": _throws,
-    "base": _base,
+    "base": check_base,
     "send_events": _flag,
     "serializer": _serializer,
 }

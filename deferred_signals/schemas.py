@@ -3,46 +3,57 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import types
 from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 from deferred_signals.errors import InvalidReceiver, SerializationError
+from deferred_signals.hints import nearest
+from deferred_signals.naming import needed_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from dataclasses import Field
 
-__all__ = ["check_kwargs", "check_receiver"]
+    from deferred_signals.catalogue import Entry
+
+__all__ = ["check_kwargs", "problems_of_schema"]
 
 
-def check_receiver(name: str, function: Callable[..., Any], schema: Any, *, alone: bool) -> None:
-    """At connect: the receiver asks for nothing that the schema does not promise.
+def problems_of_schema(
+    name: str,
+    function: Callable[..., Any],
+    schema: Any,
+    entries: Sequence[Entry],
+    *,
+    alone: bool,
+) -> Iterator[InvalidReceiver]:
+    """At connect: the receiver asks for nothing that the schema does not promise, nor it for more.
 
     Arguments:
         name: the receiver's.
         function: the receiver.
         schema: the dataclass.
+        entries: what the catalogue says of each of the receiver's signals.
         alone: all kwargs come from the signal, none from ``capture=``.
-
-    Raises:
-        InvalidReceiver: the schema is no dataclass, or lacks what the receiver needs.
     """
     if not isinstance(schema, type) or not is_dataclass(schema):
-        raise InvalidReceiver(f"schema of {name!r} must be a dataclass, got {schema!r}.")
-    promised = {field.name for field in fields(schema)} | {"sender", "signal", "self", "changes"}
-    needed = [
-        item.name
-        for item in inspect.signature(function).parameters.values()
-        if item.default is item.empty
-        and item.kind in {item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY}
-    ]
-    for argument in needed if alone else ():
+        yield InvalidReceiver(f"schema of {name!r} must be a dataclass, got {schema!r}.")
+        return
+    promised = _names(schema) | {"sender", "signal", "self", "changes"}
+    for argument in needed_by(function) if alone else ():
         if argument not in promised:
-            raise InvalidReceiver(
+            yield InvalidReceiver(
                 f"{name!r} needs the argument {argument!r}, which schema {schema.__qualname__} "
                 f"does not have. Its fields are {', '.join(sorted(_names(schema)))}."
             )
+    for entry in entries:
+        if entry.kwargs is not None:
+            for field in sorted(_required(schema) - entry.kwargs - entry.dropped):
+                yield InvalidReceiver(
+                    f"schema {schema.__qualname__} of {name!r} promises {field!r}, which "
+                    f"{entry.path} never sends. {nearest(field, entry.kwargs)}"
+                )
 
 
 def check_kwargs(where: str, schema: type, kwargs: Mapping[str, Any]) -> None:
@@ -59,7 +70,7 @@ def check_kwargs(where: str, schema: type, kwargs: Mapping[str, Any]) -> None:
     hints = _hints(schema)
     for field in fields(schema):
         if field.name not in kwargs:
-            if field.default is MISSING and field.default_factory is MISSING:
+            if not _has_default(field):
                 raise SerializationError(
                     f"{where}: kwarg {field.name!r} is missing, which schema "
                     f"{schema.__qualname__} promises to receivers."
@@ -75,6 +86,14 @@ def check_kwargs(where: str, schema: type, kwargs: Mapping[str, Any]) -> None:
 
 def _names(schema: Any) -> set[str]:
     return {field.name for field in fields(schema)}
+
+
+def _required(schema: Any) -> set[str]:
+    return {field.name for field in fields(schema) if not _has_default(field)}
+
+
+def _has_default(field: Field[Any]) -> bool:
+    return field.default is not MISSING or field.default_factory is not MISSING
 
 
 @functools.cache

@@ -1,0 +1,83 @@
+"""``base=``: which classes the task of a deferred receiver may be derived from."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from deferred_signals.errors import InvalidReceiver
+
+__all__ = ["check_base"]
+
+_COALESCE = "coalesce= makes one message of several sends in one transaction"
+_TOGETHER = "chunk_size= lets calls of one transaction travel together, coalesce= merges them"
+
+#: Libraries whose bases go by a task's arguments, and what to use instead.
+_LIBRARIES = {
+    "celery_batches": _TOGETHER,
+    "celery_debounce": _COALESCE,
+    "celery_heimdall": _COALESCE,
+    "celery_once": _COALESCE,
+    "celery_queued_once": _COALESCE,
+    "celery_singleton": _COALESCE,
+}
+
+#: The same bases where a project keeps a copy of one.
+_CLASSES = {"Batches": _TOGETHER, "QueueOnce": _COALESCE, "Singleton": _COALESCE}
+
+
+def check_base(name: str, value: object) -> type | None:
+    """Give the base class, or refuse it.
+
+    The task of a deferred receiver has one argument: the text of a message, or several texts where
+    they travel in a chunk. A base that looks at the arguments would not do what it is for: each
+    text is unlike any other.
+
+    Raises:
+        InvalidReceiver: it is no task class, or goes by a task's arguments.
+    """
+    if value is None:
+        return None
+    parents = value.__mro__ if isinstance(value, type) else ()
+    if not any(_is_celerys_task(parent) for parent in parents):
+        raise InvalidReceiver(f"{name} must be a class derived from celery.Task, got {value!r}.")
+    for parent in parents:
+        if _is_celerys_task(parent):
+            break
+        instead = _instead_of(parent)
+        if instead is not None:
+            raise InvalidReceiver(
+                f"{name}={_path(parents[0])} goes by the arguments of a task, and the only one of "
+                f"a deferred receiver's task is its message. Remove {name}=; {instead}."
+            )
+    return parents[0]
+
+
+def _instead_of(parent: type) -> str | None:
+    """What to use instead of a class that looks at arguments; None where it does not."""
+    for part in parent.__module__.split("."):
+        if part in _LIBRARIES:
+            return _LIBRARIES[part]
+    if parent.__name__ in _CLASSES:
+        return _CLASSES[parent.__name__]
+    if _names_arguments(vars(parent).get("__call__")):
+        return f"__call__ of {_path(parent)} may take (self, *args, **kwargs) and pass them on"
+    return None
+
+
+def _names_arguments(method: Any) -> bool:
+    if not inspect.isfunction(method):
+        return False
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    return any(
+        item.kind in {item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD} for item in parameters
+    )
+
+
+def _is_celerys_task(kind: type) -> bool:
+    # By its name, since options are looked at without an import of Celery.
+    return (kind.__module__, kind.__name__) == ("celery.app.task", "Task")
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

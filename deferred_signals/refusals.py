@@ -1,0 +1,72 @@
+"""Refusals of one declaration, collected so that its author is told of all of them at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from deferred_signals.errors import ConfigurationError, RegistrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Refusals"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Refusal = RegistrationError | ConfigurationError
+
+
+class Refusals:
+    """What is wrong with a declaration, as far as it has been looked at.
+
+    >>> from deferred_signals.errors import InvalidReceiver
+    >>> refusals = Refusals()
+    >>> refusals.add(InvalidReceiver("name must be a text, got 3."))
+    >>> refusals.add(InvalidReceiver("raw must be True or False, got 1."))
+    >>> refusals.settle("The receiver cannot be deferred as it is declared")
+    Traceback (most recent call last):
+        ...
+    deferred_signals.errors.InvalidReceiver: The receiver cannot be deferred as it is declared, for 2 reasons:
+    - name must be a text, got 3.
+    - raw must be True or False, got 1.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[Refusal] = []
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, refusal: Refusal) -> None:
+        """Note one refusal."""
+        self._found.append(refusal)
+
+    def ask(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """What a check gives; where it refuses, note the refusal and give None."""
+        try:
+            return check(*args, **kwargs)
+        except (RegistrationError, ConfigurationError) as refusal:
+            self.add(refusal)
+            return None
+
+    def settle(self, what: str) -> None:
+        """Raise what was found: a single refusal as it is, several as one error that lists them.
+
+        That error is of the kind of each of them, so that whoever catches one of the kinds
+        catches it.
+        """
+        found = list({str(refusal): refusal for refusal in self._found}.values())
+        if len(found) == 1:
+            raise found[0]
+        if found:
+            reasons = "".join(f"\n- {refusal}" for refusal in found)
+            raise _kind_of(found)(f"{what}, for {len(found)} reasons:{reasons}")
+
+
+def _kind_of(refusals: Sequence[Refusal]) -> type[Exception]:
+    """The kind of all refusals, or one that is derived from all of their kinds."""
+    kinds = list(dict.fromkeys(type(refusal) for refusal in refusals))
+    if len(kinds) == 1:
+        return kinds[0]
+    return type(kinds[0].__name__, tuple(kinds), {"__module__": kinds[0].__module__})
