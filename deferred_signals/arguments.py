@@ -56,10 +56,11 @@ def problems_of_parameters(
             continue
         for parameter in needed:
             if parameter not in _sent_by(entry, options):
+                hint = _hint(parameter, _sent_by(entry, options), options)
                 yield InvalidReceiver(
                     f"{name!r} cannot be called without {parameter!r}, which receivers of "
-                    f"{entry.path} do not get. {_hint(parameter, _sent_by(entry, options), options)} If other "
-                    f"signals send it, give the parameter a default."
+                    f"{entry.path} do not get. {hint} If other signals send it, give the parameter "
+                    f"a default."
                 )
 
 
@@ -77,24 +78,25 @@ def problems_of_names(
         return
     sent = frozenset[str]().union(*(_sent_by(entry, options) for entry in entries))
     dropped = frozenset[str]().union(*(entry.dropped for entry in entries))
+    sources = " or ".join(dict.fromkeys(_source_of(entry, options) for entry in entries))
     asked = {"exclude": options.exclude - dropped, "snapshot": options.snapshot_names - _ALWAYS}
     if options.capture is not None:  # a snapshot may be made of what it gives, too
         del asked["snapshot"]
     for option, names in asked.items():
         for wrong in sorted(names - sent):
             yield InvalidReceiver(
-                f"{option}= of {name!r} names {wrong!r}, which {_sources(entries)} does not send. "
+                f"{option}= of {name!r} names {wrong!r}, which is no kwarg of {sources}. "
                 f"{_hint(wrong, sent, options)}"
             )
     if options.carry and options.capture is None and "instance" not in sent - options.exclude:
         yield InvalidReceiver(
             f"carry= of {name!r} names attributes of the kwarg 'instance', and the receiver gets "
-            f"none of {_sources(entries)}. Read them at send with capture=."
+            f"none from {sources}. Read them at send with capture=."
         )
 
 
 def _is_known(entry: Entry, options: Options) -> bool:
-    return entry.kwargs is not None or options.schema is not None
+    return entry.kwargs is not None or is_dataclass(options.schema)
 
 
 def _sent_by(entry: Entry, options: Options) -> frozenset[str]:
@@ -102,15 +104,17 @@ def _sent_by(entry: Entry, options: Options) -> frozenset[str]:
     if entry.kwargs is not None:
         return entry.kwargs | ({"changes"} if isinstance(options.when, Changed) else set())
     schema: Any = options.schema
-    return frozenset(item.name for item in fields(schema)) if is_dataclass(schema) else frozenset()
+    return frozenset(item.name for item in fields(schema))
 
 
-def _sources(entries: Sequence[Entry]) -> str:
+def _source_of(entry: Entry, options: Options) -> str:
     """Whose kwargs are known, for messages."""
-    return " or ".join(dict.fromkeys(entry.path or "the signal of schema=" for entry in entries))
+    if entry.kwargs is not None:
+        return entry.path
+    return f"schema {getattr(options.schema, '__qualname__', options.schema)}"
 
 
 def _hint(wrong: str, sent: frozenset[str], options: Options) -> str:
     if wrong == "changes" and not isinstance(options.when, Changed):
         return "It comes with when=changed(...)."
-    return nearest(wrong, sent)
+    return nearest(wrong, sent) if sent else "It has none."

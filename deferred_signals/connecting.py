@@ -80,16 +80,17 @@ def _registered(declaration: Declaration) -> tuple[DeferredReceiver, bool]:
         present = registry.find(taken)
         if not isinstance(present, DeferredReceiver):
             continue
+        is_same = present.is_for(function)
+        if is_same and present.name == name and present.options == options:
+            return present, False
         if present.was_reloaded_as(function):
             present.disconnect()
             continue
-        if identity(present.function) != identity(function):
+        if not is_same:
             raise DuplicateReceiver(
                 f"{taken!r} names two receivers: one at {present.place}, one at "
                 f"{place_of(function)}. Give one of them another name=."
             )
-        if present.name == name and present.options == options:
-            return present, False
         raise DuplicateReceiver(
             f"{taken!r} is deferred with two sets of options, at {present.place} and at "
             f"{place_of(function)}. Use the same options, or give one of them another name=."

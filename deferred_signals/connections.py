@@ -51,7 +51,7 @@ class Connections:
     def add(self, connection: Connection) -> None:
         """Note a connection that was made."""
         signal, sender, uid = connection
-        self._kept[_key(connection)] = signal, _held(sender), uid
+        self._kept[_key(connection)] = signal, _reference_to(sender), uid
         if len(self._kept) > self._prune_at:
             present = dict(self._present())
             self._kept = {key: kept for key, kept in self._kept.items() if key in present}
@@ -75,8 +75,13 @@ class Connections:
 
     def _present(self) -> Iterator[tuple[Key, Connection]]:
         owner = self._owner()
+        known: dict[int, set[object]] = {}
         for key, connection in self._noted():
-            if _is_waiting(connection) or connected_by(connection) is owner:
+            signal = connection.signal
+            if id(signal) not in known:
+                own = [held for held in list(signal.receivers) if _callable_of(held) is owner]
+                known[id(signal)] = {held[_KEY] for held in own}
+            if _is_waiting(connection) or _django_key(connection) in known[id(signal)]:
                 yield key, connection
 
     def _noted(self) -> Iterator[tuple[Key, Connection]]:
@@ -94,17 +99,28 @@ _GONE = object()
 
 
 def connected_by(connection: Connection) -> object:
-    """The callable that Django knows a connection by; None where there is no such connection.
-
-    Django has no public way to ask for one. In all supported versions ``Signal.receivers`` has
-    tuples that begin with the key of a connection and its callable, or a weak reference to it.
-    """
-    signal, uid = connection.signal, connection.uid
-    wanted = uid, identity(_resolved(connection))
-    for key, found, *_ in list(signal.receivers):
-        if key == wanted:
-            return found() if isinstance(found, weakref.ReferenceType) else found
+    """The callable that Django knows a connection by; None where there is no such connection."""
+    wanted = _django_key(connection)
+    for held in list(connection.signal.receivers):
+        if held[_KEY] == wanted:
+            return _callable_of(held)
     return None
+
+
+# Django has no public way to ask which connections a signal has. In all supported versions an item
+# of `Signal.receivers` begins with the key of a connection, and its callable or a weak reference.
+
+_KEY, _CALLABLE = 0, 1
+
+
+def _callable_of(held: tuple[Any, ...]) -> object:
+    """The callable of an item; None where it has died."""
+    found = held[_CALLABLE]
+    return found() if isinstance(found, weakref.ReferenceType) else found
+
+
+def _django_key(connection: Connection) -> object:
+    return connection.uid, identity(_resolved(connection))
 
 
 def _resolved(connection: Connection) -> Any:
@@ -131,7 +147,7 @@ def _key(connection: Connection) -> Key:
     return id(connection.signal), identity(_resolved(connection)), connection.uid
 
 
-def _held(sender: Any) -> Callable[[], Any]:
+def _reference_to(sender: Any) -> Callable[[], Any]:
     """What gives a sender, and does not keep it alive: Django does not either."""
     try:
         reference = weakref.ref(sender)

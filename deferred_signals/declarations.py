@@ -60,11 +60,9 @@ def declared(
     known = list(_known(name, signals, refusals, opt_in=bool(given.get("opt_in"))))
     entries = [entry for _signal, entry in known]
     if callable(function):
-        for problem in _problems_of_function(name, function, options, entries, is_sure=is_sure):
-            refusals.add(problem)
+        refusals.add(*_problems_of_function(name, function, options, entries, is_sure=is_sure))
     before = _entries_before(name, function) if options.names_kwargs else []
-    for problem in problems_of_names(name, options, [*entries, *before]):
-        refusals.add(problem)
+    refusals.add(*problems_of_names(name, options, [*entries, *before]))
     for signal, entry in known:
         refusals.ask(catalogue.check_coalesce, name, options, signal, entry)
     uid = refusals.ask(_uid_of, function, given.get("dispatch_uid"))

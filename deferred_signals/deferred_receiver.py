@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from deferred_signals import registry
 from deferred_signals.connections import Connections, connected_by
-from deferred_signals.naming import home_of, identity, parameters_of, place_of, weakly
+from deferred_signals.naming import (
+    declaring_module,
+    home_of,
+    identity,
+    parameters_of,
+    place_of,
+    weakly,
+)
 from deferred_signals.running import posting
 from deferred_signals.running.tasks import undeclare
 from deferred_signals.serialization import codec_for
@@ -45,7 +52,7 @@ class DeferredReceiver:
         self.signals: list[Signal] = []
         self.place = place_of(function)
         self.home = home_of(function)
-        self.spec = _spec_of(self.home)
+        self._specs = {module: _spec_of(module) for module in (self.home, declaring_module())}
         self.parameters = parameters_of(function)
         self._entries: dict[int, Entry] = {}
         self._connections = Connections(self)
@@ -103,14 +110,17 @@ class DeferredReceiver:
         return present is not None and identity(present) == identity(function)
 
     def was_reloaded_as(self, function: Callable[..., Any]) -> bool:
-        """Whether this stems from an earlier load of the module that now declares a successor.
+        """Whether this stems from an earlier load of a module that now declares a successor.
 
         ``importlib.reload``, and an import after removal from ``sys.modules``, make a new spec;
-        code typed at a prompt has none.
+        code typed at a prompt has none, and defines its functions anew.
         """
-        home = home_of(function)
-        spec = _spec_of(home)
-        return self.home == home and (spec is None or spec is not self.spec)
+        if _spec_of(self.home) is None:
+            return self.home == home_of(function) and not self.is_for(function)
+        return any(
+            module in {home_of(function), declaring_module()} and _spec_of(module) is not spec
+            for module, spec in self._specs.items()
+        )
 
     def has_connected(self, connection: Connection) -> bool:
         """Whether this connection was made, and perhaps undone since."""

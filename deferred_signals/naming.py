@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "A_NAME",
     "accepts_kwargs",
+    "declaring_module",
     "home_of",
     "identity",
     "is_name",
@@ -89,6 +90,11 @@ def home_of(function: Any) -> str:
     target = function.__self__ if inspect.ismethod(function) else function
     for module, _name in _places_of_global(target):
         return module
+    return declaring_module()
+
+
+def declaring_module() -> str:
+    """The module whose code is about to connect a receiver: the nearest outside of this package."""
     return next(_calling_modules(), "")
 
 

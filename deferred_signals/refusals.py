@@ -38,9 +38,9 @@ class Refusals:
     def __len__(self) -> int:
         return len(self._found)
 
-    def add(self, refusal: Refusal) -> None:
-        """Note one refusal."""
-        self._found.append(refusal)
+    def add(self, *refusals: Refusal) -> None:
+        """Note refusals."""
+        self._found.extend(refusals)
 
     def ask(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """What a check gives; where it refuses, note the refusal and give None."""

@@ -45,8 +45,9 @@ def unknown_option(name: str, known: Iterable[str]) -> InvalidReceiver:
     'max_attempts= is a field of Retry: give it inside retry=Retry(max_attempts=...).'
     """
     if is_field(name):
+        other = " (The time of a run is time_limit=.)" if name == "timeout" else ""
         return InvalidReceiver(
-            f"{name}= is a field of Retry: give it inside retry=Retry({name}=...)."
+            f"{name}= is a field of Retry: give it inside retry=Retry({name}=...).{other}"
         )
     wrong = f"{name}= is not an option of a deferred receiver"
     if name in _CELERYS_RETRIES or name.startswith("retry_"):

@@ -50,12 +50,10 @@ class Connected:
     def end(self) -> None:
         """Disconnect and forget them all."""
         for signals, function, options in self._made:
-            for signal in signals:
-                signal.disconnect(
-                    function,
-                    sender=options.get("sender"),
-                    dispatch_uid=options.get("dispatch_uid"),
-                )
+            sender, uid = options.get("sender"), options.get("dispatch_uid")
+            for one in sender if isinstance(sender, (list, tuple)) else [sender]:
+                for signal in signals:
+                    signal.disconnect(function, sender=one, dispatch_uid=uid)
             found = registry.find(options["name"])
             if found is not None:
                 registry.discard(found)

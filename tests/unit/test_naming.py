@@ -1,12 +1,14 @@
 """What a callable is called, and whether a worker would find it by that name."""
 
 import functools
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from deferred_signals import InvalidReceiver
-from deferred_signals.naming import accepts_kwargs, identity, name_of, place_of
+from deferred_signals.naming import accepts_kwargs, identity, name_of, needed_by, place_of
 
 
 def function(sender: object, **kwargs: object) -> None: ...
@@ -69,10 +71,72 @@ def test_name_that_was_given_is_taken() -> None:
     assert name_of(lambda **kwargs: None, "shop.greet") == "shop.greet"
 
 
-@pytest.mark.parametrize("given", ["", 3, object()])
-def test_name_that_is_no_text_is_refused(given: object) -> None:
-    with pytest.raises(InvalidReceiver, match="name must be a text"):
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        3,
+        object(),
+        "two words",
+        "a\nb",
+        "a\tb",
+        "a\0b",
+        "a\u2028b",
+        "a\u00a0b",
+        "\ud800",
+        "x" * 201,
+    ],
+)
+def test_name_that_is_no_text_of_visible_characters_is_refused(given: object) -> None:
+    with pytest.raises(InvalidReceiver, match="name must be a text of 1 to 200 visible"):
         name_of(function, given)
+
+
+@pytest.mark.parametrize("given", ["shop.greet", "x" * 200, "grüße/bestellung:neu-1", "<lambda>"])
+def test_name_of_visible_characters_is_taken(given: str) -> None:
+    assert name_of(function, given) == given
+
+
+def test_path_that_is_too_long_for_a_name_is_refused() -> None:
+    def long(**kwargs: object) -> None: ...
+
+    long.__qualname__ = "x" * 201
+    with pytest.raises(InvalidReceiver, match="give it a name="):
+        name_of(long)
+
+
+def test_object_is_found_through_a_helper_of_another_module() -> None:
+    module = ModuleType("tests.unit.made_with_a_helper")
+    vars(module)["called_by"], vars(module)["Base"] = called_by, Service
+    sys.modules[module.__name__] = module
+    source = "first = Base()\nnames = called_by(first), called_by(first.method)\n"
+    try:
+        exec(source, vars(module))  # noqa: S102 - a module of this test
+    finally:
+        del sys.modules[module.__name__]
+    assert vars(module)["names"] == (f"{module.__name__}.first", f"{module.__name__}.first.method")
+
+
+def called_by(target: object) -> str:
+    """A project's own way to connect, which has never heard of the object."""
+    return name_of(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "needed"),
+    [
+        (function, ["sender"]),
+        (wrapped, []),
+        (service.method, ["sender"]),
+        (partial, ["sender"]),
+        (functools.lru_cache(function), []),
+        (staticmethod(function), ["sender"]),
+        (print, []),
+        (lambda a, /, b, c=1, *d, e, f=2, **g: None, ["b", "e"]),
+    ],
+)
+def test_needed_are_parameters_without_a_default(target: Any, needed: list[str]) -> None:
+    assert needed_by(target) == needed
 
 
 def nothing_else(sender: object) -> None: ...

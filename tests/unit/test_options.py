@@ -1,5 +1,6 @@
 """The options of a deferred receiver: a closed list, each value looked at."""
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,6 +54,14 @@ def test_value_is_accepted_and_normalized(name: str, value: object, normalized: 
         ("aliases", "one"),
         ("aliases", [1]),
         ("aliases", [""]),
+        ("aliases", ["with space"]),
+        ("aliases", ["a\nb"]),
+        ("aliases", ["x" * 201]),
+        ("exclude", ("signal",)),
+        ("carry", ("a b",)),
+        ("carry", "_old"),
+        ("snapshot", "instance"),
+        ("snapshot", ("signal",)),
         ("when", "always"),
         ("raw", 1),
         ("exclude", "request"),
@@ -97,6 +106,7 @@ def test_value_is_accepted_and_normalized(name: str, value: object, normalized: 
         ("throws", "ValueError"),
         ("throws", [3]),
         ("base", "Task"),
+        ("base", int),
         ("send_events", 0),
         ("serializer", "pickle"),
         ("serializer", 3),
@@ -114,7 +124,15 @@ def test_soft_limit_beyond_the_hard_one_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("exlude", "exclude"), ("timelimit", "time_limit"), ("retries", "retry"), ("Queue", "queue")],
+    [
+        ("exlude", "exclude"),
+        ("timelimit", "time_limit"),
+        ("retries", "retry"),
+        ("retires", "retry"),
+        ("Queue", "queue"),
+        ("senders", "sender"),
+        ("differed", "deferred"),
+    ],
 )
 def test_unknown_option_is_refused_with_the_nearest_name(name: str, nearest: str) -> None:
     with pytest.raises(InvalidReceiver, match=f"{name}= is not an option.*Did you mean '{nearest}"):
@@ -138,6 +156,36 @@ def test_unknown_option_is_refused_with_the_nearest_name(name: str, nearest: str
 def test_celerys_ways_to_retry_are_refused_with_ours(name: str) -> None:
     with pytest.raises(InvalidReceiver, match=r"use retry=Retry\(\.\.\.\)"):
         Options.of({name: 1})
+
+
+@pytest.mark.parametrize("name", [item.name for item in fields(Retry)])
+def test_field_of_retry_is_refused_with_where_it_belongs(name: str) -> None:
+    for given in ({name: 1}, {name: 1, "retry": Retry()}):
+        with pytest.raises(InvalidReceiver, match=rf"give it inside retry=Retry\({name}=\.\.\.\)"):
+            Options.of(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("eta", "countdown="), ("routing_key", "queue="), ("exchange", "task_routes")],
+)
+def test_argument_of_celery_is_refused_with_what_to_use(name: str, instead: str) -> None:
+    with pytest.raises(InvalidReceiver, match=f"{name}= is not an option.*{instead}"):
+        Options.of({name: 1})
+
+
+def test_number_of_retries_is_refused_with_the_policy_that_it_means() -> None:
+    with pytest.raises(InvalidReceiver, match=r"retry must be.*Retry\(max_attempts=4\)\), got 3"):
+        Options.of({"retry": 3})
+
+
+def test_all_wrong_options_are_told_at_once() -> None:
+    given = {"qeue": 1, "raw": 1, "priority": -1, "durable": True, "opt_in": True}
+    with pytest.raises(InvalidReceiver) as caught:
+        Options.of(given)
+    assert isinstance(caught.value, ConfigurationError)
+    for words in ("for 4 reasons", "'queue'", "raw must be", "priority must be", "durable=True"):
+        assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +241,11 @@ def test_policy_may_be_named(settings: Settings) -> None:
     assert policy_of(Options.of({"retry": "mail"})) == Retry(max_attempts=9)
     with pytest.raises(ConfigurationError, match=r"'male' names no policy.*Did you mean 'mail'"):
         policy_of(Options.of({"retry": "male"}))
+
+
+def test_name_of_a_policy_where_there_are_none_is_refused_with_how_to_make_one() -> None:
+    with pytest.raises(ConfigurationError, match=r"define none.*RETRY_POLICIES.*'mail': \{"):
+        policy_of(Options.of({"retry": "mail"}))
 
 
 def test_no_policy_is_one_attempt() -> None:

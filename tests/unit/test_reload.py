@@ -11,7 +11,7 @@ import pytest
 from celery import current_app
 from django.dispatch import Signal
 
-from deferred_signals import registry
+from deferred_signals import connect, registry
 from tests.conftest import deferred
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,19 @@ class Base:
     def method(self, sender: object, **kwargs: object) -> None: ...
 
 
-HEAD = f"from deferred_signals import receiver\nfrom {__name__} import Base, sent\n"
+def connect_by_helper(receive: Callable[..., None]) -> None:
+    """Connect for a module that is loaded again, from one that is not."""
+    connect(sent, receive)
+
+
+def elsewhere(sender: object, **kwargs: object) -> None:
+    """Stay as it is, while a module that connects it is loaded again."""
+
+
+HEAD = (
+    "from deferred_signals import receiver\n"
+    f"from {__name__} import Base, connect_by_helper, elsewhere, sent\n"
+)
 FUNCTION = "@receiver(sent, deferred=True{})\ndef receive(sender, **kwargs): ...\n"
 
 Write = Callable[[str], ModuleType]
@@ -68,6 +80,8 @@ def deferrals() -> list[str]:
         FUNCTION.format(", weak=False"),
         FUNCTION.format(", aliases=['tests.earlier']"),
         "receive = Base()\nreceiver(sent, deferred=True)(receive)\n",
+        "receive = Base()\nconnect_by_helper(receive)\n",
+        "receive = Base()\nconnect_by_helper(receive.method)\n",
         "receive = Base()\nreceiver(sent, deferred=True)(receive.method)\n",
         "class Own(Base): ...\nreceive = Own()\nreceiver(sent, deferred=True)(receive)\n",
         (
@@ -101,6 +115,18 @@ def test_option_that_is_gone_after_a_reload_is_gone_from_the_task(write: Write) 
     write(FUNCTION.format(""))
     assert current_app.tasks[name].rate_limit is None
     assert not current_app.tasks[name].track_started
+
+
+def test_module_that_connects_a_function_of_another_may_change_the_options(write: Write) -> None:
+    text = "receiver(sent, deferred=True, queue={!r}, weak=False)(elsewhere)\n"
+    name = f"{__name__}.elsewhere"
+    try:
+        for queue in ("one", "two", "two"):
+            write(text.format(queue))
+            assert deferrals() == [name]
+            assert registry.get(name).options.queue == queue
+    finally:
+        registry.discard(registry.get(name))
 
 
 def test_import_after_removal_from_the_loaded_modules_replaces_too(

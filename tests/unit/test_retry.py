@@ -1,6 +1,8 @@
 """`Retry` is a value: what it accepts, and what it decides."""
 
-from dataclasses import FrozenInstanceError
+import pickle
+from copy import copy, deepcopy
+from dataclasses import FrozenInstanceError, replace
 from datetime import timedelta
 from typing import Any
 
@@ -38,6 +40,30 @@ from deferred_signals.policies import NO_RETRY, GiveUp, TryAgain
 def test_value_that_makes_no_policy_is_refused(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidPolicy, match=words):
         Retry(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"max_retries": 3}, "Write max_attempts=4: .* max_retries=n is max_attempts=n+1"),
+        ({"max_retries": 0}, "max_attempts=1"),
+        ({"max_retries": None}, "max_attempts="),
+        ({"max_atempts": 3}, "Did you mean 'max_attempts'?"),
+        ({"backoff": 3}, "Did you mean 'wait_exp_base'?"),
+        ({"autoretry_for": (OSError,)}, "Did you mean 'on'?"),
+        ({"wait_min": 1, "tries": 2}, "'wait_.*tries= is no field of Retry"),
+    ],
+)
+def test_unknown_field_is_refused_with_the_right_one(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidPolicy, match=words.replace("+", r"\+").replace("?", r"\?")):
+        Retry(**fields)
+
+
+def test_policy_can_be_copied_and_pickled() -> None:
+    policy = Retry(on=OSError, max_attempts=7)
+    for same in (copy(policy), deepcopy(policy), pickle.loads(pickle.dumps(policy))):  # noqa: S301 - our own
+        assert same == policy
+    assert replace(policy, max_attempts=8) == Retry(on=OSError, max_attempts=8)
 
 
 def test_refusal_is_a_value_error_and_one_of_ours() -> None:
