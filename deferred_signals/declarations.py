@@ -136,7 +136,12 @@ def _problems_of_function(
     *,
     is_sure: bool,
 ) -> Iterator[InvalidReceiver]:
-    if not accepts_kwargs(function):
+    if hasattr(function.__class__, "apply_async"):  # which a proxy of Celery's tells of its task
+        yield InvalidReceiver(
+            f"{name!r} is a Celery task already, and a deferred receiver becomes a task of its own. "
+            f"Connect the plain function."
+        )
+    elif not accepts_kwargs(function):
         yield InvalidReceiver(
             f"{name!r} must accept **kwargs, as every signal receiver: senders add arguments."
         )

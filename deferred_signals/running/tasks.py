@@ -40,6 +40,11 @@ _declared: set[str] = set()
 
 def declare(receiver: Receiver) -> None:
     """Make the receiver's tasks, one a name: on every app, as ``shared_task`` does."""
+    base = receiver.options.base
+    if base is not None:
+        # A base of which no task can be made fails here. Celery would already have noted the task
+        # for apps that are still to come.
+        type(base.__name__, (base,), {"name": receiver.name, "run": _body(receiver)})()
     for name in (receiver.name, *receiver.options.aliases):
         if name not in _declared:
             make: Any = shared_task  # its stubs know one shape of arguments at a time

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from celery import current_app
+from celery import Celery, Task, current_app, shared_task
 from celery.signals import task_success
 from django.apps import apps
 from django.db.models.signals import ModelSignal, post_delete, post_init, post_save, pre_save
@@ -201,6 +201,31 @@ def test_connection_that_fails_midway_leaves_what_was_there(
     assert (count(signal, Order), count(signal, Label)) == (1, 0)
     assert (registry.get("tests.before"), found.signals) == (found, [signal])
     assert "tests.before" in current_app.tasks
+
+
+class Impossible(Task):  # type: ignore[type-arg]  # Celery 5.4 has no arguments for it at run time
+    """Cannot be made."""
+
+    abstract = True
+
+    def __init__(self) -> None:
+        raise OSError("no")
+
+
+def test_base_of_which_no_task_can_be_made_leaves_nothing(signal: Signal) -> None:
+    with pytest.raises(OSError, match="no"):
+        connect(signal, plain, name="tests.impossible", base=Impossible, sender=[Order, Label])
+    assert not signal.receivers
+    assert registry.find("tests.impossible") is None
+    later = Celery("later", set_as_current=False)
+    assert "tests.impossible" not in later.tasks
+    later.close()
+
+
+def test_celery_task_is_refused(signal: Signal) -> None:
+    with pytest.raises(InvalidReceiver, match=r"is a Celery task already.* the plain function"):
+        connect(signal, shared_task(name="tests.a_task")(nested()), name="tests.task")
+    assert "tests.task" not in current_app.tasks
 
 
 def test_connection_to_a_model_that_is_still_to_come_is_taken_back() -> None:
