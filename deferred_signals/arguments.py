@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from deferred_signals.catalogue import Entry
     from deferred_signals.options import Options
 
-__all__ = ["problems_of_names", "problems_of_parameters"]
+__all__ = ["problems_of_callables", "problems_of_names", "problems_of_parameters"]
 
 #: What every receiver is called with.
 _ALWAYS = frozenset({"sender", "signal"})
@@ -93,6 +94,61 @@ def problems_of_names(
             f"carry= of {name!r} names attributes of the kwarg 'instance', and the receiver gets "
             f"none from {sources}. Read them at send with capture=."
         )
+
+
+def problems_of_callables(
+    name: str, options: Options, entries: Sequence[Entry]
+) -> Iterator[InvalidReceiver]:
+    """Tell of options that are callables and cannot be called with what a signal sends.
+
+    ``send()`` would fail, and with it the ``save()`` of whoever knows nothing of it.
+
+    Arguments:
+        name: the receiver's.
+        options: its options.
+        entries: what the catalogue says of each of its signals.
+    """
+    for option in _CALLABLES:
+        asked = getattr(options, option)
+        if not callable(asked) or isinstance(asked, Changed):
+            continue
+        for entry in entries:
+            error = _error_of_call(asked, entry.kwargs) if entry.path in _SENT_IN_FULL else None
+            if error:
+                yield InvalidReceiver(
+                    f"{option}= of {name!r} is called as {option}(sender, **kwargs) with the "
+                    f"kwargs of {entry.path}, and cannot be: {error}. Let it take (sender, "
+                    f"**kwargs)."
+                )
+
+
+#: Options that may be asked at each send.
+_CALLABLES = ("when", "capture", "coalesce", "queue", "priority", "countdown", "expires")
+
+#: Signals that send all of their kwargs each time.
+_SENT_IN_FULL = frozenset(
+    {
+        "django.contrib.auth.signals.user_logged_in",
+        "django.contrib.auth.signals.user_logged_out",
+        "django.contrib.auth.signals.user_login_failed",
+        "django.db.models.signals.m2m_changed",
+        "django.db.models.signals.post_delete",
+        "django.db.models.signals.post_save",
+        "django.db.models.signals.pre_delete",
+    }
+)
+
+
+def _error_of_call(asked: Callable[..., Any], names: frozenset[str] | None) -> TypeError | None:
+    try:
+        signature = inspect.signature(asked, follow_wrapped=False)
+    except (TypeError, ValueError):  # written in C
+        return None
+    try:
+        signature.bind(None, **dict.fromkeys(names or ()))
+    except TypeError as error:
+        return error
+    return None
 
 
 def _is_known(entry: Entry, options: Options) -> bool:

@@ -85,6 +85,7 @@ def _registered(declaration: Declaration) -> tuple[DeferredReceiver, bool]:
             return present, False
         if present.was_reloaded_as(function):
             present.disconnect()
+            registry.discard(present)
             continue
         if not is_same:
             raise DuplicateReceiver(

@@ -10,7 +10,11 @@ from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
 from deferred_signals import catalogue, registry
-from deferred_signals.arguments import problems_of_names, problems_of_parameters
+from deferred_signals.arguments import (
+    problems_of_callables,
+    problems_of_names,
+    problems_of_parameters,
+)
 from deferred_signals.conditions import Changed
 from deferred_signals.connections import Connection, connected_by
 from deferred_signals.errors import InvalidReceiver
@@ -63,6 +67,7 @@ def declared(
         refusals.add(*_problems_of_function(name, function, options, entries, is_sure=is_sure))
     before = _entries_before(name, function) if options.names_kwargs else []
     refusals.add(*problems_of_names(name, options, [*entries, *before]))
+    refusals.add(*problems_of_callables(name, options, entries))
     for signal, entry in known:
         refusals.ask(catalogue.check_coalesce, name, options, signal, entry)
     uid = refusals.ask(_uid_of, function, given.get("dispatch_uid"))

@@ -244,3 +244,38 @@ def test_schema_that_fits_is_accepted(defer: Connected) -> None:
     defer(post_save, schema=Saved, exclude=("raw",), carry=("_ip",))(asks_created)
     defer(Signal(), schema=Placed, snapshot=("order",), exclude=("note",))(plain)
     defer(Signal(), schema=Placed)(injecting(asks_response))
+
+
+@pytest.mark.parametrize("option", ["when", "capture", "coalesce", "queue", "countdown"])
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (lambda instance, **kwargs: True, "multiple values for argument 'instance'"),
+        (lambda sender, instance: True, "unexpected keyword argument"),
+        (lambda sender, instanze, **kwargs: True, "missing a required argument: 'instanze'"),
+        (lambda: True, "too many positional arguments"),
+    ],
+    ids=["no sender", "no kwargs", "misspelt", "nothing"],
+)
+def test_callable_that_could_not_be_asked_is_refused(option: str, asked: Any, words: str) -> None:
+    with pytest.raises(InvalidReceiver, match=rf"{option}= .*post_save.*{words}.*\(sender, \*\*kw"):
+        connect(post_save, plain, name="tests.asked", sender=Order, **{option: asked})
+
+
+@pytest.mark.parametrize(
+    ("signal", "asked"),
+    [
+        (post_save, lambda sender, **kwargs: True),
+        (post_save, lambda sender, instance, created=None, **kwargs: True),
+        (post_save, lambda sender, *, instance, **kwargs: True),
+        (post_save, lambda *args, **kwargs: True),
+        (post_save, injecting(misspelt)),
+        (request_started, lambda sender, environ: True),
+        (Signal(), lambda order: True),
+    ],
+)
+def test_callable_that_may_be_asked_is_accepted(
+    signal: Signal, asked: Any, defer: Connected
+) -> None:
+    defer(signal, name="tests.asked", opt_in=True, when=asked)(plain)
+    assert registry.find("tests.asked")

@@ -117,6 +117,13 @@ def test_option_that_is_gone_after_a_reload_is_gone_from_the_task(write: Write) 
     assert not current_app.tasks[name].track_started
 
 
+def test_alias_that_is_gone_after_a_reload_finds_nothing(write: Write) -> None:
+    write(FUNCTION.format(", aliases=['tests.earlier']"))
+    assert registry.find("tests.earlier")
+    write(FUNCTION.format(""))
+    assert registry.find("tests.earlier") is None
+
+
 def test_module_that_connects_a_function_of_another_may_change_the_options(write: Write) -> None:
     text = "receiver(sent, deferred=True, queue={!r}, weak=False)(elsewhere)\n"
     name = f"{__name__}.elsewhere"
