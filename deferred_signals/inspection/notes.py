@@ -1,0 +1,77 @@
+"""What is noted while a receiver's source is read, in the order in which it would run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Notes", "Path", "Write"]
+
+#: A kwarg's name, and the attributes that lead from it to a value.
+Path = tuple[str, ...]
+
+
+@dataclass
+class Write:
+    """One write on what a receiver was given.
+
+    Attributes:
+        path: what is written. Where it is one name, an item of that kwarg: ``context["x"] = 1``.
+        saved: how its object is saved afterwards: not at all, all of it, or some fields.
+        read: it is read afterwards.
+        handed_on: it, or its object, is given to other code afterwards.
+    """
+
+    path: Path
+    saved: Literal["", "whole", "fields"] = ""
+    read: bool = False
+    handed_on: bool = False
+
+    @property
+    def owner(self) -> Path:
+        """The object that is written on."""
+        return self.path[:-1] or self.path
+
+
+class Notes:
+    """What a receiver reads and writes of its kwargs."""
+
+    def __init__(self) -> None:
+        self.reads: set[Path] = set()
+        self._written: set[Path] = set()
+        self._writes: list[Write] = []
+        self._copies: set[Path] = set()
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """All writes, but those on what was made a copy before."""
+        return tuple(self._writes)
+
+    def read(self, path: Path) -> None:
+        """Note that an attribute is asked for."""
+        if path not in self._written:
+            self.reads.add(path)
+        for write in self._writes:
+            write.read |= write.path == path
+
+    def write(self, path: Path) -> None:
+        """Note that an attribute, or an item of a kwarg, is set or deleted."""
+        self._written.add(path)
+        if path[:-1] not in self._copies:
+            self._writes.append(Write(path))
+
+    def hand_on(self, path: Path) -> None:
+        """Note that other code gets an object, and all that was written on it before."""
+        for write in self._writes:
+            write.handed_on |= write.path[: len(path)] == path
+
+    def save(self, path: Path, *, fields: bool) -> None:
+        """Note that an object is saved: some of its fields, or all."""
+        for write in self._writes:
+            if write.owner[: len(path)] == path and not write.saved:
+                write.saved = "fields" if fields else "whole"
+
+    def copy(self, path: Path) -> None:
+        """Note that an object is from now on a new row: ``instance.pk = None``."""
+        self._copies.add(path)
+        self.hand_on(path)
