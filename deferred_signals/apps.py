@@ -1,4 +1,4 @@
-"""The Django app: add ``"deferred_signals"`` to ``INSTALLED_APPS`` to have its system checks."""
+"""The Django app: every project adds ``"deferred_signals"`` to ``INSTALLED_APPS``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class DeferredSignalsConfig(AppConfig):
-    """Registers the system checks; receivers work without it."""
+    """Registers the system checks, and makes workers keep messages for receivers they do not know."""
 
     name = "deferred_signals"
     verbose_name = "Deferred signals"

@@ -134,8 +134,11 @@ def _parse_all(raw: object) -> tuple[Settings, list[Problem]]:
             continue
         try:
             values[key] = parse(value)
-        except InvalidPolicy as error:
-            found.append(Problem(key, f"{where} is no retry policy: {error}", _POLICY_HINT))
+        except _WrongPolicies as errors:
+            found += [
+                Problem(key, f"{where}{place} is no retry policy: {text}", _POLICY_HINT)
+                for place, text in errors.found
+            ]
         except (TypeError, ValueError) as error:
             found.append(Problem(key, f"{where} must be {error}, got {value!r}.", _VALUE_HINT))
     return Settings(**values), found
@@ -151,6 +154,14 @@ _NOT_YET = frozenset(
 _NOT_YET_HINT = "Remove the key; the changelog says when it arrives."
 _POLICY_HINT = "Give a Retry, a dict of its fields, or None for a single attempt."
 _VALUE_HINT = "Correct the value, or remove the key to have the default."
+
+
+class _WrongPolicies(Exception):
+    """Everything that is wrong with policies: where in the value, and what."""
+
+    def __init__(self, found: list[tuple[str, str]]) -> None:
+        super().__init__(found)
+        self.found = found
 
 
 def _bool(value: object) -> bool:
@@ -210,15 +221,47 @@ def _policy(value: object) -> Retry:
         return NO_RETRY
     if isinstance(value, Retry):
         return value
-    if isinstance(value, dict):
-        return Retry(**{str(name): item for name, item in value.items()})
-    raise InvalidPolicy(f"it must be a Retry or a dict of its fields, got {value!r}.")
+    found = (
+        _wrong_fields(value)
+        if isinstance(value, dict)
+        else [f"it must be a Retry or a dict of its fields, got {value!r}."]
+    )
+    if found or not isinstance(value, dict):
+        raise _WrongPolicies([("", text) for text in found])
+    return Retry(**value)
+
+
+def _wrong_fields(values: dict[Any, Any]) -> list[str]:
+    """What is wrong with the fields of a policy: with each of them, or else with all together."""
+    found = []
+    for name, value in values.items():
+        # No limit to attempts is fine where there is a timeout, which is looked at by itself.
+        others = {"timeout": 1} if name == "max_attempts" else {}
+        found += _wrong_together({**others, str(name): value})
+    return found or _wrong_together(values)
+
+
+def _wrong_together(values: dict[Any, Any]) -> list[str]:
+    try:
+        Retry(**{str(name): value for name, value in values.items()})
+    except InvalidPolicy as error:
+        return [str(error)]
+    return []
 
 
 def _policies(value: object) -> dict[str, Retry]:
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise TypeError("a dict of names and policies")
-    return {name: _policy(policy) for name, policy in value.items()}
+    found: dict[str, Retry] = {}
+    wrong: list[tuple[str, str]] = []
+    for name, policy in value.items():
+        try:
+            found[name] = _policy(policy)
+        except _WrongPolicies as errors:
+            wrong += [(f"[{name!r}]{place}", text) for place, text in errors.found]
+    if wrong:
+        raise _WrongPolicies(wrong)
+    return found
 
 
 _PARSERS: dict[str, Callable[[object], object]] = {

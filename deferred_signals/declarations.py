@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
-from deferred_signals import catalogue, registry
+from deferred_signals import catalogue, conf, registry
 from deferred_signals.arguments import (
     problems_of_callables,
     problems_of_names,
@@ -17,7 +17,7 @@ from deferred_signals.arguments import (
 )
 from deferred_signals.conditions import Changed
 from deferred_signals.connections import Connection, connected_by
-from deferred_signals.errors import InvalidReceiver
+from deferred_signals.errors import ConfigurationError, InvalidReceiver
 from deferred_signals.naming import accepts_kwargs, identity, name_of
 from deferred_signals.options import CONNECT_OPTIONS, Options, policy_of
 from deferred_signals.refusals import Refusals
@@ -60,7 +60,7 @@ def declared(
     wanted = {key: value for key, value in given.items() if key not in CONNECT_OPTIONS}
     options = Options.sound(wanted, refusals)
     is_sure = not refusals or _UNSURE.isdisjoint(given)
-    refusals.ask(policy_of, options)
+    refusals.ask(_check_policy, options)
     known = list(_known(name, signals, refusals, opt_in=bool(given.get("opt_in"))))
     entries = [entry for _signal, entry in known]
     if callable(function):
@@ -80,6 +80,19 @@ def declared(
         refusals.ask(_check_connection, function, options, connection, entry)
     refusals.settle(f"{name!r} cannot be deferred as it is declared")
     return Declaration(function, name, options, connections, weak=bool(given.get("weak", True)))
+
+
+def _check_policy(options: Options) -> None:
+    """Refuse the name of a policy that the settings do not have.
+
+    Settings that are wrong themselves are told by the system checks, all at once: while apps load
+    an error would be a traceback, and would hide the others.
+    """
+    try:
+        conf.current()
+    except ConfigurationError:
+        return
+    policy_of(options)
 
 
 #: Options that decide which kwargs a receiver gets: where one is wrong, nobody can say.

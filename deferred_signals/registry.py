@@ -86,7 +86,7 @@ def get(name: str) -> Receiver:
         hint = nearest(name, _receivers) if _receivers else "No deferred receiver is registered."
         raise UnknownReceiver(
             f"No deferred receiver is called {name!r} in this process. {hint} "
-            f"Receivers are found when their module is imported, from AppConfig.ready()."
+            f"Is its module imported in AppConfig.ready()?"
         ) from None
 
 

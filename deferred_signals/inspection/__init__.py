@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals.inspection.notes import Notes, Path, Write
-from deferred_signals.inspection.sources import layers_of, node_of
+from deferred_signals.inspection.sources import forget_sources, layers_of, node_of
 from deferred_signals.inspection.walk import walk_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Findings", "Path", "Write", "inspect_receiver"]
+__all__ = ["Findings", "Path", "Write", "forget_sources", "inspect_receiver"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from deferred_signals.inspection.sources import layers_of, node_of
+from deferred_signals.inspection.sources import is_a, layers_of, node_of
 from deferred_signals.inspection.values import OWNER, Names
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def find_helper(called: ast.expr, names: Names, home: Home) -> Helper | None:
     Helpers of other packages are not looked for: what Django does with an instance is Django's.
     """
     target, owner = _target(called, names, home)
-    if not isinstance(target, (FunctionType, staticmethod, classmethod)):
+    if not is_a(target, FunctionType, staticmethod, classmethod):
         return None
     function = [layer.function for layer in layers_of(target)][-1]
     if _package_of(function) != _package_of(home.function):
@@ -80,7 +80,7 @@ def find_helper(called: ast.expr, names: Names, home: Home) -> Helper | None:
     node = node_of(function)
     if node is None:
         return None
-    return Helper(node, function, None if isinstance(target, staticmethod) else owner)
+    return Helper(node, function, None if is_a(target, staticmethod) else owner)
 
 
 def _target(called: ast.expr, names: Names, home: Home) -> tuple[Any, object]:
@@ -92,10 +92,10 @@ def _target(called: ast.expr, names: Names, home: Home) -> tuple[Any, object]:
         return None, None
     name = called.value.id
     if names.get(name) == OWNER:
-        kind = home.owner if isinstance(home.owner, type) else type(home.owner)
+        kind = home.owner if is_a(home.owner, type) else type(home.owner)
         return inspect.getattr_static(kind, called.attr, None), home.owner
     module = known.get(name)
-    if name not in names and isinstance(module, ModuleType):
+    if name not in names and is_a(module, ModuleType):
         return vars(module).get(called.attr), None
     return None, None
 

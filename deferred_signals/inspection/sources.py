@@ -7,14 +7,14 @@ import inspect
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType
 
-__all__ = ["Function", "Layer", "layers_of", "node_of", "parameters_of"]
+__all__ = ["Function", "Layer", "forget_sources", "is_a", "layers_of", "node_of", "parameters_of"]
 
 #: A node that has parameters and a body.
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -40,24 +40,29 @@ class Layer:
     owner: object = None
 
 
+def is_a(value: object, *kinds: type) -> bool:
+    """Whether a value is of one of the types, as it was made: ``isinstance`` asks lazy objects."""
+    return issubclass(type(value), kinds)
+
+
 def layers_of(target: Any) -> Iterator[Layer]:
     """Give the functions that a callable consists of, the innermost last."""
     bound, fixed, owner = 0, frozenset[str](), None
     for _ in range(_MOST_LAYERS):
-        if isinstance(target, partial):
+        if is_a(target, partial):
             bound, fixed = bound + len(target.args), fixed | target.keywords.keys()
             target = target.func
-        elif inspect.ismethod(target):
+        elif is_a(target, MethodType):
             bound, owner = bound + 1, target.__self__
             target = target.__func__
-        elif isinstance(target, (staticmethod, classmethod)):
+        elif is_a(target, staticmethod, classmethod):
             target = target.__func__
-        elif isinstance(target, FunctionType):
+        elif is_a(target, FunctionType):
             yield Layer(target, bound, fixed, owner)
             target = _wrapped(target)
         else:
             call = inspect.getattr_static(type(target), "__call__", None)
-            if isinstance(call, FunctionType):
+            if is_a(call, FunctionType):
                 yield Layer(call, bound + 1, fixed, target)
             target = _wrapped(target)
         if target is None:
@@ -67,8 +72,8 @@ def layers_of(target: Any) -> Iterator[Layer]:
 def _wrapped(target: object) -> Any:
     """What `functools.wraps` says of a wrapper; nothing that an object computes is asked for."""
     try:
-        return vars(target).get("__wrapped__")
-    except TypeError:
+        return object.__getattribute__(target, "__dict__").get("__wrapped__")
+    except AttributeError:
         return None
 
 
@@ -102,6 +107,11 @@ def _parameters_of(code: CodeType) -> list[str]:
 def _begin_of(node: Function) -> tuple[int, int]:
     body = node.body if isinstance(node, ast.Lambda) else node.body[0]
     return body.lineno, body.col_offset
+
+
+def forget_sources() -> None:
+    """Give up the memory that the syntax trees of whole files take."""
+    _functions_in.cache_clear()
 
 
 @lru_cache(maxsize=64)

@@ -91,7 +91,7 @@ def park(
     wait = WAITS[min(times, len(WAITS) - 1)]
     logger.warning(
         "Receiver %s is not known to this worker, or not in the message's version: "
-        "message %s waits for %.0f s",
+        "message %s waits for %.0f s. Is its module imported in AppConfig.ready()?",
         message.receiver,
         message.id,
         wait,

@@ -1,0 +1,122 @@
+"""W005: attributes that other code set on a kwarg stay where they were set."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's own name
+from django.db.models.signals import ModelSignal, post_save
+
+from deferred_signals.checks.classes import classes_of, has, lacks, tracker_of
+from deferred_signals.checks.common import message
+from deferred_signals.serialization import RequestSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deferred_signals.inspection import Findings, Path
+    from deferred_signals.registry import Receiver
+
+__all__ = ["check_attributes"]
+
+#: What every instance has, though it begins with an underscore, and what named tuples have.
+_USUAL = frozenset(
+    {
+        "_asdict",
+        "_base_manager",
+        "_default_manager",
+        "_fields",
+        "_make",
+        "_meta",
+        "_prefetched_objects_cache",
+        "_replace",
+        "_state",
+    }
+)
+
+#: Names of what was before the save.
+_OLD = re.compile(r"_*(old|orig|original|prev|previous|initial|before)(_|$)|.*_(old|before)$")
+
+
+def check_attributes(receiver: Receiver, findings: Findings) -> Iterator[CheckMessage]:
+    """Give a warning for each attribute that a receiver reads and will not find."""
+    for path in sorted(findings.reads):
+        root, *attributes = path
+        last = attributes[-1] if attributes else ""
+        if not last or last in _USUAL or (last.startswith("__") and last.endswith("__")):
+            continue
+        if _is_carried(receiver, path):
+            continue
+        known = classes_of(receiver, root)
+        tracker = tracker_of(known.classes, attributes)
+        if tracker:
+            yield _tracked(receiver, path, tracker)
+        elif known.may_be_row and _is_missing(root, attributes, known.classes):
+            yield _missing(receiver, path, known.classes)
+
+
+def _is_carried(receiver: Receiver, path: Path) -> bool:
+    if path[0] != "instance":
+        return False
+    carried = [tuple(name.split(".")) for name in receiver.options.carry]
+    return any(path[1 : 1 + len(names)] == names for names in carried)
+
+
+def _is_missing(root: str, attributes: list[str], classes: tuple[type, ...]) -> bool:
+    if classes:
+        return lacks(classes, tuple(attributes))
+    # Of an unknown class. What no model has is no field; but only names that are private by
+    # convention, and kwargs that are named like a model, tell that it is a row's attribute.
+    if len(attributes) > 1:
+        return False
+    models = apps.get_models(include_auto_created=True)
+    is_private = attributes[0].startswith("_")
+    is_row = any(model._meta.model_name == root.replace("_", "") for model in models)
+    return (is_private or is_row) and not any(has(model, attributes[0]) for model in models)
+
+
+def _missing(receiver: Receiver, path: Path, classes: tuple[type, ...]) -> CheckMessage:
+    shown = ".".join(path)
+    if classes == (RequestSnapshot,):
+        return message(
+            Warning,
+            "W005",
+            f"Receiver {receiver.name} reads {shown}, which does not travel with a request: on the "
+            f"worker it raises an AttributeError.",
+            f"Read it at send: capture=lambda sender, request, **kwargs: "
+            f"{{{path[-1]!r}: request.{path[-1]}}}.",
+        )
+    return message(
+        Warning,
+        "W005",
+        f"Receiver {receiver.name} reads {shown}, which is no field: what other code set there "
+        f"stays in the sender's process, and the worker has a row of its own.",
+        _remedy(receiver, path),
+    )
+
+
+def _remedy(receiver: Receiver, path: Path) -> str:
+    read = f"capture=lambda sender, {path[0]}, **kwargs: {{{path[-1].lstrip('_')!r}: {'.'.join(path)}}}"
+    if path[0] == "sender":
+        read = read.replace(", sender,", ",", 1)
+    signals = [signal for signal, _sender, _uid in receiver.connections]
+    remedies = []
+    if path[0] == "instance" and all(isinstance(signal, ModelSignal) for signal in signals):
+        remedies.append(f"let it travel with carry=({'.'.join(path[1:])!r},)")
+        if post_save in signals and _OLD.match(path[-1]):
+            remedies.append("have old and new values as changes, with when=changed(...)")
+    remedies.append(f"read it at send, as a kwarg of the receiver: {read}")
+    text = ", or ".join(remedies)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _tracked(receiver: Receiver, path: Path, tracker: str) -> CheckMessage:
+    return message(
+        Warning,
+        "W005",
+        f"Receiver {receiver.name} asks {'.'.join(path)}, of {tracker}, what has changed: on the "
+        f"worker, whose row was just loaded, nothing has.",
+        "Use when=changed(...): the receiver gets the changes of the save that it is told of.",
+    )

@@ -1,0 +1,108 @@
+"""Checks of Celery as the project set it up: which app, which broker, and what it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name
+
+from deferred_signals.checks.common import message, receivers, register
+from deferred_signals.running.project import REDIS, CeleryFacts, celery_facts, eviction_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__: list[str] = []
+
+#: Transport options by which sockets of the project's own Celery connections do not wait for ever.
+_REDIS_TIMEOUTS = frozenset({"socket_timeout", "socket_connect_timeout"})
+_AMQP_TIMEOUTS = frozenset({"read_timeout", "write_timeout"})
+SOCKET_TIMEOUTS = {
+    **dict.fromkeys(REDIS, _REDIS_TIMEOUTS),
+    **dict.fromkeys(("amqp", "amqps", "pyamqp"), _AMQP_TIMEOUTS),
+}
+
+
+@register()
+def check_celery(**_kwargs: Any) -> list[CheckMessage]:
+    """E005, W001, W002, W008: Celery as it is set up would not carry messages as one expects."""
+    if not receivers():
+        return []
+    try:
+        facts = celery_facts()
+    except Exception as error:  # noqa: BLE001 - what a project may write into them is without end
+        text = f"Celery's settings cannot be read: {type(error).__name__}: {error}"
+        hint = "Correct them: neither a worker nor a deferred receiver can do without."
+        return [message(Error, "E005", text, hint)]
+    apps = [*_check_app(facts)]
+    return apps or [*_check_pickle(facts), *_check_timeouts(facts)]
+
+
+@register(deploy=True)
+def check_eviction(**_kwargs: Any) -> list[CheckMessage]:
+    """W012: the broker is a Redis that drops keys, and so messages, when its memory is full."""
+    if not receivers():
+        return []
+    try:
+        transports = celery_facts().transports
+    except Exception:  # noqa: BLE001 - `check_celery` tells of it
+        return []
+    policy = eviction_policy() if REDIS.intersection(transports) else None
+    if policy is None:
+        return []
+    text = (
+        f"The broker is a Redis with the maxmemory-policy {policy!r}: when its memory is full it "
+        f"drops keys, which may be whole queues."
+    )
+    hint = "Set maxmemory-policy to noeviction, and give the cache a Redis of its own."
+    return [message(Warning, "W012", text, hint)]
+
+
+def _check_app(facts: CeleryFacts) -> Iterator[CheckMessage]:
+    if facts.rival is not None:
+        yield message(
+            Warning,
+            "W001",
+            f"{facts.rival} says where the broker is, but the Celery app that some threads see as "
+            f"the current one does not ({facts.app!r} is current here): deferred receivers go by "
+            f"the current app, so their messages would go to Celery's default, a RabbitMQ on this "
+            f"machine.",
+            f"Import {facts.rival} in the project's __init__.py, before anything else asks Celery "
+            f"for its current app, and let no other app become the current one "
+            f"(set_as_current=False).",
+        )
+    elif not facts.configured:
+        yield message(
+            Warning,
+            "W001",
+            "There are deferred receivers, but no Celery app: messages would go to Celery's bare "
+            "default, a RabbitMQ on this machine.",
+            "Make an app in your project's celery.py, and import it in the project's __init__.py, "
+            "as Celery's 'First steps with Django' shows.",
+        )
+
+
+def _check_pickle(facts: CeleryFacts) -> Iterator[CheckMessage]:
+    if facts.accepts_pickle:
+        yield message(
+            Warning,
+            "W002",
+            "Celery accepts pickle, which runs what a message from the broker says.",
+            "Take 'pickle' out of accept_content; deferred receivers need 'json' only.",
+        )
+
+
+def _check_timeouts(facts: CeleryFacts) -> Iterator[CheckMessage]:
+    """Our own connection is bounded; those of ``task.delay()`` and of workers are the project's."""
+    wanted = {name for kind in facts.transports for name in SOCKET_TIMEOUTS.get(kind, ())}
+    missing = wanted - facts.transport_options
+    if missing:
+        options = ", ".join(f"{name!r}: 30" for name in sorted(missing))
+        yield message(
+            Warning,
+            "W008",
+            "A broker that accepts connections and never answers would hold up task.delay() and "
+            "workers for ever: their sockets have no timeouts. (Deferred receivers are published "
+            "over a connection that has them.)",
+            f"Add {options} (seconds) to CELERY_BROKER_TRANSPORT_OPTIONS.",
+        )

@@ -1,0 +1,143 @@
+"""W003: how long a message may stay unacknowledged, and how long receivers may take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's own name
+
+from deferred_signals import conf
+from deferred_signals.amounts import is_number
+from deferred_signals.checks.common import facts_or_none, message, receivers, register
+from deferred_signals.errors import ConfigurationError
+from deferred_signals.options import policy_of
+from deferred_signals.running.project import REDIS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deferred_signals.options import Options
+    from deferred_signals.registry import Receiver
+    from deferred_signals.running.project import CeleryFacts
+
+__all__: list[str] = []
+
+#: Seconds that a message may stay unacknowledged, by kombu's and RabbitMQ's defaults.
+REDIS_VISIBILITY_TIMEOUT = 3600.0
+SQS_VISIBILITY_TIMEOUT = 1800.0
+RABBITMQ_CONSUMER_TIMEOUT = 1800.0
+
+RABBITMQ = frozenset({"amqp", "amqps", "librabbitmq", "pyamqp"})
+
+#: Seconds of one wait on RabbitMQ, where ``LONGEST_WAIT`` says nothing.
+_RABBITMQ_WAIT = 900.0
+
+#: Part of a limit that a wait before the run may take without being worth a word.
+_SMALL = 0.1
+
+
+class Limit(NamedTuple):
+    """How long a broker lets a message be unacknowledged.
+
+    Attributes:
+        seconds: that long.
+        longest_wait: seconds of them that a wait takes at most, before a run.
+        then: what the broker does afterwards.
+        remedy: where the limit is set.
+    """
+
+    seconds: float
+    longest_wait: float
+    then: str
+    remedy: str
+
+
+@register()
+def check_limits(**_kwargs: Any) -> list[CheckMessage]:
+    """W003: the broker would give a message out again while it runs."""
+    facts, found = facts_or_none(), receivers()
+    if facts is None or not found or conf.problems():
+        return []
+    told = [*_check_longest_wait(facts)]
+    for receiver in found:
+        if receiver.options.acks_late:  # else the message is acknowledged before it runs
+            told += _check_receiver(receiver, facts)
+    return told
+
+
+def _check_longest_wait(facts: CeleryFacts) -> Iterator[CheckMessage]:
+    longest = conf.current().LONGEST_WAIT
+    limit = _limit_of(facts, facts.default_queue)
+    if longest is not None and limit is not None and longest >= limit.seconds:
+        yield message(
+            Warning,
+            "W003",
+            f"DEFERRED_SIGNALS['LONGEST_WAIT'] is {longest:g} s, but {limit.then} after "
+            f"{limit.seconds:g} s: what waits that long would run twice.",
+            f"Lower LONGEST_WAIT to half of that, or {limit.remedy}.",
+        )
+
+
+def _check_receiver(receiver: Receiver, facts: CeleryFacts) -> Iterator[CheckMessage]:
+    queue = receiver.options.queue or conf.current().QUEUE or facts.default_queue
+    limit, run = _limit_of(facts, queue), _longest_run(receiver.options, facts)
+    if limit is None or run is None:
+        return
+    wait = min(_longest_wait(receiver.options), limit.longest_wait)
+    together = wait > limit.seconds * _SMALL and run + wait >= limit.seconds
+    if run < limit.seconds and not together:
+        return
+    waits = f"wait for {wait:g} s and then " if run < limit.seconds else ""
+    yield message(
+        Warning,
+        "W003",
+        f"Receiver {receiver.name} may {waits}run for {run:g} s, by its time limit, but "
+        f"{limit.then} after {limit.seconds:g} s without an acknowledgement: it would run twice.",
+        f"Lower the receiver's time_limit or chunk_size, or {limit.remedy}.",
+    )
+
+
+def _longest_run(options: Options, facts: CeleryFacts) -> float | None:
+    """Seconds after which a run ends; None where nothing ends it, so that nobody can tell."""
+    own = options.time_limit or options.soft_time_limit
+    return own * options.chunk_size if own else facts.time_limit
+
+
+def _longest_wait(options: Options) -> float:
+    """Seconds that a message may wait on a worker, as far as options tell."""
+    if callable(options.countdown):
+        return float("inf")  # as long as LONGEST_WAIT lets it
+    countdown = float(options.countdown) if is_number(options.countdown) else 0.0
+    try:
+        return max(countdown, policy_of(options).longest_wait)
+    except ConfigurationError:
+        return countdown
+
+
+def _limit_of(facts: CeleryFacts, queue: object) -> Limit | None:
+    """The shortest limit of the brokers that messages of a queue may go to."""
+    limits = [_limit_on(transport, facts, queue) for transport in facts.transports]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _limit_on(transport: str, facts: CeleryFacts, queue: object) -> Limit | None:
+    longest = conf.current().LONGEST_WAIT
+    if transport in REDIS or transport == "sqs":
+        default = REDIS_VISIBILITY_TIMEOUT if transport in REDIS else SQS_VISIBILITY_TIMEOUT
+        seconds = facts.visibility_timeout or default
+        return Limit(
+            seconds,
+            longest or seconds / 2,
+            "the broker gives a message out again",
+            "raise visibility_timeout in CELERY_BROKER_TRANSPORT_OPTIONS",
+        )
+    if transport in RABBITMQ:
+        arguments = facts.queues.get(queue, {}) if isinstance(queue, str) else {}
+        own = arguments.get("x-consumer-timeout")
+        return Limit(
+            own / 1000 if is_number(own) else RABBITMQ_CONSUMER_TIMEOUT,
+            0.0 if facts.delays_natively else longest or _RABBITMQ_WAIT,
+            "RabbitMQ closes the worker's channel (consumer_timeout)",
+            "give its queue the argument x-consumer-timeout (milliseconds) in CELERY_TASK_QUEUES",
+        )
+    return None

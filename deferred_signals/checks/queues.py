@@ -1,0 +1,103 @@
+"""Checks of queues that receivers name: whether they exist, and whether a worker takes from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's own name
+
+from deferred_signals import conf
+from deferred_signals.checks.common import facts_or_none, message, receivers, register
+from deferred_signals.running.project import missing_queue
+
+if TYPE_CHECKING:
+    from deferred_signals.registry import Receiver
+
+__all__: list[str] = []
+
+
+@register()
+def check_queues(**_kwargs: Any) -> list[CheckMessage]:
+    """E004, W011: a receiver's queue is not among those that Celery's settings declare."""
+    facts = facts_or_none()
+    if facts is None or conf.problems():
+        return []
+    if not facts.creates_queues:
+        return [found for receiver in receivers() for found in _check_route(receiver)]
+    if not facts.queues:
+        return []
+    return [
+        message(
+            Warning,
+            "W011",
+            f"Messages of {_listed(names)} go to the queue {queue!r}, which CELERY_TASK_QUEUES does "
+            f"not declare: a worker takes them only if it is started with -Q {queue}.",
+            f"Declare the queue in CELERY_TASK_QUEUES, or correct queue= (or "
+            f"DEFERRED_SIGNALS['QUEUE']). Declared are {', '.join(sorted(facts.queues))}.",
+        )
+        for queue, names in _receivers_by_queue().items()
+        if queue not in facts.queues
+    ]
+
+
+@register(deploy=True)
+def check_workers(**_kwargs: Any) -> list[CheckMessage]:
+    """I001: which queues workers have to be told of, where Celery's settings declare none."""
+    facts = facts_or_none()
+    if facts is None or conf.problems() or facts.queues or not facts.creates_queues:
+        return []
+    queues = sorted(_receivers_by_queue().keys() - {facts.default_queue})
+    if not queues:
+        return []
+    everything = ",".join([facts.default_queue, *queues])
+    return [
+        message(
+            Info,
+            "I001",
+            f"Messages of deferred receivers go to queues beside Celery's default: "
+            f"{', '.join(queues)}. A worker takes from {facts.default_queue!r} only, unless it is "
+            f"told others.",
+            f"Run workers with -Q {everything} (or some with one part of them, some with another); "
+            f"or declare the queues in CELERY_TASK_QUEUES.",
+        )
+    ]
+
+
+def _check_route(receiver: Receiver) -> list[CheckMessage]:
+    queue = _queue_of(receiver)
+    if callable(receiver.options.queue):
+        return []
+    reason = missing_queue(receiver.name, queue)
+    if reason is None:
+        return []
+    return [
+        message(
+            Error,
+            "E004",
+            f"Messages of {receiver.name} cannot be published: {reason}. "
+            f"CELERY_TASK_CREATE_MISSING_QUEUES is off.",
+            "Declare the queue in CELERY_TASK_QUEUES, or correct queue=, DEFERRED_SIGNALS['QUEUE'] "
+            "or the route.",
+        )
+    ]
+
+
+def _queue_of(receiver: Receiver) -> str | None:
+    """The queue that the library names; None where it leaves it to Celery, or asks at each send."""
+    queue = receiver.options.queue
+    return queue if isinstance(queue, str) else None if queue else conf.current().QUEUE
+
+
+def _receivers_by_queue() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for receiver in receivers():
+        queue = _queue_of(receiver)
+        if queue is not None:
+            found.setdefault(queue, []).append(receiver.name)
+    return found
+
+
+def _listed(names: list[str]) -> str:
+    """Names for a message, some of many."""
+    shown, others = names[:3], len(names) - 3
+    return ", ".join(shown) + (f" and {others} more" if others > 0 else "")

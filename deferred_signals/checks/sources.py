@@ -1,0 +1,46 @@
+"""Checks that read a receiver's source: it asks for, or does, what is in vain when it is deferred."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's own name
+
+from deferred_signals.checks.attributes import check_attributes
+from deferred_signals.checks.common import message, receivers, register
+from deferred_signals.checks.writes import check_writes
+from deferred_signals.inspection import Findings, forget_sources, inspect_receiver
+
+if TYPE_CHECKING:
+    from deferred_signals.registry import Receiver
+
+__all__: list[str] = []
+
+
+@register()
+def check_sources(**_kwargs: Any) -> list[CheckMessage]:
+    """W005, W007, W009, W010: what the source of each receiver says."""
+    told: list[CheckMessage] = []
+    for receiver in receivers():
+        try:
+            function = receiver.function
+        except ReferenceError:  # connected weakly, and gone
+            continue
+        findings = inspect_receiver(function)
+        if findings is not None:
+            told += check_attributes(receiver, findings)
+            told += _check_result(receiver, findings)
+            told += check_writes(receiver, findings)
+    forget_sources()
+    return told
+
+
+def _check_result(receiver: Receiver, findings: Findings) -> list[CheckMessage]:
+    if not findings.returns_value:
+        return []
+    text = f"Receiver {receiver.name} returns a value, and nobody will see it."
+    hint = (
+        "A receiver whose answer matters to the sender cannot be deferred; else let it return "
+        "nothing."
+    )
+    return [message(Warning, "W007", text, hint)]

@@ -1,0 +1,47 @@
+"""Telling a project that has deferred receivers, and not the app that makes every worker know them.
+
+Imported with `receiver`, since whatever the app itself could say would not be heard.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery.signals import worker_init
+from django.apps import apps
+from django.core import checks
+
+from deferred_signals import registry
+
+__all__: list[str] = []
+
+logger = logging.getLogger("deferred_signals")
+
+_ENTRY = "Add 'deferred_signals' to INSTALLED_APPS"
+
+
+@checks.register("deferred_signals")
+def check_installed(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """W013: there are deferred receivers, and the library is not among the apps."""
+    if apps.is_installed("deferred_signals") or not any(registry.all_receivers()):
+        return []
+    return [
+        checks.Warning(
+            "There are deferred receivers, but 'deferred_signals' is not in INSTALLED_APPS: a "
+            "worker that does not import a receiver's module drops its messages, and the other "
+            "system checks do not run.",
+            hint=f"{_ENTRY}.",
+            id="deferred_signals.W013",
+        )
+    ]
+
+
+@worker_init.connect(weak=False, dispatch_uid="deferred_signals.installed")
+def _warn_when_worker_starts(**_kwargs: object) -> None:
+    if apps.ready and not apps.is_installed("deferred_signals"):
+        logger.warning(
+            "'deferred_signals' is not in INSTALLED_APPS: messages for receivers that this worker "
+            "does not know are dropped instead of kept for a newer one. %s.",
+            _ENTRY,
+        )
