@@ -11,7 +11,6 @@ from deferred_signals.connecting import connect_deferred
 from deferred_signals.deferred_receiver import DeferredReceiver
 from deferred_signals.errors import InvalidReceiver
 from deferred_signals.options import ReceiverOptions, refuse_undeferred
-from deferred_signals.running import installed  # noqa: F401 - registers a check and a worker's warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,20 @@
 """System checks: what is wrong with the settings, Celery or a receiver, and how to mend it.
 
-They are registered by importing them. The README lists their ids.
+They are registered by importing them.
+
+* `settings`: deferred_signals.E001 (a wrong setting), deferred_signals.E002 (an unknown policy),
+  deferred_signals.W004 (eager mode in a deployment)
+* `brokers`: deferred_signals.E005 (Celery's settings cannot be read), deferred_signals.W001 (no
+  Celery app, or another one), deferred_signals.W002 (pickle), deferred_signals.W008 (no socket
+  timeouts), deferred_signals.W012 (a Redis that evicts)
+* `limits`: deferred_signals.W003 (runs that are longer than the broker's patience)
+* `queues`: deferred_signals.E004, deferred_signals.W011 (queues that nobody declared),
+  deferred_signals.I001 (queues that workers have to be told of)
+* `senders`: deferred_signals.E003 (a model that is not there), deferred_signals.W006 (every model)
+* `sources`: deferred_signals.W005 (attributes that do not travel), deferred_signals.W007 (a result),
+  deferred_signals.W009 (writes in vain), deferred_signals.W010 (an instance saved whole)
+* `rows`: deferred_signals.W014 (fields of deleted rows that stay behind)
+* `deferred_signals.installed`: deferred_signals.W013 (not in INSTALLED_APPS)
 """
 
 from __future__ import annotations

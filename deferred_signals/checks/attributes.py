@@ -45,13 +45,13 @@ def check_attributes(receiver: Receiver, findings: Findings) -> Iterator[CheckMe
     for path in sorted(findings.reads):
         root, *attributes = path
         last = attributes[-1] if attributes else ""
-        if not last or last in _USUAL or (last.startswith("__") and last.endswith("__")):
+        if root == "signal" or not last or last in _USUAL or (last.startswith("__") and last.endswith("__")):
             continue
         if _is_carried(receiver, path):
             continue
         known = classes_of(receiver, root)
         tracker = tracker_of(known.classes, attributes)
-        if tracker:
+        if tracker and len(attributes) == 1:
             yield _tracked(receiver, path, tracker)
         elif known.may_be_row and _is_missing(root, attributes, known.classes):
             yield _missing(receiver, path, known.classes)

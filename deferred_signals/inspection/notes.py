@@ -74,4 +74,4 @@ class Notes:
     def copy(self, path: Path) -> None:
         """Note that an object is from now on a new row: ``instance.pk = None``."""
         self._copies.add(path)
-        self.hand_on(path)
+        self._writes = [write for write in self._writes if write.path[: len(path)] != path]

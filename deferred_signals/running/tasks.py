@@ -13,6 +13,7 @@ from celery import current_app, shared_task
 from celery.signals import worker_init
 
 from deferred_signals import registry
+from deferred_signals.installed import warn_if_not_installed
 from deferred_signals.running.fixed import FIXED
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def _runner() -> Callable[[Task[..., object], Sequence[object]], None]:
 
 @worker_init.connect(weak=False, dispatch_uid="deferred_signals.worker")
 def _prepare_worker(**_kwargs: object) -> None:
+    warn_if_not_installed()
     _runner()
 
 

@@ -1,6 +1,7 @@
 """The system checks, by their ids."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ from celery import Celery
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.db.models.signals import post_save
 from django.dispatch import Signal
+from kombu import Queue
 from pytest_django import Settings
 
-from deferred_signals import Retry
+from deferred_signals import ConfigurationError, Retry
 from tests.conftest import Connected
 from tests.project.celery import app
 
@@ -28,6 +31,16 @@ def ids(*, deploy: bool = False) -> list[str | None]:
 
 def receive(sender: object, **kwargs: object) -> None:
     """Never runs here."""
+
+
+def accept(sender: object, **kwargs: object) -> None:
+    """Neither does this one."""
+
+
+def count_up() -> Callable[[object], str]:
+    """Names for parameters that have none."""
+    numbers = count()
+    return lambda _: str(next(numbers))
 
 
 pytestmark = pytest.mark.usefixtures("only_own_receivers")
@@ -54,6 +67,64 @@ def test_e001_unknown_key(settings: Settings) -> None:
 def test_e001_wrong_type(settings: Settings) -> None:
     settings.DEFERRED_SIGNALS = {"EAGER": "yes", "MAX_DEPTH": 0}
     assert ids(deploy=True) == ["deferred_signals.E001", "deferred_signals.E001"]
+
+
+def test_e001_everything_that_is_wrong_with_policies(settings: Settings) -> None:
+    settings.DEFERRED_SIGNALS = {
+        "RETRY": {"max_attempt": 3, "wait_max": -1, "timeout": 0},
+        "RETRY_POLICIES": {"mail": {"max_attempts": None}, "sms": 3, "post": {"max_attempts": 2}},
+    }
+    told = [message.msg for message in found()]
+    assert len(told) == 5
+    for place, text in zip(("RETRY']",) * 3 + ("['mail']", "['sms']"), told, strict=True):
+        assert place in text
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("tests.carriers.Nothing", "ImportError"),
+        ("nowhere.Carrier", "ModuleNotFoundError"),
+        ("pathlib.Path", "it has no key and no restore and no take"),
+    ],
+)
+def test_e001_carrier_that_is_none(settings: Settings, path: str, reason: str) -> None:
+    settings.DEFERRED_SIGNALS = {"CONTEXT": [path, "deferred_signals.context.Language"]}
+    (message,) = found()
+    assert message.id == "deferred_signals.E001"
+    assert f"{path!r}, which is no context carrier: {reason}" in message.msg
+
+
+WRONG: list[Any] = [
+    {"EAGR": True},
+    {"RETRY": 3},
+    {"RETRY_POLICIES": {"mail": {"max_attempts": 0}}},
+    {"CONTEXT": 3, "QUEUE": 4},
+    ["EAGER"],
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"retry": None},
+        {"retry": "mail"},
+        {"retry": Retry()},
+        {"queue": "audit"},
+        {"chunk_size": 9},
+    ],
+    ids=str,
+)
+def test_e001_wrong_setting_raises_nothing_where_receivers_are_connected(
+    settings: Settings, signal: Signal, defer: Connected, wrong: Any, options: dict[str, Any]
+) -> None:
+    settings.DEFERRED_SIGNALS = wrong
+    defer([signal, post_save], **options)(receive)
+    assert set(ids(deploy=True)) == {"deferred_signals.E001", "deferred_signals.W006"}
+    with pytest.raises(ConfigurationError):
+        signal.send(None)
 
 
 @pytest.mark.django_db(databases=["default", "other"])  # Django 6.1 checks the databases as well
@@ -97,6 +168,57 @@ def test_w001_no_celery_app(signal: Signal, defer: Connected) -> None:
     assert ids() == []
     defer(signal)(receive)
     assert ids() == ["deferred_signals.W001"]
+    (message,) = found()
+    assert "tests.project.celery.app says where the broker is" in message.msg
+
+
+def test_w001_current_app_that_names_no_broker(
+    celery: MakeCurrent, signal: Signal, defer: Connected
+) -> None:
+    defer(signal)(receive)
+    celery()
+    (message,) = found()
+    assert message.id == "deferred_signals.W001"
+    assert "'other' is current here" in message.msg
+    assert "tests.project.celery.app" in str(message.hint)
+
+
+@pytest.fixture
+def bare_default() -> Iterator[None]:
+    """Something asked for the current app before the project's was made, so Celery made one."""
+    bare = Celery("default", set_as_current=False)
+    bare.set_default()
+    yield
+    app.set_default()
+    bare.close()
+
+
+@pytest.mark.usefixtures("bare_default")
+def test_w001_other_threads_see_another_app(signal: Signal, defer: Connected) -> None:
+    defer(signal)(receive)
+    (message,) = found()
+    assert message.id == "deferred_signals.W001"
+    assert "'proj' is current here" in message.msg
+
+
+def test_w001_app_that_has_its_broker_from_the_environment_is_fine(
+    celery: MakeCurrent, monkeypatch: pytest.MonkeyPatch, signal: Signal, defer: Connected
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "memory://")
+    defer(signal)(receive)
+    celery()
+    assert ids() == []
+
+
+def test_e005_celery_settings_that_cannot_be_read(
+    celery: MakeCurrent, signal: Signal, defer: Connected
+) -> None:
+    celery(broker_url="memory://", broker_transport_options=["socket_timeout"])
+    assert ids(deploy=True) == []
+    defer(signal, queue="audit")(receive)
+    (message,) = found(deploy=True)
+    assert message.id == "deferred_signals.E005"
+    assert "AttributeError" in message.msg
 
 
 def test_w002_pickle(celery: MakeCurrent, signal: Signal, defer: Connected) -> None:
@@ -109,9 +231,7 @@ def test_w002_pickle(celery: MakeCurrent, signal: Signal, defer: Connected) -> N
 @pytest.mark.parametrize(
     ("options", "configuration", "count"),
     [
-        ({"retry": Retry(wait_initial=7200, wait_max=7200)}, {}, 1),
-        ({"retry": Retry(wait_initial=7200, wait_max=7200, max_attempts=1)}, {}, 0),
-        ({"retry": Retry(wait_max=7200, max_attempts=3)}, {}, 0),
+        ({"retry": Retry(wait_initial=7200, wait_max=7200)}, {}, 0),  # served in pieces
         ({"time_limit": 3600}, {}, 1),
         ({"time_limit": 3599}, {}, 0),
         ({"time_limit": 60, "chunk_size": 59}, {}, 0),
@@ -119,10 +239,19 @@ def test_w002_pickle(celery: MakeCurrent, signal: Signal, defer: Connected) -> N
         ({"retry": None}, {"task_time_limit": 4000}, 1),
         ({"time_limit": 60}, {"broker_transport_options": {"visibility_timeout": 60}}, 1),
         ({"time_limit": 4000}, {"broker_transport_options": {"visibility_timeout": 9000}}, 0),
-        ({"retry": Retry(wait_max=7200, wait_initial=7200), "time_limit": 4000}, {}, 2),
-        ({"time_limit": 9000}, {"broker_url": "amqp://"}, 0),
+        ({"retry": Retry(wait_max=7200, wait_initial=7200), "time_limit": 4000}, {}, 1),
+        ({"time_limit": 9000, "acks_late": False}, {}, 0),
+        ({"soft_time_limit": 3600}, {}, 1),
+        ({}, {"task_soft_time_limit": 3600}, 1),
+        ({"time_limit": 60}, {"task_time_limit": 9000}, 0),
+        # The last piece of a wait and the run after it are one delivery.
+        ({"countdown": 7200, "time_limit": 1700}, {}, 0),
+        ({"countdown": 7200, "time_limit": 1800}, {}, 1),
+        ({"countdown": lambda **_: 7200, "time_limit": 1800}, {}, 1),
+        ({"retry": Retry(wait_initial=1000, wait_max=1000), "time_limit": 2600}, {}, 1),
+        ({"retry": Retry(wait_initial=1000, wait_max=1000), "time_limit": 2500}, {}, 0),
     ],
-    ids=str,
+    ids=count_up(),
 )
 def test_w003_visibility_timeout(
     celery: MakeCurrent,
@@ -138,6 +267,84 @@ def test_w003_visibility_timeout(
     assert len(messages) == count
     assert all("tests.waiting" in message.msg for message in messages)
     assert all(message.hint for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("url", "limit"),
+    [
+        ("redis://", 3600),
+        ("rediss://", 3600),
+        ("redis+socket:///run/redis.sock", 3600),
+        ("sentinel://one:26379;sentinel://two:26379", 3600),
+        ("sqs://", 1800),
+        ("SQS://", 1800),
+        ("amqp://", 1800),
+        ("amqps://", 1800),
+        ("pyamqp://", 1800),
+        ("librabbitmq://", 1800),
+        ("localhost", 1800),
+        (["redis://one", "redis://two"], 3600),
+        (["redis://one", "amqp://two"], 1800),
+        ("amqp://one;amqp://two", 1800),
+        ("confluentkafka://", None),
+        ("memory://", None),
+        ("filesystem://", None),
+    ],
+    ids=str,
+)
+def test_w003_limits_of_all_transports(
+    celery: MakeCurrent, signal: Signal, defer: Connected, url: Any, limit: int | None
+) -> None:
+    celery(broker_url=url)
+    defer(signal, name="tests.below", time_limit=1799)(receive)
+    defer(signal, name="tests.at", time_limit=limit or 9000)(accept)
+    told = [message.msg for message in found() if message.id == "deferred_signals.W003"]
+    assert [text.split()[1] for text in told] == (["tests.at"] if limit else [])
+
+
+def test_w003_rabbitmqs_own_limit_of_a_queue(
+    celery: MakeCurrent, signal: Signal, defer: Connected
+) -> None:
+    patient = Queue("slow", queue_arguments={"x-consumer-timeout": 7_200_000})
+    celery(broker_url="amqp://", task_queues=[patient, Queue("celery")])
+    defer(signal, name="tests.slow", queue="slow", time_limit=7000)(receive)
+    assert "deferred_signals.W003" not in ids()
+    defer(signal, name="tests.slower", queue="slow", time_limit=7200)(accept)
+    assert "deferred_signals.W003" in ids()
+
+
+@pytest.mark.parametrize(
+    ("url", "longest", "told"),
+    [
+        ("redis://", 3600, True),
+        ("redis://", 3599, False),
+        ("amqp://", 1800, True),
+        ("amqp://", None, False),
+        ("memory://", 9000, False),
+    ],
+)
+def test_w003_longest_wait_beyond_the_limit(
+    celery: MakeCurrent,
+    signal: Signal,
+    defer: Connected,
+    settings: Settings,
+    url: str,
+    longest: float | None,
+    told: bool,
+) -> None:
+    celery(broker_url=url)
+    defer(signal)(receive)
+    settings.DEFERRED_SIGNALS = {"LONGEST_WAIT": longest}
+    assert ("deferred_signals.W003" in ids()) is told
+
+
+def test_w003_queue_that_delays_natively_makes_no_message_wait_on_a_worker(
+    celery: MakeCurrent, signal: Signal, defer: Connected
+) -> None:
+    queue = Queue("celery", queue_arguments={"x-queue-type": "quorum"})
+    celery(broker_url="amqp://", task_queues=[queue], worker_detect_quorum_queues=True)
+    defer(signal, countdown=7200, time_limit=1700)(receive)
+    assert "deferred_signals.W003" not in ids()
 
 
 def test_w004_eager_mode_in_a_deployment(settings: Settings) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from celery.signals import worker_init
 from django.apps import apps
 from django.core import checks
 
 from deferred_signals import registry
 
-__all__: list[str] = []
+__all__ = ["warn_if_not_installed"]
 
 logger = logging.getLogger("deferred_signals")
 
@@ -37,8 +36,8 @@ def check_installed(**_kwargs: Any) -> list[checks.CheckMessage]:
     ]
 
 
-@worker_init.connect(weak=False, dispatch_uid="deferred_signals.installed")
-def _warn_when_worker_starts(**_kwargs: object) -> None:
+def warn_if_not_installed() -> None:
+    """Log what a worker will do without the app."""
     if apps.ready and not apps.is_installed("deferred_signals"):
         logger.warning(
             "'deferred_signals' is not in INSTALLED_APPS: messages for receivers that this worker "
