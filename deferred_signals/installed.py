@@ -28,8 +28,8 @@ def check_installed(**_kwargs: Any) -> list[checks.CheckMessage]:
     return [
         checks.Warning(
             "There are deferred receivers, but 'deferred_signals' is not in INSTALLED_APPS: a "
-            "worker that does not import a receiver's module drops its messages, and the other "
-            "system checks do not run.",
+            "worker that imports none of them drops their messages, and the other system checks "
+            "do not run.",
             hint=f"{_ENTRY}.",
             id="deferred_signals.W013",
         )
@@ -37,10 +37,10 @@ def check_installed(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def warn_if_not_installed() -> None:
-    """Log what a worker will do without the app."""
-    if apps.ready and not apps.is_installed("deferred_signals"):
+    """Log what workers do without the app."""
+    if not apps.is_installed("deferred_signals"):
         logger.warning(
-            "'deferred_signals' is not in INSTALLED_APPS: messages for receivers that this worker "
-            "does not know are dropped instead of kept for a newer one. %s.",
+            "'deferred_signals' is not in INSTALLED_APPS: a worker that imports no deferred "
+            "receiver drops messages for all of them. %s.",
             _ENTRY,
         )

@@ -45,7 +45,12 @@ def check_attributes(receiver: Receiver, findings: Findings) -> Iterator[CheckMe
     for path in sorted(findings.reads):
         root, *attributes = path
         last = attributes[-1] if attributes else ""
-        if root == "signal" or not last or last in _USUAL or (last.startswith("__") and last.endswith("__")):
+        if (
+            root == "signal"
+            or not last
+            or last in _USUAL
+            or (last.startswith("__") and last.endswith("__"))
+        ):
             continue
         if _is_carried(receiver, path):
             continue
@@ -78,36 +83,35 @@ def _is_missing(root: str, attributes: list[str], classes: tuple[type, ...]) -> 
 
 
 def _missing(receiver: Receiver, path: Path, classes: tuple[type, ...]) -> CheckMessage:
-    shown = ".".join(path)
     if classes == (RequestSnapshot,):
-        return message(
-            Warning,
-            "W005",
-            f"Receiver {receiver.name} reads {shown}, which does not travel with a request: on the "
-            f"worker it raises an AttributeError.",
-            f"Read it at send: capture=lambda sender, request, **kwargs: "
-            f"{{{path[-1]!r}: request.{path[-1]}}}.",
+        text = "which does not travel with a request: on the worker it raises an AttributeError"
+    else:
+        text = (
+            "which is no field: what other code set there stays in the sender's process, and the "
+            "worker has an object of its own"
         )
     return message(
         Warning,
         "W005",
-        f"Receiver {receiver.name} reads {shown}, which is no field: what other code set there "
-        f"stays in the sender's process, and the worker has a row of its own.",
+        f"Receiver {receiver.name} reads {'.'.join(path)}, {text}.",
         _remedy(receiver, path),
     )
 
 
 def _remedy(receiver: Receiver, path: Path) -> str:
-    read = f"capture=lambda sender, {path[0]}, **kwargs: {{{path[-1].lstrip('_')!r}: {'.'.join(path)}}}"
-    if path[0] == "sender":
-        read = read.replace(", sender,", ",", 1)
     signals = [signal for signal, _sender, _uid in receiver.connections]
     remedies = []
     if path[0] == "instance" and all(isinstance(signal, ModelSignal) for signal in signals):
         remedies.append(f"let it travel with carry=({'.'.join(path[1:])!r},)")
         if post_save in signals and _OLD.match(path[-1]):
             remedies.append("have old and new values as changes, with when=changed(...)")
-    remedies.append(f"read it at send, as a kwarg of the receiver: {read}")
+    parameters = ", ".join(dict.fromkeys(["sender", path[0]]))
+    # Not on each object, perhaps: what raises in capture= raises in the sender.
+    value = f"getattr({'.'.join(path[:-1])}, {path[-1]!r}, None)"
+    remedies.append(
+        f"read it at send, as a kwarg of the receiver: "
+        f"capture=lambda {parameters}, **kwargs: {{{path[-1].lstrip('_')!r}: {value}}}"
+    )
     text = ", or ".join(remedies)
     return f"{text[0].upper()}{text[1:]}."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,9 @@ def _target(called: ast.expr, names: Names, home: Home) -> tuple[Any, object]:
     """What is called, and what it is bound to."""
     known = home.function.__globals__
     if isinstance(called, ast.Name):
-        return (None if called.id in names else known.get(called.id)), None
+        around = _closure_of(home.function)
+        found = around.get(called.id, known.get(called.id))
+        return (None if called.id in names else found), None
     if not isinstance(called, ast.Attribute) or not isinstance(called.value, ast.Name):
         return None, None
     name = called.value.id
@@ -98,6 +101,16 @@ def _target(called: ast.expr, names: Names, home: Home) -> tuple[Any, object]:
     if name not in names and is_a(module, ModuleType):
         return vars(module).get(called.attr), None
     return None, None
+
+
+def _closure_of(function: FunctionType) -> dict[str, object]:
+    """The variables of the functions around a function: what a decorator decorates, say."""
+    found = {}
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
+    for name, cell in cells:
+        with suppress(ValueError):  # not bound yet
+            found[name] = cell.cell_contents
+    return found
 
 
 def _package_of(function: FunctionType) -> str:

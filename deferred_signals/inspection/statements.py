@@ -22,12 +22,14 @@ class Statements(Calls):
 
     Attributes:
         returns_value: it returns something other than None.
+        returned: whether helpers do, by their calls.
         result: what it returns, where that is followed.
     """
 
     def __init__(self, notes: Notes, names: Names) -> None:
         super().__init__(notes, names)
         self.returns_value = False
+        self.returned: dict[ast.Call, bool] = {}
         self.result: Value | None = None
 
     def block(self, statements: list[ast.stmt]) -> None:
@@ -114,8 +116,15 @@ class Statements(Calls):
             return
         value = self.value_of(node.value)
         self.result = self.result or value
-        is_none = isinstance(node.value, ast.Constant) and node.value.value is None
-        self.returns_value |= not is_none
+        self.returns_value |= self._is_value(node.value)
+
+    def _is_value(self, returned: ast.expr) -> bool:
+        """Whether something other than None is returned: of a helper's call, what it returns."""
+        if isinstance(returned, ast.Await):
+            returned = returned.value
+        if isinstance(returned, ast.Call):
+            return self.returned.get(returned, True)
+        return not (isinstance(returned, ast.Constant) and returned.value is None)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:

@@ -73,7 +73,10 @@ class _Walk(Statements):
         names = dict(self.names) if is_inside else {}
         names.update(self._given_to(helper, node))
         home = self._home.of(helper.node, helper.function, helper.owner)
-        return True, _Walk(self.notes, names, home).run(helper.node)
+        walk = _Walk(self.notes, names, home)
+        value = walk.run(helper.node)
+        self.returned[node] = walk.returns_value or isinstance(helper.node, ast.Lambda)
+        return True, value
 
     def _inner(self, called: ast.expr) -> Helper | None:
         value = self.names.get(called.id) if isinstance(called, ast.Name) else None

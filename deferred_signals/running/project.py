@@ -23,7 +23,7 @@ __all__ = ["CeleryFacts", "celery_facts", "eviction_policy", "missing_queue"]
 REDIS = frozenset({"redis", "rediss", "sentinel"})
 
 #: Seconds that the broker may be asked for its memory policy, and within them each answer.
-_PATIENCE = 5.0
+_PATIENCE = 3.0
 _SOCKET_TIMEOUT = 2.0
 
 
@@ -105,16 +105,16 @@ def eviction_policy() -> str | None:
     None where it drops none, has no limit, does not say, or cannot be reached soon: nothing that
     a broker does makes this raise, or wait long.
     """
+    app: Any = app_or_default()  # a matter of the thread
     found: list[str | None] = []
     # A thread of its own: nothing bounds the time that a name takes to resolve.
-    thread = Thread(target=lambda: found.append(_asked_policy()), daemon=True)
+    thread = Thread(target=lambda: found.append(_asked_policy(app)), daemon=True)
     thread.start()
     thread.join(_PATIENCE)
     return found[0] if found else None
 
 
-def _asked_policy() -> str | None:
-    app: Any = app_or_default()
+def _asked_policy(app: Any) -> str | None:
     try:
         with app.connection_for_write() as connection:
             connection.transport_options = {

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app, shared_task
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_ready
 
 from deferred_signals import registry
 from deferred_signals.installed import warn_if_not_installed
@@ -79,8 +79,12 @@ def _runner() -> Callable[[Task[..., object], Sequence[object]], None]:
 
 @worker_init.connect(weak=False, dispatch_uid="deferred_signals.worker")
 def _prepare_worker(**_kwargs: object) -> None:
-    warn_if_not_installed()
     _runner()
+
+
+@worker_ready.connect(weak=False, dispatch_uid="deferred_signals.installed")
+def _warn_if_not_installed(**_kwargs: object) -> None:
+    warn_if_not_installed()
 
 
 def _body(receiver: Receiver) -> Any:

@@ -32,12 +32,13 @@ def keeps_a_note(sender: Any, instance: Any, **kwargs: Any) -> None:
 
 
 def looks_at_something_else(sender: Any, instance: Any, **kwargs: Any) -> None:
-    instance = Order.objects.filter(pk=instance.pk).annotate().get()
+    orders: Any = Order
+    instance = orders.objects.filter(pk=instance.pk).annotate().get()
     print(instance._annotated)
-    for instance in Order.objects.all():
+    for instance in orders.objects.all():
         print(instance._annotated)
-    print([instance._annotated for instance in Order.objects.all()])
-    with Order.opened() as instance:
+    print([instance._annotated for instance in orders.objects.all()])
+    with orders.opened() as instance:
         print(instance._annotated)
 
 
@@ -59,7 +60,7 @@ def shadowed(sender: Any, instance: Any, **kwargs: Any) -> None:
         print(instance._whatever)
 
     tell(Order())
-    print((lambda instance: instance._whatever)(Order()))
+    print((lambda instance: instance._whatever)(kwargs["other"]))
 
 
 def uses_a_mapping(sender: Any, instance: Any, **kwargs: Any) -> None:

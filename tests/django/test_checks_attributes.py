@@ -2,6 +2,7 @@
 
 # ruff: noqa: SLF001, T201  # receivers to be read, never run
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -208,7 +209,17 @@ def reads_request(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
 def test_what_no_snapshot_of_a_request_has_is_told(defer: Connected) -> None:
     defer(user_logged_in)(reads_request)
     assert told().keys() == {"request.COOKIES", "request.tenant"}
-    assert "'COOKIES': request.COOKIES" in told()["request.COOKIES"]
+    assert "'COOKIES': getattr(request, 'COOKIES', None)" in told()["request.COOKIES"]
+
+
+def test_hint_is_code_that_works(signal: Signal, defer: Connected) -> None:
+    defer(signal)(reads_of_others)
+    for path, hint in told().items():
+        capture = eval(hint.partition("capture=")[2].removesuffix("."))  # noqa: S307 - our own text
+        *_, name = path.split(".")
+        given = {"sender": None, path.partition(".")[0]: SimpleNamespace(**{name: 7})}
+        assert capture(**given) == {name.lstrip("_"): 7}
+        assert capture(**{**given, path.partition(".")[0]: None}) == {name.lstrip("_"): None}
 
 
 def test_old_value_may_be_had_as_a_change(defer: Connected) -> None:

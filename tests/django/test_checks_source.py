@@ -2,6 +2,7 @@
 
 # ruff: noqa: SLF001, T201  # receivers to be read, never run
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -96,3 +97,33 @@ def test_early_return_is_no_answer(signal: Signal, defer: Connected) -> None:
 def test_callable_without_source_is_passed_over() -> None:
     assert inspect_receiver(print) is None
     assert inspect_receiver(eval("lambda **kwargs: 1")) is None  # noqa: S307 - has no source
+
+
+def gives_on(function: Callable[..., None]) -> Callable[..., None]:
+    def wrapper(sender: Any, **kwargs: Any) -> None:
+        return function(sender, **kwargs)
+
+    return wrapper
+
+
+@gives_on
+def is_decorated_without_wraps(sender: Any, instance: Any, **kwargs: Any) -> None:
+    print(instance._old_status)
+
+
+def test_decorator_that_says_nothing_of_what_it_wraps_is_looked_through(defer: Connected) -> None:
+    defer(post_save, sender=Order)(is_decorated_without_wraps)
+    assert list(found()) == ["deferred_signals.W005"]
+
+
+async def _answer() -> int:
+    return 1
+
+
+async def returns_what_a_helper_returns(sender: Any, **kwargs: Any) -> int:
+    return await _answer()
+
+
+def test_answer_of_a_helper_is_an_answer(signal: Signal, defer: Connected) -> None:
+    defer(signal)(returns_what_a_helper_returns)
+    assert list(found()) == ["deferred_signals.W007"]

@@ -324,7 +324,7 @@ def test_w009_what_the_sender_collects(function: Any, signal: Signal, defer: Con
 
 def fills_and_posts(sender: Any, context: Any, tags: Any, **kwargs: Any) -> None:
     context["orders"] = 3
-    logging.config.dictConfig(context)
+    sender.render(context)
     tags.add("seen")
     kwargs["order"].labels.add("seen")
     kwargs["extra"] = 1

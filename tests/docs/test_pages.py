@@ -1,6 +1,5 @@
 """What the pages list is what there is, and their links lead somewhere."""
 
-import inspect
 import os
 import re
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deferred_signals import Retry, checks, conf, events, options
+from deferred_signals import Retry, checks, conf, events, installed, options
 from tests.docs.test_blocks import PAGES, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -75,8 +74,25 @@ def test_every_lifecycle_signal_is_in_its_table() -> None:
 
 
 def test_every_system_check_is_in_its_table() -> None:
-    ids = set(re.findall(r"deferred_signals\.[EW]\d{3}", inspect.getsource(checks)))
-    assert first_cells(section("System checks")) == ids
+    ids = ids_of_checks()
+    deploy = {"deferred_signals.I001"}
+    assert first_cells(section("System checks")) == ids - deploy
+    assert all(f"`{name}`" in section("System checks") for name in deploy)
+
+
+def test_every_system_check_is_on_its_page() -> None:
+    assert first_cells((ROOT / "docs" / "checks.md").read_text(encoding="utf-8")) == ids_of_checks()
+
+
+def test_every_system_check_is_named_where_the_checks_are_found() -> None:
+    assert set(re.findall(r"deferred_signals\.[EIW]\d{3}", str(checks.__doc__))) == ids_of_checks()
+
+
+def ids_of_checks() -> set[str]:
+    """The ids that the code gives to its messages."""
+    files = [*Path(str(checks.__file__)).parent.glob("*.py"), Path(str(installed.__file__))]
+    sources = "".join(path.read_text(encoding="utf-8") for path in files)
+    return {f"deferred_signals.{name}" for name in re.findall(r"[\".]([EIW]\d{3})\"", sources)}
 
 
 def test_page_of_types_and_signals_is_what_the_code_says() -> None:
