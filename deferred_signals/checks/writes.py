@@ -33,7 +33,7 @@ def check_writes(receiver: Receiver, findings: Findings) -> Iterator[CheckMessag
 
 
 def _is_lost(receiver: Receiver, write: Write) -> bool:
-    if write.path[0] == "request":
+    if write.path[0] == "request" and write.path[1:2] != ("user",):
         return True
     if write.saved or write.handed_on:
         return False
@@ -55,7 +55,7 @@ def _is_field(receiver: Receiver, write: Write) -> bool:
 
 def _lost(receiver: Receiver, path: tuple[str, ...]) -> CheckMessage:
     shown = ".".join(path)
-    if path[0] == "request":
+    if path[0] == "request" and path[1:2] != ("user",):
         text = (
             f"changes {shown}: the worker has a snapshot of the request, and the response is gone."
         )

@@ -11,12 +11,13 @@ from django.conf import settings as django_settings
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
 from django.dispatch import Signal
 from django.test import override_settings
 from kombu import Queue
 from pytest_django import Settings
 
+from tests.app.models import Article
 from tests.conftest import Connected
 
 from .conftest import MakeCurrent
@@ -205,3 +206,44 @@ def test_library_that_is_installed_by_its_config_is_installed(
 ) -> None:
     defer(signal)(receive)
     assert ids() == []
+
+
+@pytest.mark.parametrize("signal", [post_delete, pre_delete])
+@pytest.mark.parametrize("sender", [Article, "tests_app.Article"])
+def test_w014_fields_of_deleted_rows_that_stay_behind(
+    signal: Signal, sender: Any, defer: Connected
+) -> None:
+    defer(signal, name="tests.deleted", sender=sender, opt_in=True)(receive)
+    (message,) = found()
+    assert message.id == "deferred_signals.W014"
+    assert "tests.deleted gets deleted rows of tests_app.Article without" in message.msg
+    assert "secret (the field encrypts" in message.msg
+    assert "extra (PickledField reads values by code of its own" in message.msg
+    assert "title" not in message.msg
+    assert "'secret'" in str(message.hint)
+
+
+def test_w014_fields_that_are_excluded_are_not_missed(defer: Connected) -> None:
+    fields = ["price", "body", "secret", "extra", "noise"]
+    defer(post_delete, sender=Article, exclude_fields=fields)(receive)
+    assert found() == []
+
+
+def test_w014_rows_that_are_still_there_are_complete(defer: Connected) -> None:
+    defer(post_save, sender=Article, snapshot=True)(receive)
+    assert found() == []
+
+
+def test_w014_fields_of_signed_messages_travel(defer: Connected, settings: Settings) -> None:
+    settings.DEFERRED_SIGNALS = {"SIGNING": True}
+    defer(post_delete, sender=Article, exclude_fields=["secret"])(receive)
+    assert found() == []
+
+
+@pytest.mark.parametrize("signal", [post_delete, pre_delete])
+def test_w014_is_silent_while_settings_are_wrong(
+    signal: Signal, defer: Connected, settings: Settings
+) -> None:
+    settings.DEFERRED_SIGNALS = {"SIGNING": 3}
+    defer(signal, sender=Article, opt_in=True)(receive)
+    assert ids(deploy=True) == ["E001"]

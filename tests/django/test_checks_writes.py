@@ -291,12 +291,18 @@ def test_w009_request_that_is_changed(function: Any, defer: Connected) -> None:
     assert "cannot be deferred" in told()["W009"]
 
 
+def saves_the_user(sender: Any, request: Any, **kwargs: Any) -> None:
+    request.user.first_name = "Ada"
+    request.user.save(update_fields=["first_name"])
+
+
 def reads_session(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
     print(request.session.get("cart"), request.META.get("REMOTE_ADDR"), request.session["cart"])
 
 
-def test_request_that_is_read_is_fine(defer: Connected) -> None:
-    defer(user_logged_in)(reads_session)
+@pytest.mark.parametrize("function", [reads_session, saves_the_user])
+def test_request_that_is_read_is_fine(function: Any, defer: Connected) -> None:
+    defer(user_logged_in)(function)
     assert told() == {}
 
 
