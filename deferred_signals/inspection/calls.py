@@ -45,6 +45,8 @@ class Calls(Expressions):
             self._arguments(node)
             return None
         base = self.value_of(node.func.value)
+        if base is None and node.func.attr in {"aupdate", "update"}:
+            self.notes.update(keyword.arg for keyword in node.keywords if keyword.arg is not None)
         if base is not None and base.kind is Kind.GIVEN:
             self._method_of_given(base, node.func.attr, node)
             return None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Notes", "Path", "Write"]
 
@@ -41,11 +44,12 @@ class Notes:
         self._written: set[Path] = set()
         self._writes: list[Write] = []
         self._copies: set[Path] = set()
+        self._updated: set[str] = set()
 
     @property
     def writes(self) -> tuple[Write, ...]:
-        """All writes, but those on what was made a copy before."""
-        return tuple(self._writes)
+        """All writes, but those on copies, and of fields that a query writes as well."""
+        return tuple(write for write in self._writes if write.path[-1] not in self._updated)
 
     def read(self, path: Path) -> None:
         """Note that an attribute is asked for."""
@@ -70,6 +74,10 @@ class Notes:
         for write in self._writes:
             if write.owner[: len(path)] == path and not write.saved:
                 write.saved = "fields" if fields else "whole"
+
+    def update(self, names: Iterable[str]) -> None:
+        """Note that a query writes fields: ``Order.objects.filter(...).update(status="paid")``."""
+        self._updated.update(names)
 
     def copy(self, path: Path) -> None:
         """Note that an object is from now on a new row: ``instance.pk = None``."""

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.signals import user_logged_in
 from django.core import checks
 from django.db import transaction
+from django.db.models import F
 from django.db.models.signals import post_save
 from django.dispatch import Signal
 
@@ -140,6 +141,11 @@ def updates(sender: Any, instance: Any, **kwargs: Any) -> None:
     Order.objects.filter(pk=instance.pk).update(status=instance.status)
 
 
+def updates_before(sender: Any, instance: Any, **kwargs: Any) -> None:
+    Order.objects.filter(pk=instance.pk).update(total=F("total") + 1)
+    instance.total += 1
+
+
 def saves_by_its_own_method(sender: Any, instance: Any, **kwargs: Any) -> None:
     instance.status = "seen"
     instance.mark_as_seen()
@@ -201,6 +207,7 @@ def only_saves(sender: Any, instance: Any, **kwargs: Any) -> None:
         saves_after_the_commit,
         saves_in_bulk,
         updates,
+        updates_before,
         saves_if_it_set,
         gives_it_on,
         keeps_a_note,
