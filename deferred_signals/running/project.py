@@ -145,7 +145,8 @@ def _rival_of(app: Any) -> str | None:
     thread = Thread(target=lambda: elsewhere.append(app_or_default()))
     thread.start()
     thread.join()
-    if all(_names_broker(seen) for seen in (app, *elsewhere)):
+    bare = [seen for seen in elsewhere if not _is_made(seen)]
+    if all(_names_broker(seen) for seen in (app, *bare)):
         return None
     return next((path for path, other in _apps() if _names_broker(other)), None)
 
