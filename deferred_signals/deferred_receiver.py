@@ -23,7 +23,7 @@ from deferred_signals.running.tasks import undeclare
 from deferred_signals.serialization import codec_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from django.dispatch import Signal
 
@@ -190,10 +190,10 @@ def _dispatcher() -> Callable[..., Deferred | None]:
     return dispatch
 
 
-def _post(publish: posting.Publish, *, connect: bool) -> None:
+def _post(publish: posting.Publish, *, connect: bool, headers: Mapping[str, Any]) -> None:
     from deferred_signals.sending.posting import post  # noqa: PLC0415 - see above
 
-    post(publish, connect=connect)
+    post(publish, connect=connect, headers=headers)
 
 
 posting.post_by(_post)

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deferred_signals.conf import nearest
-from deferred_signals.errors import DecodeError, UnknownReceiver
+from deferred_signals.errors import NotKnownHere, UnknownReceiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -111,7 +111,7 @@ def find_signal(receiver: Receiver, name: str) -> Signal:
     """The signal of a name, among those that the receiver listens to in this process.
 
     Raises:
-        DecodeError: the receiver listens to no such signal.
+        NotKnownHere: the receiver listens to no such signal; its next version may.
     """
     for place, signal in enumerate(receiver.signals):
         if name == name_of_signal(receiver, signal) or name.endswith(f"#{place}"):
@@ -121,7 +121,7 @@ def find_signal(receiver: Receiver, name: str) -> Signal:
     if len(receiver.signals) == 1:
         # The sender's process may know it under the name of a module that is not loaded here.
         return receiver.signals[0]
-    raise DecodeError(
+    raise NotKnownHere(
         f"Receiver {receiver.name!r} listens to no signal {name!r} in this process.", name
     )
 

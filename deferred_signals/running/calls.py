@@ -1,12 +1,13 @@
 """One message on a worker: admitted, run, its next attempt published, settled.
 
 Waits and attempts are ours; Celery is told of them in its own words (``RETRY``, ``FAILURE``,
-``IGNORED``), so that Flower and exporters show them.
+``SUCCESS``), so that Flower and exporters show them.
 """
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from billiard import current_process
@@ -15,32 +16,33 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError, Discard, InvalidReceiver, RedeliveredTooOften
 from deferred_signals.running import executor
-from deferred_signals.running.delivery import Delivery
-from deferred_signals.running.posting import PAUSE, CannotPublish, patiently
+from deferred_signals.running.delivery import Delivery, Elsewhere
+from deferred_signals.running.posting import PAUSE, CannotPublish, Refused, patiently
 from deferred_signals.running.seals import break_seal, put_seal
 from deferred_signals.serialization import fetch
 from deferred_signals.wire import unpack
 
 if TYPE_CHECKING:
-    from celery import Task
+    from collections.abc import Callable
+
     from celery.app.task import Context
 
     from deferred_signals.message import Message
+    from deferred_signals.running.parking import Stay
 
-__all__ = ["Elsewhere", "admit", "give_back", "run", "run_message", "translate"]
-
-
-class Elsewhere:
-    """No outcome yet: the message goes on as another one, parked or published anew."""
+__all__ = ["admit", "attempt", "give_back", "run", "run_message", "translate"]
 
 
-def run_message(task: Task[Any, Any], request: Context, payload: object) -> None:
-    """The body of every task, for one message.
+def run_message(
+    name: str, request: Context, payload: object, stay: Stay | None = None
+) -> str | None:
+    """The body of every task, for one message. Return what Celery is told as its result.
 
     Arguments:
-        task: of the receiver.
+        name: of the task.
         request: Celery's, of the message that brought the payload.
         payload: the message's text.
+        stay: how long it has been parked, where it was.
 
     Raises:
         celery.exceptions.TaskPredicate: how the attempt ended, told in Celery's words.
@@ -49,26 +51,63 @@ def run_message(task: Task[Any, Any], request: Context, payload: object) -> None
     try:
         message = unpack(payload)
     except DecodeError as error:
-        executor.settle_malformed(task.name, error)
+        executor.settle_malformed(name, error)
         raise
-    delivery = Delivery(task.name, request)
     try:
-        outcome = patiently(admit, delivery, message) or run(message)
-        if isinstance(outcome, executor.Retrying):
-            patiently(delivery.publish, message.next_attempt(), outcome.wait)
+        outcome = attempt(Delivery(name, request, stay=stay), message)
     except (CannotPublish, SoftTimeLimitExceeded) as error:  # the limit, in the wait for the broker
         give_back(error)
     if isinstance(outcome, Elsewhere):
-        raise Ignore
+        raise _as_retry(outcome)
     executor.settle(message, outcome)
     match outcome:
         case executor.Retrying(exception, wait):
             when: Any = wait  # its stubs want numbers.Real, which float is not to a type checker
             raise Retry(exc=_as_exception(exception), when=when)
         case executor.Discarded():
-            raise Ignore
+            return "discarded"
         case executor.Failed(exception):
             raise _as_exception(exception)
+    return None
+
+
+def attempt(
+    delivery: Delivery,
+    message: Message,
+    fetch: executor.Fetch = fetch,
+    begin: Callable[[], None] = lambda: None,
+) -> executor.Outcome | Elsewhere:
+    """Admit a message and run it, and publish what follows. Return what is still to be settled.
+
+    Arguments:
+        delivery: what brought it.
+        message: the message.
+        fetch: gives the rows that it refers to.
+        begin: is called when it is about to run.
+
+    Raises:
+        CannotPublish: the broker is not known to have what follows.
+    """
+    outcome: executor.Outcome | Elsewhere | None = None
+    try:
+        outcome = patiently(admit, delivery, message)
+        if outcome is None:
+            begin()
+            outcome = run(message, fetch)
+        if isinstance(outcome, executor.Unknown):
+            return patiently(delivery.keep, message, _as_exception(outcome.exception))
+        if isinstance(outcome, executor.Retrying):
+            patiently(delivery.publish, message.next_attempt(), outcome.wait)
+    except Refused as error:
+        return refused(error, outcome)
+    return outcome
+
+
+def refused(error: Refused, outcome: executor.Outcome | Elsewhere | None = None) -> executor.Failed:
+    """What becomes of a message whose next one cannot be published, ever."""
+    cause = error.__cause__ or error
+    failure = getattr(outcome, "exception", cause)
+    return executor.Failed(failure, f"it cannot be published anew: {type(cause).__name__}: {cause}")
 
 
 def admit(delivery: Delivery, message: Message) -> executor.Outcome | Elsewhere | None:
@@ -77,25 +116,28 @@ def admit(delivery: Delivery, message: Message) -> executor.Outcome | Elsewhere 
     Raises:
         CannotPublish: it should go on elsewhere, and is not known to.
     """
-    if executor.unknown(message):
-        delivery.park(message)
-        return Elsewhere()
+    reason = executor.unknown(message)
+    if reason is not None:
+        return delivery.keep(message, reason)
     if not delivery.redelivered and not message.redeliveries:
         return None
     limit = conf.current().MAX_REDELIVERIES
+    if message.redeliveries > limit:  # nobody here published it so
+        return _poisonous(message, limit)
+    unbroken = bool(message.redeliveries) and break_seal(message)
+    if unbroken or not delivery.redelivered:
+        return None
     again = message.redelivered()
-    try:
-        unbroken = bool(message.redeliveries) and break_seal(message)
-        if unbroken or not delivery.redelivered:
-            return None
-    except Exception as error:
-        raise CannotPublish from error
     if again.redeliveries > limit:
-        poisonous = RedeliveredTooOften(f"{message.receiver!r} was redelivered {limit + 1} times.")
-        return executor.Failed(poisonous, "it takes whole workers down, it seems")
+        return _poisonous(message, limit)
     put_seal(again)
     delivery.publish(again, None)
-    return Elsewhere()
+    return Elsewhere("Its worker was gone, and it is published anew.")
+
+
+def _poisonous(message: Message, limit: int) -> executor.Failed:
+    error = RedeliveredTooOften(f"{message.receiver!r} was redelivered {limit + 1} times.")
+    return executor.Failed(error, "it takes whole workers down, it seems")
 
 
 def run(message: Message, fetch: executor.Fetch = fetch) -> executor.Outcome:
@@ -127,6 +169,13 @@ def give_back(error: Exception) -> NoReturn:
     """Let the broker have a message again that could not be published anew."""
     time.sleep(PAUSE)
     raise Reject(str(error.__cause__ or error), requeue=True) from error
+
+
+def _as_retry(elsewhere: Elsewhere) -> Retry:
+    """What Celery, and so a monitor, is told of a message that goes on as another one."""
+    due = time.time() if elsewhere.due is None else elsewhere.due
+    when: Any = datetime.fromtimestamp(due, UTC)  # its stubs forget that it may be a moment
+    return Retry(elsewhere.why, exc=elsewhere.reason, when=when)
 
 
 def _as_exception(error: BaseException) -> Exception:

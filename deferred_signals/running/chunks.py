@@ -2,7 +2,8 @@
 
 Each call is admitted, run, tried again and settled alone; its next attempt is a message of its own.
 What becomes of the calls is told to the log and the lifecycle signals. To Celery the chunk is one
-task, which succeeds when it is through.
+task, which succeeds when it is through, also where calls go on elsewhere: they do so under their own
+ids, and nothing more would ever be heard of the chunk's.
 
 What ends a chunk early leaves each call that is not through as a message of its own: the calls that
 had not begun as they are, and the one that had begun one attempt later.
@@ -12,15 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from celery.exceptions import Ignore
 from django.db import connections
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.running import executor
 from deferred_signals.running.ahead import Ahead
-from deferred_signals.running.calls import Elsewhere, admit, give_back, run
-from deferred_signals.running.delivery import Delivery
-from deferred_signals.running.posting import CannotPublish, patiently
+from deferred_signals.running.calls import attempt, give_back, refused
+from deferred_signals.running.delivery import Delivery, Elsewhere
+from deferred_signals.running.posting import CannotPublish, Refused
 from deferred_signals.running.progress import Progress
 from deferred_signals.wire import unpack
 
@@ -48,7 +48,6 @@ def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]
         payloads: the messages' texts.
 
     Raises:
-        celery.exceptions.Ignore: none of the calls has run, they go on alone.
         celery.exceptions.Reject: the broker takes no message.
         DecodeError: this is no chunk, since none of the payloads is a message.
         Exception: what ended the chunk between two calls, like a soft time limit.
@@ -62,7 +61,7 @@ def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]
         raise error
     try:
         ahead = Ahead([] if delivery.redelivered else _referring(payloads, opened))
-        ran = _run_all(delivery, opened, ahead, progress)
+        _run_all(delivery, opened, ahead, progress)
     except CannotPublish as trouble:
         give_back(trouble)
     except Exception as ended:
@@ -73,8 +72,6 @@ def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]
         for message, outcome in settled:
             executor.settle(message, outcome)
         raise
-    if not ran:
-        raise Ignore
 
 
 def go_on_alone(
@@ -91,7 +88,8 @@ def go_on_alone(
     Raises:
         CannotPublish: the broker did not take one of them.
     """
-    begun, settled = progress.begun, []
+    begun = progress.begun
+    settled: list[tuple[Message, executor.Outcome]] = []
     for place, payload in enumerate(payloads[progress.through :], progress.through):
         try:
             message = unpack(payload)
@@ -99,16 +97,36 @@ def go_on_alone(
             if place >= begun:
                 executor.settle_malformed(delivery.name, malformed)
             continue
-        if place < begun:
-            outcome = executor.charge(message, error)
+        try:
+            outcome = _goes_on(delivery, message, error if place < begun else None)
+        except Refused as refusal:
+            outcome = refused(refusal)
+        if outcome is not None:
             settled.append((message, outcome))
-            if isinstance(outcome, executor.Retrying):
-                delivery.publish(message.next_attempt(), outcome.wait)
-        elif executor.unknown(message):
-            delivery.park(message)
-        else:
-            delivery.publish(message, None)
     return settled
+
+
+def _goes_on(
+    delivery: Delivery, message: Message, error: BaseException | None
+) -> executor.Outcome | None:
+    """Publish what follows for one call. Return what there is to settle, if anything.
+
+    Arguments:
+        delivery: what brought it.
+        message: the call's.
+        error: what ended its run; None where it had not begun.
+    """
+    reason = executor.unknown(message)
+    if reason is not None:
+        kept = delivery.keep(message, reason)
+        return None if isinstance(kept, Elsewhere) else kept
+    if error is None:
+        delivery.publish(message, None)
+        return None
+    outcome = executor.charge(message, error)
+    if isinstance(outcome, executor.Retrying):
+        delivery.publish(message.next_attempt(), outcome.wait)
+    return outcome
 
 
 def _run_all(
@@ -116,34 +134,21 @@ def _run_all(
     opened: Sequence[Message | DecodeError],
     ahead: Ahead,
     progress: Progress,
-) -> bool:
-    """Run the calls one after another; whether any has run."""
+) -> None:
+    """Run the calls one after another."""
     databases = connections.all()
     _mend(databases)
-    ran = False
     for item in opened:
         if progress.ended:  # the parent sees to what is left, and will end this process
             break
         if isinstance(item, DecodeError):
             executor.settle_malformed(delivery.name, item)
         else:
-            ran |= _run_one(delivery, item, ahead, progress)
+            outcome = attempt(delivery, item, ahead.fetcher(item), progress.begin)
+            if not isinstance(outcome, Elsewhere):
+                executor.settle(item, outcome)
             _mend(databases)
         progress.end()
-    return ran
-
-
-def _run_one(delivery: Delivery, message: Message, ahead: Ahead, progress: Progress) -> bool:
-    outcome = patiently(admit, delivery, message)
-    if isinstance(outcome, Elsewhere):
-        return False
-    if outcome is None:
-        progress.begin()
-        outcome = run(message, ahead.fetcher(message))
-    if isinstance(outcome, executor.Retrying):
-        patiently(delivery.publish, message.next_attempt(), outcome.wait)
-    executor.settle(message, outcome)
-    return True
 
 
 def _opened(payload: object) -> Message | DecodeError:

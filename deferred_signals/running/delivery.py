@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import current_app
 
-from deferred_signals.running.parking import Origin, park
-from deferred_signals.running.posting import post
+from deferred_signals.running.anew import publish_anew
+from deferred_signals.running.outcomes import Failed
+from deferred_signals.running.parking import park
 from deferred_signals.wire import pack
 
 if TYPE_CHECKING:
@@ -17,8 +18,23 @@ if TYPE_CHECKING:
     from celery.app.task import Context
 
     from deferred_signals.message import Message
+    from deferred_signals.running.parking import Stay
 
-__all__ = ["Delivery", "argsrepr", "task_of"]
+__all__ = ["Delivery", "Elsewhere", "argsrepr", "task_of"]
+
+
+class Elsewhere(NamedTuple):
+    """No outcome yet: a message goes on as another one, parked or published anew.
+
+    Attributes:
+        why: what a monitor is told.
+        due: when the other one is due, in seconds since the epoch; None: at once.
+        reason: what is not known here, if that is why.
+    """
+
+    why: str
+    due: float | None = None
+    reason: Exception | None = None
 
 
 class Delivery(NamedTuple):
@@ -28,11 +44,13 @@ class Delivery(NamedTuple):
         name: of the task that it is for.
         request: what Celery tells that task.
         calls: how many messages of ours it brought. Its time limits are for all of them.
+        stay: how long it has been parked, where it is a parked one.
     """
 
     name: str
     request: Context
     calls: int = 1
+    stay: Stay | None = None
 
     @property
     def redelivered(self) -> bool:
@@ -45,32 +63,27 @@ class Delivery(NamedTuple):
         Raises:
             CannotPublish: the broker is not known to have it.
         """
-        hard, soft = self.request.timelimit or (None, None)
-        task = task_of(message.receiver)
-        signature = task.signature_from_request(
+        publish_anew(
+            message.receiver,
             self.request,
-            args=(pack(message),),
-            kwargs={},
+            (pack(message),),
+            wait=wait or 0.0,
+            calls=self.calls,
             task_id=message.id,
-            time_limit=hard and hard / self.calls,
-            soft_time_limit=soft and soft / self.calls,
-            countdown=wait,
             retries=message.attempt - 1,
             argsrepr=argsrepr([message.kwargs]),
-            kwargsrepr="{}",
-        )
-        post(
-            lambda producer: signature.apply_async(producer=producer),
-            connect=not task.ignore_result,
         )
 
-    def park(self, message: Message) -> None:
-        """Keep one of its messages until a worker knows its receiver.
+    def keep(self, message: Message, reason: Exception) -> Elsewhere | Failed:
+        """Park one of its messages until a worker knows what this one does not, or give it up.
 
         Raises:
             CannotPublish: the broker is not known to have it.
         """
-        park(message, pack(message), Origin.of_request(self.request, self.calls))
+        if self.stay is not None and self.stay.is_over:
+            return Failed(reason, "UNKNOWN_GRACE is over")
+        due = park(message, pack(message), self.request, reason, stay=self.stay, calls=self.calls)
+        return Elsewhere("It is parked: this worker does not know what it speaks of.", due, reason)
 
 
 def task_of(name: str) -> Task[Any, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from deferred_signals.errors import (
     DepthExceeded,
     Discard,
     InvalidReceiver,
+    NotKnownHere,
     UnknownReceiver,
 )
 from deferred_signals.options import policy_of
@@ -66,6 +68,7 @@ __all__ = [
     "Outcome",
     "Retrying",
     "Succeeded",
+    "Unknown",
     "charge",
     "execute",
     "settle",
@@ -75,6 +78,15 @@ __all__ = [
 
 #: Failures that no further attempt can mend.
 _HOPELESS = (ConfigurationError, DecodeError, DepthExceeded, InvalidReceiver, UnknownReceiver)
+
+
+@dataclass(frozen=True)
+class Unknown(Failed):
+    """The message speaks of what this process does not know, and its receiver was not called.
+
+    A worker parks it, as another one may know. Where there is nothing to wait for, as in eager mode,
+    it has failed.
+    """
 
 
 #: Gives the row of a reference, or raises `MissingRow`.
@@ -107,26 +119,28 @@ def execute(
         message.depth,
     )
     with entered(current), restored(message.context):
+        resolved = _resolved(receiver, message, fetch)
+        if isinstance(resolved, Unknown):
+            return resolved
         events.receiver_started.send_robust(sender=receiver.name, message=message)
-        return _attempt(receiver, message, translate, fetch)
+        if not isinstance(resolved, dict):
+            return resolved
+        try:
+            return _run(receiver, message, resolved)
+        except Exception as error:  # noqa: BLE001 - whatever a receiver raises
+            return _decide(message, translate(error), asked=True)
 
 
-def _attempt(
-    receiver: Receiver,
-    message: Message,
-    translate: Callable[[Exception], Exception],
-    fetch: Fetch,
-) -> Outcome:
+def _resolved(receiver: Receiver, message: Message, fetch: Fetch) -> dict[str, Any] | Outcome:
+    """The kwargs of the call, or what follows from there being none."""
     try:
-        kwargs = resolve(receiver, message, fetch)
+        return resolve(receiver, message, fetch)
+    except NotKnownHere as error:
+        return Unknown(error, "this process does not know what the message speaks of")
     except _Missing as missing:
         return _decide_missing(message, missing)
     except Exception as error:  # noqa: BLE001 - a database that is away, above all
         return _decide(message, error, asked=False)
-    try:
-        return _run(receiver, message, kwargs)
-    except Exception as error:  # noqa: BLE001 - whatever a receiver raises
-        return _decide(message, translate(error), asked=True)
 
 
 def _run(receiver: Receiver, message: Message, kwargs: dict[str, Any]) -> Outcome:

@@ -8,59 +8,42 @@ from __future__ import annotations
 
 import logging
 import time
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
-from celery.exceptions import Ignore
 from celery.signals import task_unknown
 
-from deferred_signals import conf
-from deferred_signals.errors import DecodeError
+from deferred_signals.errors import DecodeError, UnknownReceiver
 from deferred_signals.running import executor
-from deferred_signals.running.calls import give_back, run_message
-from deferred_signals.running.delivery import task_of
+from deferred_signals.running.calls import run_message
+from deferred_signals.running.carried import request_of
 from deferred_signals.running.fixed import FIXED
-from deferred_signals.running.parking import PARKED, Origin, park
+from deferred_signals.running.parking import PARKED, opened, park
+from deferred_signals.running.pieces import wait_until_due
 from deferred_signals.running.posting import CannotPublish, patiently
+from deferred_signals.running.waits import moment_of
 from deferred_signals.wire import unpack
 
 if TYPE_CHECKING:
     from celery import Task
+    from celery.app.task import Context
+
+    from deferred_signals.message import Message
 
 __all__: list[str] = []
 
 logger = logging.getLogger("deferred_signals")
 
 
-def look_again(self: Task[Any, Any], *args: Any) -> None:
-    """Look whether a parked message's receiver is known by now, and run it if so."""
+def look_again(self: Task[Any, Any], *args: Any) -> str | None:
+    """Run a parked message, if what it speaks of is known by now; else park it again."""
+    wait_until_due(PARKED, self.request, args)
     try:
-        payload, since, times = _checked(args)
-        message = unpack(payload)
+        payload, stay = opened(args)
     except DecodeError as error:
         executor.settle_malformed(PARKED, error)
         raise
-    reason = executor.unknown(message)
-    if reason is None:
-        run_message(task_of(message.receiver), self.request, payload)
-        return
-    if time.time() - since < conf.current().UNKNOWN_GRACE:
-        try:
-            park(message, payload, Origin.of_request(self.request), since=since, times=times)
-        except CannotPublish as error:
-            give_back(error)
-        raise Ignore
-    executor.settle(message, executor.Failed(reason, "UNKNOWN_GRACE is over"))
-    raise reason
-
-
-def _checked(args: tuple[Any, ...]) -> tuple[str, float, int]:
-    """The arguments as `park` gives them; like every message they are data from outside."""
-    match args:
-        case (str(payload), float(since), int(times)) if 0 < since < inf and times > 0:
-            return payload, min(since, time.time()), times
-    raise DecodeError(f"{PARKED} takes a payload, a time and a count.", args)
+    return run_message(PARKED, self.request, payload, stay)
 
 
 class WithoutBodies(logging.Filter):
@@ -91,17 +74,27 @@ _make(name=PARKED, acks_late=True, ignore_result=True, **FIXED)(look_again)
 def park_unknown(message: Any = None, name: str = "", **_kwargs: Any) -> None:
     """Celery has just dropped a message whose task it does not know: if it is ours, keep it."""
     try:
-        payloads = list(message.payload[0])
-    except (LookupError, TypeError):
+        payloads, request = request_of(message)
+    except (LookupError, TypeError, ValueError):
         return
     for payload in payloads:
         try:
             ours = unpack(payload)
         except DecodeError:
             continue
-        if ours.receiver != name:
-            continue
-        try:
-            patiently(park, ours, payload, Origin.of_message(message, len(payloads)))
-        except CannotPublish:
-            logger.exception("Message %s for unknown receiver %s is lost", ours.id, name)
+        if ours.receiver == name:
+            _park(ours, payload, request, len(payloads))
+
+
+def _park(message: Message, payload: str, request: Context, calls: int) -> None:
+    expires = moment_of(request.expires)
+    if expires is not None and expires < time.time():
+        logger.info("Message %s for receiver %s has expired", message.id, message.receiver)
+        return
+    reason = executor.unknown(message) or UnknownReceiver(
+        f"Celery has no task {message.receiver!r} in this process."
+    )
+    try:
+        patiently(lambda: park(message, payload, request, reason, calls=calls))
+    except CannotPublish:
+        logger.exception("Message %s for unknown receiver %s is lost", message.id, message.receiver)

@@ -1,28 +1,34 @@
-"""Parking: messages for a receiver, or a version of one, that this worker does not know yet.
+"""Parking: messages for what this worker does not know yet.
 
 While a deploy is under way the web processes may be newer than the workers. Celery drops a
 message whose task it does not know; here it is kept under one task that every worker knows,
-``deferred_signals.parked``, and tried again until ``UNKNOWN_GRACE`` is over. (Publishing it anew
-under its unknown name would be a hot loop: a worker looks the name up before it waits.)
+``deferred_signals.parked``, and tried again until ``UNKNOWN_GRACE`` is over. So is a message whose
+receiver is known, but not in its version, or not the model, type or enum member that it speaks of.
+(Publishing it anew under its unknown name would be a hot loop: a worker looks the name up before it
+waits.)
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from celery import current_app
-
-from deferred_signals.running.posting import post
+from deferred_signals import conf, registry
+from deferred_signals.errors import DecodeError
+from deferred_signals.running.anew import publish_anew
+from deferred_signals.running.carried import serializer_of
+from deferred_signals.running.waits import due_of, moment_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from celery.app.task import Context
 
     from deferred_signals.message import Message
 
-__all__ = ["PARKED", "Origin", "park"]
+__all__ = ["PARKED", "Stay", "opened", "park"]
 
 logger = logging.getLogger("deferred_signals")
 
@@ -32,82 +38,86 @@ PARKED = "deferred_signals.parked"
 WAITS = (10.0, 30.0, 60.0)
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where a message came from, and what it came with, so that its next copy is like it."""
+class Stay(NamedTuple):
+    """How long a message has been parked.
 
-    exchange: str
-    routing_key: str
-    priority: int | None
-    time_limits: tuple[float | None, float | None]
+    Attributes:
+        since: when it was parked first, or was due, in seconds since the epoch.
+        times: how often it was parked.
+    """
 
-    @classmethod
-    def of_request(cls, request: Context, calls: int = 1) -> Origin:
-        """The origin of what a task is running for: one message, or one of a chunk of them."""
-        return cls._of(request.delivery_info or {}, request.timelimit, calls)
+    since: float
+    times: int
 
-    @classmethod
-    def of_message(cls, message: Any, calls: int) -> Origin:
-        """The origin of a message of kombu's, which brought so many of ours."""
-        priority = (message.properties or {}).get("priority")
-        info = {**(message.delivery_info or {}), "priority": priority}
-        return cls._of(info, message.headers.get("timelimit"), calls)
+    @property
+    def is_over(self) -> bool:
+        """Whether ``UNKNOWN_GRACE`` is over."""
+        return time.time() - self.since >= conf.current().UNKNOWN_GRACE
 
-    @classmethod
-    def _of(cls, info: Any, limits: Any, calls: int) -> Origin:
-        hard, soft = limits or (None, None)
-        limits_of_one = (hard and hard / calls, soft and soft / calls)
-        key = info.get("routing_key") or ""
-        return cls(info.get("exchange") or "", key, info.get("priority"), limits_of_one)
 
-    def options(self) -> dict[str, Any]:
-        """For ``send_task``."""
-        hard, soft = self.time_limits
-        options: dict[str, Any] = {"time_limit": hard, "soft_time_limit": soft}
-        if self.priority is not None:
-            options["priority"] = self.priority
-        if self.exchange:
-            options |= {"exchange": self.exchange, "routing_key": self.routing_key}
-        elif self.routing_key:
-            options["queue"] = self.routing_key
-        return options
+def opened(args: Sequence[object]) -> tuple[str, Stay]:
+    """Take apart the arguments that `park` gave; like every message they are data from outside.
+
+    Raises:
+        DecodeError: they are not of its form.
+    """
+    match args:
+        case [str(payload), float(since), int(times)] if 0 < since < inf and times > 0:
+            return payload, Stay(min(since, time.time()), times)
+    raise DecodeError(f"{PARKED} takes a payload, a time and a count.", args)
 
 
 def park(
-    message: Message, payload: str, origin: Origin, *, since: float | None = None, times: int = 0
-) -> None:
-    """Keep a message for later, on the queue it came from.
+    message: Message,
+    payload: str,
+    request: Context,
+    reason: Exception,
+    *,
+    stay: Stay | None = None,
+    calls: int = 1,
+) -> float:
+    """Keep a message for later, on the queue it came from. Return when it is looked at again.
 
     Arguments:
         message: what is kept.
         payload: its text.
-        origin: where it came from.
-        since: when it was parked first, in seconds of the epoch; None: now.
-        times: how often it was parked before.
+        request: what Celery told of the message that brought it.
+        reason: says what is not known here.
+        stay: how long it has been parked; None: until now it was not.
+        calls: how many messages of ours the request brought.
 
     Raises:
         CannotPublish: the broker is not known to have it.
     """
-    wait = WAITS[min(times, len(WAITS) - 1)]
+    now = time.time()
+    due = due_of(request) or moment_of(request.eta) or now
+    times = 0 if stay is None else stay.times
+    until = max(now + WAITS[min(times, len(WAITS) - 1)], due)
     logger.warning(
-        "Receiver %s is not known to this worker, or not in the message's version: "
-        "message %s waits for %.0f s. Is its module imported in AppConfig.ready()?",
-        message.receiver,
+        "Message %s for receiver %s waits for %.0f s: %s",
         message.id,
-        wait,
+        message.receiver,
+        until - now,
+        reason,
         extra={"receiver": message.receiver, "message_id": message.id},
     )
-    args = (payload, time.time() if since is None else since, times + 1)
-    post(
-        lambda producer: current_app.send_task(
-            PARKED,
-            args,
-            task_id=message.id,
-            producer=producer,
-            countdown=wait,
-            argsrepr=f"({message.receiver})",
-            kwargsrepr="{}",
-            ignore_result=True,
-            **origin.options(),
-        )
+    options: dict[str, Any] = {}
+    serializer = serializer_of(request) or _usual_serializer(message)
+    if serializer is not None:
+        options["serializer"] = serializer
+    publish_anew(
+        PARKED,
+        request,
+        (payload, max(now, due) if stay is None else stay.since, times + 1),
+        wait=until - now,
+        calls=calls,
+        task_id=message.id,
+        argsrepr=f"({message.receiver})",
+        **options,
     )
+    return until
+
+
+def _usual_serializer(message: Message) -> str | None:
+    receiver = registry.find(message.receiver)
+    return None if receiver is None else receiver.options.serializer

@@ -10,8 +10,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
+from kombu.exceptions import SerializationError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Protocol
 
     Publish = Callable[[Any], object]
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
     class Post(Protocol):
         """Publishes what a function would with the kombu ``Producer`` that it is given."""
 
-        def __call__(self, publish: Publish, *, connect: bool) -> None: ...
+        def __call__(
+            self, publish: Publish, *, connect: bool, headers: Mapping[str, Any]
+        ) -> None: ...
 
 
-__all__ = ["PAUSE", "CannotPublish", "patiently", "post", "post_by"]
+__all__ = ["PAUSE", "CannotPublish", "Refused", "patiently", "post", "post_by"]
 
 #: Seconds before a message that could not be published is tried again, or goes back to a broker in
 #: trouble.
@@ -40,6 +44,29 @@ class CannotPublish(Exception):
     """The next message is not known to be with the broker, so this one must stay there."""
 
 
+class Refused(CannotPublish):
+    """The next message cannot be published, however often that is tried.
+
+    Celery cannot write it, or the broker's user may not publish it. To wait for that to change
+    would let the message in hand go round for ever.
+    """
+
+
+#: What Celery and kombu raise at a message that they cannot write.
+_UNWRITABLE = (
+    AttributeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    SerializationError,
+    TypeError,
+    ValueError,
+)
+
+#: The code with which RabbitMQ tells a user what it may not do.
+_ACCESS_REFUSED = 403
+
+
 #: Of the way out, which imports from here: so it is plugged in, when receivers are imported.
 _post: Post
 
@@ -50,32 +77,48 @@ def post_by(post: Post) -> None:
     _post = post
 
 
-def post(publish: Publish, *, connect: bool = False) -> None:
+def post(
+    publish: Publish, *, connect: bool = False, headers: Mapping[str, Any] | None = None
+) -> None:
     """Publish one message, and wait until the broker has it.
 
     Arguments:
         publish: publishes it with the kombu ``Producer`` that it is given.
         connect: the producer needs a connection, as a backend may declare the queue of a result.
+        headers: that the message has in the end, whatever else Celery is told, and by whom.
 
     Raises:
+        Refused: it cannot be published.
         CannotPublish: the broker is not known to have it. That is known after ``PUBLISH_TIMEOUT``.
     """
     try:
-        _post(publish, connect=connect)
+        _post(publish, connect=connect, headers=headers or {})
     except Exception as error:
-        raise CannotPublish from error
+        raise (Refused if _is_final(error) else CannotPublish) from error
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether an error would be the same the next time: a user of Redis is refused by NOPERM."""
+    return (
+        isinstance(error, _UNWRITABLE)
+        or getattr(error, "code", None) == _ACCESS_REFUSED
+        or type(error).__name__ == "NoPermissionError"
+    )
 
 
 def patiently(publish: Callable[[*Given], Result], *given: *Given) -> Result:
     """Call a function that posts; if need be wait for the broker, as what has run should not run again.
 
     Raises:
+        Refused: there is nothing to wait for.
         CannotPublish: the broker is not back after `PATIENCE`.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return publish(*given)
+        except Refused:
+            raise
         except CannotPublish:
             if time.monotonic() > deadline:
                 raise

@@ -8,17 +8,21 @@ charged. Imported by workers only.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker.request import Request
 
+from deferred_signals.errors import DecodeError
 from deferred_signals.running import executor
 from deferred_signals.running.chunks import SLOT, go_on_alone
 from deferred_signals.running.delivery import Delivery
-from deferred_signals.running.parking import PARKED
+from deferred_signals.running.parking import PARKED, opened
+from deferred_signals.running.pieces import go_on_waiting
 from deferred_signals.running.posting import CannotPublish
 from deferred_signals.running.progress import Progress
+from deferred_signals.running.waits import seconds_left
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,13 +47,20 @@ class ReceiverRequest(Request):
 
     @property
     def request_dict(self) -> dict[str, Any]:
-        """What the child is given: for a chunk also the place where it notes how far it got."""
+        """What the child is given.
+
+        Of a chunk it shall know the place where it notes how far it got, and of a parked message
+        how its body was serialized, which not all transports tell.
+        """
         given: dict[str, Any] = super().request_dict
+        properties = given["properties"]
+        if self.type == PARKED:
+            return {**given, "properties": {"content_type": self.content_type, **properties}}
         if len(self._payloads) < 2:  # noqa: PLR2004 - no chunk
             return given
         if self._progress is None:
             self._progress = Progress.shared()
-        return {**given, "properties": {**given["properties"], SLOT: self._progress.slot}}
+        return {**given, "properties": {**properties, SLOT: self._progress.slot}}
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's signature
         """A time limit was exceeded; after a hard one Celery kills the child."""
@@ -84,15 +95,26 @@ class ReceiverRequest(Request):
         if len(payloads) == 1:
             progress.begin()
         progress.take_over()
-        delivery = Delivery(self.type, self._context, len(payloads))
+        settled = []
         try:
-            settled = go_on_alone(delivery, payloads, progress, error)
+            if seconds_left(self._context):  # nothing has run: it was to wait for its next piece
+                go_on_waiting(self.type, self._context, self.args)
+            else:
+                settled = go_on_alone(self._delivery, payloads, progress, error)
         except CannotPublish:
             self.reject(requeue=True)
             return
         self.acknowledge()
         for message, outcome in settled:
             executor.settle(message, outcome)
+
+    @property
+    def _delivery(self) -> Delivery:
+        stay = None
+        if self.type == PARKED:
+            with suppress(DecodeError):
+                _, stay = opened(self.args)
+        return Delivery(self.type, self._context, len(self._payloads), stay)
 
     @property
     def _payloads(self) -> Sequence[object]:

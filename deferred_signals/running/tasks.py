@@ -66,7 +66,7 @@ def undeclare(receiver: Receiver) -> None:
 
 
 @cache
-def _runner() -> Callable[[Task[..., object], Sequence[object]], None]:
+def _runner() -> Callable[[Task[..., object], Sequence[object]], str | None]:
     """What runs tasks: the worker's part, which is nothing that the import of a site should take.
 
     A worker has it from its start, before it forks children, so that none of them imports it again
@@ -88,8 +88,8 @@ def _warn_if_not_installed(**_kwargs: object) -> None:
 
 
 def _body(receiver: Receiver) -> Any:
-    def run(self: Task[Any, Any], *args: object) -> None:
-        _runner()(self, args)
+    def run(self: Task[Any, Any], *args: object) -> str | None:
+        return _runner()(self, args)
 
     function = receiver.function
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deferred_signals.running import parked  # noqa: F401 - its task is one that every worker knows
 from deferred_signals.running.calls import run_message
 from deferred_signals.running.chunks import run_chunk
+from deferred_signals.running.pieces import wait_until_due
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["run_task"]
 
 
-def run_task(task: Task[..., object], payloads: Sequence[object]) -> None:
-    """Run what a message of Celery's brought: one message of ours, or a chunk of them."""
+def run_task(task: Task[..., object], payloads: Sequence[object]) -> str | None:
+    """Run what a message of Celery's brought: one message of ours, or a chunk of them.
+
+    Return what Celery is told as the task's result.
+    """
+    wait_until_due(task.name, task.request, payloads)
     if len(payloads) > 1:
         run_chunk(task, task.request, payloads)
-    else:
-        run_message(task, task.request, payloads[0] if payloads else payloads)
+        return None
+    return run_message(task.name, task.request, payloads[0] if payloads else payloads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery.app import app_or_default
 
@@ -10,22 +10,30 @@ from deferred_signals.sending.connection import line_of
 from deferred_signals.sending.recorder import recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deferred_signals.running.posting import Publish
 
 __all__ = ["post"]
 
 
-def post(publish: Publish, *, connect: bool) -> None:
+def post(publish: Publish, *, connect: bool, headers: Mapping[str, Any]) -> None:
     """Hand what a function publishes to the broker; waits for it at most ``PUBLISH_TIMEOUT``.
 
     Arguments:
         publish: is given a kombu ``Producer``.
         connect: of a connection that works.
+        headers: that the task's message has in the end. A tracer, or a package that knows tenants,
+            would write its own over them where it is not in the context of the message's run.
 
     Raises:
         Exception: the broker is not known to have it, or Celery cannot write it.
     """
     app = app_or_default()
-    for outcome in line_of(app).publish(recorded(app, publish, connect=connect)):
+    publications = recorded(app, publish, connect=connect)
+    for publication in publications:
+        if publication.arguments.get("correlation_id"):  # an event of Celery's has none
+            publication.arguments["headers"].update(headers)
+    for outcome in line_of(app).publish(publications):
         if outcome is not None:
             raise outcome

@@ -24,6 +24,7 @@ from kombu import Producer
 from deferred_signals import registry
 from deferred_signals.running.delivery import argsrepr, task_of
 from deferred_signals.running.facts import answers
+from deferred_signals.running.waits import in_pieces
 from deferred_signals.sending.copyable import is_timeless, is_unpatched, may_copy, may_copy_task
 from deferred_signals.sending.patterns import Copy, Pattern, Publication
 
@@ -114,8 +115,16 @@ def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
         producer=producer,
         argsrepr=argsrepr(parcel.names),
         kwargsrepr="{}",
-        **parcel.options,
+        **(_with_a_piece(parcel.options) if "countdown" in parcel.options else parcel.options),
     )
+
+
+def _with_a_piece(options: dict[str, Any]) -> dict[str, Any]:
+    """A parcel's options; of a countdown that is too long for a worker, the first piece."""
+    countdown, mark = in_pieces(options["countdown"])
+    if not mark:
+        return options
+    return {**options, "countdown": countdown, "headers": {**options.get("headers", {}), **mark}}
 
 
 class _Keeping(Producer):

@@ -12,6 +12,7 @@ from django.dispatch import Signal
 
 from deferred_signals.message import Message
 from deferred_signals.running import executor, posting
+from deferred_signals.running import worker as _worker  # noqa: F401 - as a worker does when it starts
 from deferred_signals.running.chunks import SLOT, go_on_alone
 from deferred_signals.running.delivery import Delivery
 from deferred_signals.running.parking import PARKED

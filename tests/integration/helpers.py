@@ -84,9 +84,13 @@ def release_messages(setup: CeleryTestSetup) -> None:
     RabbitMQ does so at once. Redis waits for the visibility timeout, which passes here in no time.
     (A short timeout instead would have messages of living workers given out again.)
     """
-    container = setup.broker.container
-    if isinstance(container, RedisContainer):
-        with container.client as client:
+    release_messages_of(setup.broker.container)
+
+
+def release_messages_of(broker: object) -> None:
+    """Do so for a broker that has no set-up of pytest-celery's."""
+    if isinstance(broker, RedisContainer):
+        with broker.client as client:
             held = client.zrange("unacked_index", 0, -1)
             if held:
                 client.zadd("unacked_index", dict.fromkeys(held, 1))

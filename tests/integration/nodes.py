@@ -72,6 +72,19 @@ class LocalRedis(LocalNode, RedisContainer):  # type: ignore[misc]
     def host_url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @contextmanager
+    def only_for(self, *names: str) -> Iterator[str]:
+        """The URL of a user who may touch only keys that begin so, until the end of the block."""
+        keys = [f"~{name}*" for name in names]
+        with self.client as client:
+            client.execute_command(
+                "ACL", "SETUSER", "limited", "on", ">secret", "+@all", "&*", *keys
+            )
+            try:
+                yield f"redis://limited:secret@127.0.0.1:{self.port}/0"
+            finally:
+                client.execute_command("ACL", "DELUSER", "limited")
+
     def clean(self) -> None:
         """Forget the messages of the test before, and end the worker that stayed from it."""
         dismiss(self.host_url)
@@ -102,6 +115,17 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
         finally:
             if self.process.alive:
                 self._control("set_vm_memory_high_watermark", "0.4")
+
+    @contextmanager
+    def only_for(self, *names: str) -> Iterator[str]:
+        """The URL of a user who may touch only what begins so, until the end of the block."""
+        allowed = f"^({'|'.join(names)}).*$"
+        self._control("add_user", "limited", "secret")
+        try:
+            self._control("set_permissions", "limited", allowed, allowed, allowed)
+            yield f"amqp://limited:secret@127.0.0.1:{self.port}//"
+        finally:
+            self._control("delete_user", "limited")
 
     def clean(self, *queues: str) -> None:
         """Forget the messages of the test before, and end the worker that stayed from it."""

@@ -1,6 +1,6 @@
 """Workers that outlive one test, or differ from one another: for tests that start their own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,12 +42,16 @@ def published_to(broker: Broker) -> Iterator[None]:
 
 @contextmanager
 def worker(
-    broker: Broker, folder: Path, name: str = "own", **environment: str
+    broker: Broker,
+    folder: Path,
+    name: str = "own",
+    options: Sequence[str] = (),
+    **environment: str,
 ) -> Iterator[Process]:
     """A worker with one child, until the end of the block. A test that fails shows its log."""
     process = Process(
         name,
-        worker_command(name, "-P", "prefork", "-c", "1"),
+        worker_command(name, "-P", "prefork", "-c", "1", *options),
         env={
             "BROKER_URL": broker.host_url,
             "DATABASE_URL": database_url(connections["default"].settings_dict),

@@ -57,5 +57,8 @@ def transport_options(broker_url: str) -> dict[str, Any]:
 DEFERRED_SIGNALS = json.loads(os.environ.get("DEFERRED_SIGNALS") or "{}")
 
 CELERY_BROKER_URL = os.environ.get("BROKER_URL") or "memory://"
-CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    **transport_options(CELERY_BROKER_URL),
+    **json.loads(os.environ.get("TRANSPORT_OPTIONS") or "{}"),  # of a test's own worker
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
