@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         SignalNotDeferrable,
         UnknownReceiver,
     )
+    from deferred_signals.handlers import decoded, send_again
     from deferred_signals.muting import muted
     from deferred_signals.policies import Retry
     from deferred_signals.receivers import connect, receiver
@@ -57,6 +58,7 @@ else:
                 "UnknownReceiver",
             ],
             "events": [],
+            "handlers": ["decoded", "send_again"],
             "muting": ["muted"],
             "policies": ["Retry"],
             "receivers": ["connect", "receiver"],
@@ -91,9 +93,11 @@ __all__ = [
     "changed",
     "connect",
     "current_message",
+    "decoded",
     "muted",
     "receiver",
     "register_type",
+    "send_again",
 ]
 
 __version__ = "0.1.0"

@@ -96,6 +96,10 @@ class NotKnownHere(DecodeError):
     """
 
 
+class ContextNotRestored(DeferredSignalsError):
+    """A context carrier that is required has not restored what surrounded the send."""
+
+
 class UnknownReceiver(DeferredSignalsError, LookupError):
     """A message is for a receiver that this process does not know."""
 

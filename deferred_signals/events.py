@@ -1,23 +1,36 @@
 """Lifecycle signals: what became of each message.
 
-They are ordinary Django signals, sent with ``send_robust``, so that a listener that fails is
-logged and changes nothing. ``message`` is the `deferred_signals.message.Message`; its values are
-encoded and are none of a log's business. It is None in a ``receiver_failed`` that tells of a payload
-which is no message.
+They are ordinary Django signals, sent with ``send_robust``: a handler that fails is logged, and
+changes nothing. ``sender`` is the receiver's name, a string (None for ``publish_failed``, which may
+speak of several).
 
-| signal | when | process | arguments beside ``sender`` |
+| signal | when | in whose process | arguments beside ``sender`` |
 |---|---|---|---|
-| ``message_published`` | the broker took the message; after the commit | the sender's | ``message`` |
-| ``publish_failed`` | messages could not be published; after the commit | the sender's | ``messages``, ``exception`` |
-| ``receiver_started`` | an attempt begins | the worker's | ``message`` |
-| ``receiver_succeeded`` | the receiver returned | the worker's | ``message`` |
-| ``receiver_retrying`` | an attempt failed, and the next one is published | the worker's | ``message``, ``exception``, ``wait`` |
+| ``message_published`` | after the commit of the send's database, when the broker has the message | the sender's | ``message`` |
+| ``publish_failed`` | after the same commit, when messages are not known to be with the broker | the sender's | ``messages``, ``exception`` |
+| ``receiver_started`` | an attempt begins: before rows are fetched, with the context carriers in force | the worker's | ``message``, ``waited`` |
+| ``receiver_succeeded`` | the receiver has returned | the worker's | ``message`` |
+| ``receiver_retrying`` | an attempt has failed, and the broker has the next one | the worker's | ``message``, ``exception``, ``wait`` |
 | ``receiver_discarded`` | the message is dropped on purpose | the worker's | ``message``, ``reason`` |
-| ``receiver_failed`` | the message is given up | the worker's | ``message``, ``exception``, ``reason`` |
+| ``receiver_failed`` | the message is given up, and Celery has handled the failure, where it is told of it | the worker's | ``message``, ``exception``, ``reason`` |
 
-``sender`` is the receiver's name, a string (None for ``publish_failed``, which may speak of
-several). ``wait`` is in seconds. In the worker all of them are sent outside any transaction of
-the library's; in eager mode they are sent in the process of the sender.
+Each attempt that starts ends in one of the last four. If its process dies, the worker's parent
+tells which; if the whole worker dies, nobody does, and the broker gives the message out again. An
+attempt may also end without a start: as no process of the project's knows its receiver, say.
+
+On a worker no transaction of the library's is open in a handler, and what a receiver wrote is
+committed, unless it opened a transaction that it left open. In eager mode all are sent in the
+sender's process, where transactions of the sender's, or of a test, may be open.
+
+``wait`` is in seconds, ``waited`` too: how long ago `send()` was called, by the clocks of two
+machines. ``exception`` of ``publish_failed`` is a `PublishError`, whose cause is the broker's or its
+driver's error.
+
+``message`` is a `deferred_signals.message.Message`, and ``messages`` a tuple of them. Its values are
+encoded: `deferred_signals.decoded` gives them as the receiver would get them,
+`deferred_signals.send_again` sends the message anew, and ``message.describe()`` says for logs which
+rows it refers to, without a value. It is None in a ``receiver_failed`` that tells of a payload which
+is no message.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, Self
 
+from deferred_signals.description import describe
 from deferred_signals.errors import DecodeError
 from deferred_signals.json_text import quote, to_json
 
@@ -27,7 +28,7 @@ MOST = 2**31 - 1
 LATEST = 32_503_680_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Message:
     """One receiver's call, as it travels.
 
@@ -57,6 +58,8 @@ class Message:
     True
     >>> message.next_attempt().attempt
     2
+    >>> message.describe()
+    'shop.receivers.greet(order_id)'
     """
 
     id: str
@@ -71,6 +74,17 @@ class Message:
     redeliveries: int = 0
     version: int = 1
     context: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """Its receiver, the names of its kwargs, and the label and key of each row: no other values.
+
+        It is what logs and monitors show: short, on one line, and never an error, whatever the
+        message holds.
+        """
+        return describe(self.receiver, self.kwargs, self.sender)
 
     def next_attempt(self) -> Message:
         """The message that asks for the run after this one."""

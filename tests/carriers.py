@@ -132,3 +132,40 @@ class FailsOnExit(FailsAtRun):
         """Fail afterwards."""
         yield
         raise LookupError("on exit")
+
+
+class Account(Tenant):
+    """The tenant, without whom nothing may go on."""
+
+    key = "account"
+    required = True
+
+    def take(self) -> str | None:
+        """Its name; nothing where none is chosen."""
+        name = tenant.get()
+        if name == "nobody":
+            raise PermissionError("no account")
+        return None if name == "public" else name
+
+    @contextmanager
+    def restore(self, value: Any) -> Iterator[None]:
+        """Set it, if there is such a tenant."""
+        if value == "gone":
+            raise LookupError("no such account: swordfish")
+        with super().restore(value):
+            yield
+
+
+class AccountOfAnotherType(Account):
+    """Takes what cannot travel."""
+
+    def take(self) -> Any:
+        """Give an object."""
+        return {"a": object()}
+
+
+class AccountThatCannotBeMade(Account):
+    """Is not to be had."""
+
+    def __init__(self) -> None:
+        raise LookupError("no connection")

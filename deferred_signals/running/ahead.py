@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db import Error
 
 from deferred_signals import registry
-from deferred_signals.context import restored
-from deferred_signals.errors import DecodeError
+from deferred_signals.errors import ContextNotRestored, DecodeError
 from deferred_signals.serialization import Reference, fetch
+from deferred_signals.surroundings import restored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,9 @@ class Ahead:
             if message.context == self._context
             for reference in set(_references(message))
         )
-        with restored(self._context):
+        self._rows: dict[Reference, Model] = {}
+        # Where it cannot be restored, and must be, no row is fetched, and each call fails by itself.
+        with suppress(ContextNotRestored), restored(self._context):
             self._rows = _fetch_together(self._wanted)
 
     def fetcher(self, message: Message) -> Callable[[Reference], Model]:

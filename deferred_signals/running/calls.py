@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from billiard import current_process
@@ -16,6 +17,7 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError, Discard, InvalidReceiver, RedeliveredTooOften
 from deferred_signals.running import executor
+from deferred_signals.running.afterwards import afterwards
 from deferred_signals.running.delivery import Delivery, Elsewhere
 from deferred_signals.running.posting import PAUSE, CannotPublish, Refused, patiently
 from deferred_signals.running.seals import break_seal, put_seal
@@ -51,7 +53,7 @@ def run_message(
     try:
         message = unpack(payload)
     except DecodeError as error:
-        executor.settle_malformed(name, error)
+        afterwards(request, partial(executor.settle_malformed, name, error))
         raise
     try:
         outcome = attempt(Delivery(name, request, stay=stay), message)
@@ -59,6 +61,9 @@ def run_message(
         give_back(error)
     if isinstance(outcome, Elsewhere):
         raise _as_retry(outcome)
+    if isinstance(outcome, executor.Failed):
+        afterwards(request, partial(executor.settle, message, outcome))
+        raise _as_exception(outcome.exception)
     executor.settle(message, outcome)
     match outcome:
         case executor.Retrying(exception, wait):
@@ -66,8 +71,6 @@ def run_message(
             raise Retry(exc=_as_exception(exception), when=when)
         case executor.Discarded():
             return "discarded"
-        case executor.Failed(exception):
-            raise _as_exception(exception)
     return None
 
 

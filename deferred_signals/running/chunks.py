@@ -11,12 +11,14 @@ had not begun as they are, and the one that had begun one attempt later.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.running import executor
+from deferred_signals.running.afterwards import afterwards
 from deferred_signals.running.ahead import Ahead
 from deferred_signals.running.calls import attempt, give_back, refused
 from deferred_signals.running.delivery import Delivery, Elsewhere
@@ -57,7 +59,7 @@ def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]
     opened = [_opened(payload) for payload in payloads]
     if all(isinstance(item, DecodeError) for item in opened):
         error = DecodeError(f"{task.name} takes messages, got other arguments.", payloads)
-        executor.settle_malformed(task.name, error)
+        afterwards(request, partial(executor.settle_malformed, task.name, error))
         raise error
     try:
         ahead = Ahead([] if delivery.redelivered else _referring(payloads, opened))
@@ -70,7 +72,7 @@ def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]
         except CannotPublish as trouble:
             give_back(trouble)
         for message, outcome in settled:
-            executor.settle(message, outcome)
+            afterwards(request, partial(executor.settle, message, outcome))
         raise
 
 

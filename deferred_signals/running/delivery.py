@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import current_app
 
+from deferred_signals.description import bounded, describe_kwargs
 from deferred_signals.running.anew import publish_anew
 from deferred_signals.running.outcomes import Failed
 from deferred_signals.running.parking import park
 from deferred_signals.wire import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from celery import Task
     from celery.app.task import Context
@@ -71,7 +72,7 @@ class Delivery(NamedTuple):
             calls=self.calls,
             task_id=message.id,
             retries=message.attempt - 1,
-            argsrepr=argsrepr([message.kwargs]),
+            argsrepr=argsrepr([describe_kwargs(message.kwargs, message.sender)]),
         )
 
     def keep(self, message: Message, reason: Exception) -> Elsewhere | Failed:
@@ -91,18 +92,19 @@ def task_of(name: str) -> Task[Any, Any]:
     return current_app.tasks[name]
 
 
-def argsrepr(calls: Sequence[Collection[str]]) -> str:
-    """What logs and monitors may see of the arguments of messages: their names.
+def argsrepr(calls: Sequence[str]) -> str:
+    """What logs and monitors show as the arguments of a task: what is told of its messages.
 
     Arguments:
-        calls: for each message, the names of its kwargs.
+        calls: what is told of the kwargs of each message.
 
-    >>> argsrepr([["order_id", "email"]])
-    '(order_id, email)'
-    >>> argsrepr([["order_id"], ["order_id", "gift"]])
-    '(2 calls: order_id, gift)'
+    >>> argsrepr(["instance=shop.Order 7, created"])
+    '(instance=shop.Order 7, created)'
+    >>> argsrepr(["order=shop.Order 7", "order=shop.Order 8"])
+    '(2 calls: order=shop.Order 7; order=shop.Order 8)'
+    >>> argsrepr(["order_id, email"] * 3)
+    '(3 calls: order_id, email)'
     """
     if len(calls) == 1:
-        return f"({', '.join(calls[0])})"
-    names = ", ".join(dict.fromkeys(name for call in calls for name in call))
-    return f"({len(calls)} calls: {names})"
+        return f"({calls[0]})"
+    return f"({len(calls)} calls: {bounded('; '.join(dict.fromkeys(calls)))})"

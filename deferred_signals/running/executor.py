@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,9 @@ from django.db.models import Model
 from django.db.models.signals import ModelSignal
 
 from deferred_signals import events, registry
-from deferred_signals.context import restored
 from deferred_signals.errors import (
     ConfigurationError,
+    ContextNotRestored,
     DecodeError,
     DepthExceeded,
     Discard,
@@ -28,6 +29,7 @@ from deferred_signals.errors import (
     NotKnownHere,
     UnknownReceiver,
 )
+from deferred_signals.frames import forget_values
 from deferred_signals.options import policy_of
 from deferred_signals.policies import GiveUp, TryAgain
 from deferred_signals.running.awaiting import await_here
@@ -52,6 +54,7 @@ from deferred_signals.serialization import (
     references,
     waiting,
 )
+from deferred_signals.surroundings import restored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,17 +121,40 @@ def execute(
         message.sent_at,
         message.depth,
     )
-    with entered(current), restored(message.context):
-        resolved = _resolved(receiver, message, fetch)
-        if isinstance(resolved, Unknown):
-            return resolved
-        events.receiver_started.send_robust(sender=receiver.name, message=message)
-        if not isinstance(resolved, dict):
-            return resolved
+    waited = max(0.0, message.age(datetime.now(UTC)))
+    with entered(current), ExitStack() as surroundings:
         try:
-            return _run(receiver, message, resolved)
-        except Exception as error:  # noqa: BLE001 - whatever a receiver raises
-            return _decide(message, translate(error), asked=True)
+            surroundings.enter_context(restored(message.context))
+        except ContextNotRestored as error:
+            _tell_start(receiver, message, waited)
+            return _decide(message, error, asked=False)
+        outcome = _attempt(receiver, message, translate, fetch, waited)
+        if isinstance(outcome, (Failed, Retrying)):
+            forget_values(outcome.exception)
+        return outcome
+
+
+def _tell_start(receiver: Receiver, message: Message, waited: float) -> None:
+    events.receiver_started.send_robust(sender=receiver.name, message=message, waited=waited)
+
+
+def _attempt(
+    receiver: Receiver,
+    message: Message,
+    translate: Callable[[Exception], Exception],
+    fetch: Fetch,
+    waited: float,
+) -> Outcome:
+    resolved = _resolved(receiver, message, fetch)
+    if isinstance(resolved, Unknown):
+        return resolved
+    _tell_start(receiver, message, waited)
+    if not isinstance(resolved, dict):
+        return resolved
+    try:
+        return _run(receiver, message, resolved)
+    except Exception as error:  # noqa: BLE001 - whatever a receiver raises
+        return _decide(message, translate(error), asked=True)
 
 
 def _resolved(receiver: Receiver, message: Message, fetch: Fetch) -> dict[str, Any] | Outcome:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deferred_signals import events, registry
+from deferred_signals.escaping import shown
 
 if TYPE_CHECKING:
     from deferred_signals.errors import DecodeError
@@ -67,12 +68,12 @@ def settle(message: Message, outcome: Outcome) -> None:
                 sender=message.receiver, message=message, exception=exception, wait=wait
             )
         case Discarded(reason):
-            _log(logging.INFO, message, f"discarded its message: {reason}")
+            _log(logging.INFO, message, f"discarded its message: {shown(str(reason))}")
             events.receiver_discarded.send_robust(
                 sender=message.receiver, message=message, reason=reason
             )
         case Failed(exception, reason):
-            _log(logging.ERROR, message, f"failed for good: {reason}", exception)
+            _log(logging.ERROR, message, f"failed for good: {shown(reason)}", exception)
             events.receiver_failed.send_robust(
                 sender=message.receiver, message=message, exception=exception, reason=reason
             )
@@ -81,7 +82,10 @@ def settle(message: Message, outcome: Outcome) -> None:
 def settle_malformed(receiver: str, error: DecodeError) -> None:
     """As `settle`, for a payload that is no message."""
     logger.error(
-        "Receiver %s was sent a payload that is no message: %s", receiver, error, exc_info=error
+        "Receiver %s was sent a payload that is no message: %s",
+        shown(receiver),
+        shown(str(error)),
+        exc_info=error,
     )
     events.receiver_failed.send_robust(
         sender=receiver, message=None, exception=error, reason="the payload is malformed"
@@ -94,11 +98,12 @@ def _log(level: int, message: Message, what: str, exception: BaseException | Non
         level, exception = logging.INFO, None
     logger.log(
         level,
-        "Receiver %s %s (attempt %d, message %s)",
-        message.receiver,
+        "Receiver %s %s (attempt %d, message %s: %s)",
+        shown(message.receiver),
         what,
         message.attempt,
-        message.id,
+        shown(message.id),
+        message.describe(),
         exc_info=exception,
         extra={
             "receiver": message.receiver,

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
 from celery.signals import task_unknown
 
 from deferred_signals.errors import DecodeError, UnknownReceiver
+from deferred_signals.escaping import shown
+from deferred_signals.frames import forget_values
 from deferred_signals.running import executor
+from deferred_signals.running.afterwards import afterwards
 from deferred_signals.running.calls import run_message
 from deferred_signals.running.carried import request_of
 from deferred_signals.running.fixed import FIXED
@@ -37,11 +41,20 @@ logger = logging.getLogger("deferred_signals")
 
 def look_again(self: Task[Any, Any], *args: Any) -> str | None:
     """Run a parked message, if what it speaks of is known by now; else park it again."""
+    try:
+        return _look_again(self, args)
+    except Exception as error:
+        del args
+        forget_values(error)
+        raise
+
+
+def _look_again(self: Task[Any, Any], args: tuple[Any, ...]) -> str | None:
     wait_until_due(PARKED, self.request, args)
     try:
         payload, stay = opened(args)
     except DecodeError as error:
-        executor.settle_malformed(PARKED, error)
+        afterwards(self.request, partial(executor.settle_malformed, PARKED, error))
         raise
     return run_message(PARKED, self.request, payload, stay)
 
@@ -89,12 +102,14 @@ def park_unknown(message: Any = None, name: str = "", **_kwargs: Any) -> None:
 def _park(message: Message, payload: str, request: Context, calls: int) -> None:
     expires = moment_of(request.expires)
     if expires is not None and expires < time.time():
-        logger.info("Message %s for receiver %s has expired", message.id, message.receiver)
+        logger.info("Message %s for receiver %s has expired", shown(message.id), message.describe())
         return
     reason = executor.unknown(message) or UnknownReceiver(
-        f"Celery has no task {message.receiver!r} in this process."
+        f"Celery has no task '{shown(message.receiver)}' in this process."
     )
     try:
         patiently(lambda: park(message, payload, request, reason, calls=calls))
     except CannotPublish:
-        logger.exception("Message %s for unknown receiver %s is lost", message.id, message.receiver)
+        logger.exception(
+            "Message %s for unknown receiver %s is lost", shown(message.id), message.describe()
+        )

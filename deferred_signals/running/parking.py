@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deferred_signals import conf, registry
 from deferred_signals.errors import DecodeError
+from deferred_signals.escaping import shown
 from deferred_signals.running.anew import publish_anew
 from deferred_signals.running.carried import serializer_of
 from deferred_signals.running.waits import due_of, moment_of
@@ -95,8 +96,8 @@ def park(
     until = max(now + WAITS[min(times, len(WAITS) - 1)], due)
     logger.warning(
         "Message %s for receiver %s waits for %.0f s: %s",
-        message.id,
-        message.receiver,
+        shown(message.id),
+        message.describe(),
         until - now,
         reason,
         extra={"receiver": message.receiver, "message_id": message.id},
@@ -112,7 +113,7 @@ def park(
         wait=until - now,
         calls=calls,
         task_id=message.id,
-        argsrepr=f"({message.receiver})",
+        argsrepr=f"({message.describe()})",
         **options,
     )
     return until

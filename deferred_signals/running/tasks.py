@@ -13,6 +13,7 @@ from celery import current_app, shared_task
 from celery.signals import worker_init, worker_ready
 
 from deferred_signals import registry
+from deferred_signals.frames import forget_values
 from deferred_signals.installed import warn_if_not_installed
 from deferred_signals.running.fixed import FIXED
 
@@ -89,7 +90,12 @@ def _warn_if_not_installed(**_kwargs: object) -> None:
 
 def _body(receiver: Receiver) -> Any:
     def run(self: Task[Any, Any], *args: object) -> str | None:
-        return _runner()(self, args)
+        try:
+            return _runner()(self, args)
+        except Exception as error:
+            del args
+            forget_values(error)
+            raise
 
     function = receiver.function
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):

@@ -28,7 +28,7 @@ class Parcel(NamedTuple):
         task_id: the message's id; a chunk has one of its own.
         wires: the task's arguments: each message as it travels.
         ids: of the same messages.
-        names: of the kwargs of each.
+        shown: what is told of the kwargs of each.
         options: of ``apply_async``: queue, priority, countdown and the like.
     """
 
@@ -36,7 +36,7 @@ class Parcel(NamedTuple):
     task_id: str
     wires: tuple[str, ...]
     ids: tuple[str, ...]
-    names: tuple[tuple[str, ...], ...]
+    shown: tuple[str, ...]
     options: dict[str, Any]
 
 
@@ -82,8 +82,8 @@ class _Lane:
 def _parcel(chunk: list[Outgoing]) -> Parcel:
     first = chunk[0]
     if len(chunk) == 1:
-        id_, name, _using, names, wire, options, _key = first
-        return Parcel(name, id_, (wire,), (id_,), (names,), options)
+        id_, name, _using, shown, wire, options, _key = first
+        return Parcel(name, id_, (wire,), (id_,), (shown,), options)
     longer = {
         limit: first.options[limit] * len(chunk) for limit in LIMITS if limit in first.options
     }
@@ -92,6 +92,6 @@ def _parcel(chunk: list[Outgoing]) -> Parcel:
         new_id(),
         tuple(outgoing.wire for outgoing in chunk),
         tuple(outgoing.id for outgoing in chunk),
-        tuple(outgoing.names for outgoing in chunk),
+        tuple(outgoing.shown for outgoing in chunk),
         {**first.options, **longer},
     )

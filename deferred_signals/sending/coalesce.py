@@ -15,6 +15,7 @@ from django.db.models import Model
 from django.db.models.signals import m2m_changed
 
 from deferred_signals import conf
+from deferred_signals.description import describe_kwargs
 from deferred_signals.errors import InvalidReceiver
 from deferred_signals.json_text import size_of
 from deferred_signals.serialization import is_saved, merge_kwargs
@@ -89,4 +90,4 @@ def _merged(group: list[Outgoing]) -> list[Outgoing]:
     wire = pack(replace(last.message, kwargs=kwargs))
     if size_of(wire) > conf.current().MAX_MESSAGE_BYTES:
         return group
-    return [last._replace(wire=wire, names=tuple(kwargs))]
+    return [last._replace(wire=wire, shown=describe_kwargs(kwargs, last.message.sender))]

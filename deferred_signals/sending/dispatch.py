@@ -16,7 +16,6 @@ from django.db.models.signals import ModelSignal, m2m_changed
 
 from deferred_signals import conf, registry
 from deferred_signals.conditions import Changed, changes_for
-from deferred_signals.context import taken
 from deferred_signals.errors import ConfigurationError, DepthExceeded
 from deferred_signals.extractors import note_cleared
 from deferred_signals.json_text import size_of, to_json
@@ -26,10 +25,12 @@ from deferred_signals.rules import RULES
 from deferred_signals.running.current import current_message
 from deferred_signals.sending.coalesce import key_of
 from deferred_signals.sending.commit import defer
+from deferred_signals.sending.describing import describe_sent
 from deferred_signals.sending.ids import new_id
 from deferred_signals.sending.outgoing import Outgoing
 from deferred_signals.sending.prepare import write_kwargs, write_sender
 from deferred_signals.sending.shrinking import shrunk
+from deferred_signals.surroundings import taken
 from deferred_signals.wire import signed
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from deferred_signals.options import Options
     from deferred_signals.registry import Receiver
 
-__all__ = ["Deferred", "dispatch"]
+__all__ = ["Deferred", "dispatch", "publish_options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,13 @@ def dispatch(
     using = _alias(receiver, kwargs)
     id_, context = new_id(), taken(settings)
     written = write_kwargs(receiver, signal, entry, sender, kwargs, changes, settings)
+    written_sender = write_sender(receiver, signal, sender)
     write_with = partial(
         write,
         id=id_,
         receiver=receiver.name,
         signal=registry.name_of_signal(receiver, signal),
-        sender=write_sender(receiver, signal, sender),
+        sender=written_sender,
         using=using,
         sent_at=time.time(),
         depth=_depth(receiver, settings),
@@ -104,9 +106,9 @@ def dispatch(
         id_,
         receiver.name,
         using,
-        written.names,
+        describe_sent(written, written_sender),
         wire,
-        _publish_options(options, sender, kwargs, settings),
+        publish_options(options, sender, kwargs, settings),
         key_of(receiver, signal, sender, kwargs),
     )
     defer(outgoing, immediate=entry.immediate)
@@ -168,10 +170,14 @@ def _depth(receiver: Receiver, settings: Settings) -> int:
     return depth
 
 
-def _publish_options(
+def publish_options(
     options: Options, sender: Any, kwargs: Mapping[str, Any], settings: Settings
 ) -> dict[str, Any]:
-    """What ``apply_async`` is told about this message."""
+    """What ``apply_async`` is told about a message of these values.
+
+    Raises:
+        Exception: whatever an option raises that is a callable.
+    """
     queue = settings.QUEUE
     if queue is None and not options.publish_callables:
         return options.publish_values  # for all messages the same, and nobody writes into it

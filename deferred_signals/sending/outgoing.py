@@ -23,7 +23,7 @@ class Outgoing(NamedTuple):
         id: the message's.
         receiver: the receiver's name.
         using: alias of the database whose commit is waited for.
-        names: of the kwargs that travel.
+        shown: what is told of its kwargs, as in `Message.describe`.
         wire: the message's text.
         options: of ``apply_async``: queue, priority, countdown and the like.
         coalesce_key: messages of one transaction with equal keys become one; None: it stays alone.
@@ -32,10 +32,17 @@ class Outgoing(NamedTuple):
     id: str
     receiver: str
     using: str
-    names: tuple[str, ...]
+    shown: str
     wire: str
     options: dict[str, Any]
     coalesce_key: Hashable = None
+
+    def __repr__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """Say what `Message.describe` says, without reading the text."""
+        return f"{self.receiver}({self.shown})"
 
     @property
     def message(self) -> Message:

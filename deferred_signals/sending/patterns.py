@@ -1,8 +1,8 @@
 """Patterns: a recorded message, and the copies of it that the other messages of its task are.
 
-A copy differs from the first in its ids, its arguments, and the names that are shown of them. What
-else a message has, Celery, kombu, and whoever patched them put on the first: it is noted when that
-goes into the broker's channel, and the copies go the same way from there.
+A copy differs from the first in its ids, its arguments, and what is shown of them. What else a
+message has, Celery, kombu, and whoever patched them put on the first: it is noted when that goes
+into the broker's channel, and the copies go the same way from there.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _report(failures: list[tuple[Outgoing, BaseException]]) -> None:
         logger.error(
             "Message %s for receiver %s is not known to be published and %s: %s: %s",
             outgoing.id,
-            outgoing.receiver,
+            outgoing.describe(),
             fate,
             type(cause).__name__,
             cause,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import select
 import socket
 from contextlib import contextmanager, suppress
+from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deferred_signals.sending.ids import new_id
@@ -27,25 +28,25 @@ __all__ = ["Properties", "corked", "has_news"]
 
 
 class Properties(NamedTuple):
-    """The properties of a pattern's first message, its headers among them, as RabbitMQ gets them.
+    """The properties of a pattern's messages, headers among them, as RabbitMQ gets them: a template.
 
     Attributes:
-        id: the message's, which is there thrice.
-        reply_to: what Celery calls the thread that sent it.
-        argsrepr: what is shown of its arguments.
-        written: all of them.
+        template: of all of them, for the ``%`` operator.
+        size: of the table of headers, but for what is shown of the arguments.
+        id_size: of a message's id, which is there thrice.
+        reply_to_size: of what Celery calls the thread that sends.
     """
 
-    id: bytes
-    reply_to: bytes
-    argsrepr: str
-    written: bytes
+    template: bytes
+    size: int
+    id_size: int
+    reply_to_size: int
 
     @classmethod
     def of(
         cls, channel: Any, message: Any, prepared: Prepared, pattern: Pattern
     ) -> Properties | None:
-        """From the first message; None where a copy's would not be the same but for the ids.
+        """From the first message; None where a copy's would not be what the driver itself writes.
 
         Arguments:
             channel: of py-amqp, or another.
@@ -56,32 +57,72 @@ class Properties(NamedTuple):
         if not hasattr(message, "_serialize_properties"):
             return None
         shown, reply_to = prepared.headers["argsrepr"], prepared.properties["reply_to"]
-        made = cls(
-            prepared.headers["id"].encode(),
-            reply_to.encode(),
-            shown,
-            message._serialize_properties(),  # noqa: SLF001 - see above
+        written = message._serialize_properties()  # noqa: SLF001 - see above
+        made = cls._of(written, prepared.headers["id"].encode(), reply_to.encode(), shown.encode())
+        other = Copy(pattern, new_id(), (), f"{shown}, more", reply_to)
+        expected = channel.prepare_message(*pattern.prepared(other))._serialize_properties()  # noqa: SLF001
+        return made if made is not None and made.filled(other) == expected else None
+
+    @classmethod
+    def _of(cls, written: bytes, id_: bytes, reply_to: bytes, shown: bytes) -> Properties | None:
+        start = _start_of_headers(written)
+        around = written[start + LENGTH.size :].split(_header(LENGTH.pack(len(shown)), shown))
+        if not start or len(around) != 2:  # noqa: PLR2004 - before and after it
+            return None
+        head, before, after = (
+            part.replace(b"%", b"%%").replace(id_, b"%(id)b").replace(reply_to, b"%(reply_to)b")
+            for part in (written[:start], *around)
         )
-        other = Copy(pattern, new_id(), (), shown, reply_to)
-        written = channel.prepare_message(*pattern.prepared(other))._serialize_properties()  # noqa: SLF001
-        return made if made.filled(other) == written else None
+        return cls(
+            b"".join((head, b"%(size)b", before, _header(b"%(length)b", b"%(shown)b"), after)),
+            LENGTH.unpack_from(written, start)[0] - len(shown),
+            len(id_),
+            len(reply_to),
+        )
 
     def filled(self, copy: Copy) -> bytes | None:
-        """Those of a copy; None where they would be of another length, or show other names."""
+        """Those of a copy; None where its ids have another length."""
         id_, reply_to = copy.task_id.encode(), copy.reply_to.encode()
-        if (
-            copy.argsrepr != self.argsrepr
-            or len(id_) != len(self.id)
-            or len(reply_to) != len(self.reply_to)
-        ):
+        if len(id_) != self.id_size or len(reply_to) != self.reply_to_size:
             return None
-        return self.written.replace(self.id, id_).replace(self.reply_to, reply_to)
+        shown = copy.argsrepr.encode()
+        return self.template % {
+            b"id": id_,
+            b"length": LENGTH.pack(len(shown)),
+            b"reply_to": reply_to,
+            b"shown": shown,
+            b"size": LENGTH.pack(self.size + len(shown)),
+        }
 
     def give_to(self, message: Any, copy: Copy) -> None:
         """Let a copy's message be written with these, where they fit."""
         written = self.filled(copy)
         if written is not None:
             message._serialize_properties = lambda: written  # noqa: SLF001 - see above
+
+
+#: The length of a table, or of a text in one.
+LENGTH = Struct(">I")
+
+#: In the flags of a message's properties: it has a type of content, an encoding, headers, more flags.
+CONTENT_TYPE, CONTENT_ENCODING, HEADERS, MORE = 1 << 15, 1 << 14, 1 << 13, 1
+
+
+def _header(length: bytes, shown: bytes) -> bytes:
+    """The header that shows the arguments, as a table has it: a short name, and a long text."""
+    return b"\x08argsreprS" + length + shown
+
+
+def _start_of_headers(written: bytes) -> int:
+    """Where the table of headers begins, by its length; 0 where there is none."""
+    flags = int.from_bytes(written[:2], "big")
+    if not flags & HEADERS or flags & MORE:
+        return 0
+    start = 2
+    for flag in (CONTENT_TYPE, CONTENT_ENCODING):
+        if flags & flag:
+            start += 1 + written[start]
+    return start
 
 
 @contextmanager

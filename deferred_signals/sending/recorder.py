@@ -64,7 +64,7 @@ class Recorder:
             self._patterns[name] = self._kept_pattern(name)
         pattern = self._patterns.get(name)
         if pattern is not None and pattern.options == parcel.options:
-            shown = argsrepr(parcel.names)
+            shown = argsrepr(parcel.shown)
             return (Copy(pattern, parcel.task_id, parcel.wires, shown, self._reply_to),)
         task = task_of(name)
         kept = recorded(self._app, partial(_apply, task, parcel), connect=not task.ignore_result)
@@ -113,7 +113,7 @@ def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
         parcel.wires,
         task_id=parcel.task_id,
         producer=producer,
-        argsrepr=argsrepr(parcel.names),
+        argsrepr=argsrepr(parcel.shown),
         kwargsrepr="{}",
         **(_with_a_piece(parcel.options) if "countdown" in parcel.options else parcel.options),
     )

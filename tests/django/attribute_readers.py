@@ -141,10 +141,6 @@ async def in_a_coroutine(sender: Any, instance: Any, **kwargs: Any) -> None:
         print(lock)
 
 
-def positional(sender: Any, instance: Any, /, **kwargs: Any) -> None:
-    print(instance._old)
-
-
 def keyword_only(*, sender: Any, instance: Any, **kwargs: Any) -> None:
     print(instance._old)
 
@@ -306,7 +302,6 @@ ALL = [
     before_it_is_written,
     as_a_guard,
     in_a_coroutine,
-    positional,
     keyword_only,
     in_a_comprehension,
     in_a_loop,

@@ -287,4 +287,4 @@ def test_built_in_signal_without_an_instance_wants_a_callable(
 ) -> None:
     with pytest.raises(InvalidReceiver, match=r"has none\. Give coalesce= a callable"):
         defer(signal, coalesce=True, opt_in=True)(receive)
-    defer(signal, coalesce=by_key, opt_in=True)(receive)
+    defer(signal, coalesce=lambda sender, **kwargs: str(sender), opt_in=True)(receive)

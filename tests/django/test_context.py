@@ -1,9 +1,11 @@
 """Context carriers: what surrounded the send is there again around the run."""
 
 import gc
+import re
 import threading
 import weakref
 from contextvars import ContextVar, copy_context
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,11 +18,14 @@ from opentelemetry import baggage
 from opentelemetry import context as otel
 from pytest_django import Settings
 
-from deferred_signals import Retry
+from deferred_signals import Retry, SerializationError, decoded, send_again
 from deferred_signals.context import Language, TimeZone
+from deferred_signals.errors import ContextNotRestored
 from deferred_signals.running import executor
 from tests import carriers
+from tests.app.models import Label
 from tests.conftest import Broker, Connected, Lifecycle
+from tests.letters import Acting, SendTogether, take_letters
 from tests.project.celery import app
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,9 +59,13 @@ class Surroundings:
 
     def run(self) -> dict[str, Any]:
         """Run what was published, outside of what surrounded the send."""
+        self.run_only()
+        return self.seen[-1]
+
+    def run_only(self) -> None:
+        """As `run`, where the receiver may not be reached."""
         (published,) = self._broker.take()
         self.outcome = executor.execute(published.message)
-        return self.seen[-1]
 
 
 @pytest.fixture
@@ -179,6 +188,131 @@ def test_failure_of_the_receiver_is_seen_through_the_carriers(
     with pytest.raises(LookupError):
         around.send(fail=True)
     assert "receiver_failed" in lifecycle.names
+
+
+def test_carrier_that_is_required_is_restored_as_others_are(
+    around: Surroundings, settings: Settings
+) -> None:
+    carry(settings, "Account")
+    with carriers.Tenant().restore("acme"):
+        around.send()
+    assert around.run()["tenant"] == "acme"
+    assert isinstance(around.outcome, executor.Succeeded)
+
+
+@pytest.mark.parametrize(
+    ("at_send", "at_run", "tenant", "reason"),
+    [
+        ("Account", "Account", "gone", r"its restore\(\) failed with LookupError"),
+        ("Account", "Account", "public", "the message has nothing of it"),
+        ("Language", "Account", "acme", "the message has nothing of it"),
+        ("Tenant", "Account", "acme", "the message has nothing of it"),
+        ("Account", "AccountThatCannotBeMade", "acme", r"its restore\(\) failed with LookupError"),
+    ],
+    ids=["fails", "nothing taken", "not taken", "another taken", "cannot be made"],
+)
+def test_attempt_without_a_required_carrier_fails_before_a_row_is_fetched(
+    around: Surroundings,
+    settings: Settings,
+    lifecycle: Lifecycle,
+    django_assert_num_queries: Any,
+    at_send: str,
+    at_run: str,
+    tenant: str,
+    reason: str,
+) -> None:
+    label = Label.objects.create(name="fragile")
+    carry(settings, DEFAULTS[0] if at_send == "Language" else at_send)
+    with carriers.Tenant().restore(tenant):
+        around.send(label=label)
+    carry(settings, "RequestId", at_run)
+    with django_assert_num_queries(0):
+        around.run_only()
+    assert around.seen == []
+    assert isinstance(around.outcome, executor.Retrying)
+    assert isinstance(around.outcome.exception, ContextNotRestored)
+    assert re.search(reason, str(around.outcome.exception))
+    assert "swordfish" not in str(around.outcome.exception)
+    assert lifecycle.names[-1] == "receiver_started"
+    assert carriers.tenant.get() == "public"
+
+
+def test_attempts_without_a_required_carrier_are_counted_whatever_on_says(
+    signal: Signal, defer: Connected, broker: Broker, settings: Settings, lifecycle: Lifecycle
+) -> None:
+    carry(settings, "Account")
+    ran = []
+    retry = Retry(on=ConnectionError, max_attempts=3, wait_jitter=0)
+    defer(signal, retry=retry)(lambda sender, **kwargs: ran.append(kwargs))
+    with carriers.Tenant().restore("gone"):
+        signal.send(None)
+    states = [letter.deliver() for _ in range(3) for letter in take_letters()]
+    assert (states, ran) == (["RETRY", "RETRY", "FAILURE"], [])
+    (told,) = lifecycle.of("receiver_failed")
+    assert isinstance(told["exception"], ContextNotRestored)
+    assert isinstance(told["exception"].__cause__, LookupError)
+
+
+def test_rows_of_a_chunk_are_not_read_ahead_without_a_required_carrier(
+    chunked: Acting,
+    send_together: SendTogether,
+    settings: Settings,
+    lifecycle: Lifecycle,
+    django_assert_num_queries: Any,
+) -> None:
+    label = Label.objects.create(name="fragile")
+    carry(settings, "Account")
+    with carriers.Tenant().restore("gone"):
+        (letter,) = send_together(3, label=label)
+    with django_assert_num_queries(0):
+        letter.deliver()
+    assert chunked.ran == []
+    assert [type(told["exception"]) for told in lifecycle.of("receiver_retrying")] == (
+        [ContextNotRestored] * 3
+    )
+
+
+def test_required_carrier_that_fails_at_send_meets_the_sender(
+    around: Surroundings, settings: Settings, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    carry(settings, "Account")
+    with carriers.Tenant().restore("nobody"), pytest.raises(PermissionError, match="no account"):
+        around.send()
+    assert broker.take() == []
+    assert caplog.records == []
+
+
+def test_required_carrier_that_takes_what_cannot_travel_meets_the_sender(
+    around: Surroundings, settings: Settings, broker: Broker
+) -> None:
+    carry(settings, "AccountOfAnotherType")
+    with pytest.raises(SerializationError, match="AccountOfAnotherType"):
+        around.send()
+    assert broker.take() == []
+
+
+def test_error_of_the_receiver_is_not_taken_for_one_of_its_context(
+    around: Surroundings, settings: Settings, lifecycle: Lifecycle
+) -> None:
+    carry(settings, "Account")
+    with carriers.Tenant().restore("acme"):
+        around.send(fail=True)
+    around.run()
+    assert isinstance(around.outcome, executor.Retrying)
+    assert type(around.outcome.exception) is LookupError
+
+
+def test_message_is_decoded_and_sent_again_in_its_context(
+    around: Surroundings, settings: Settings, broker: Broker
+) -> None:
+    carry(settings, "Account")
+    with carriers.Tenant().restore("acme"):
+        around.send()
+    (published,) = broker.take()
+    send_again(published.message)
+    assert around.run()["tenant"] == "acme"
+    with pytest.raises(ContextNotRestored):
+        decoded(replace(published.message, context={}))
 
 
 def contexts(broker: Broker) -> list[dict[str, Any]]:

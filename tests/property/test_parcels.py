@@ -39,8 +39,8 @@ def receivers() -> Iterator[None]:
 
 
 def outgoing(number: int, receiver: str, options: int, size: int) -> Outgoing:
-    names = ("number",)
-    return Outgoing(f"id{number}", receiver, "default", names, "x" * size, dict(OPTIONS[options]))
+    wire = "x" * size
+    return Outgoing(f"id{number}", receiver, "default", "number", wire, dict(OPTIONS[options]))
 
 
 batches = st.lists(

@@ -279,7 +279,7 @@ def test_renamed_member_is_found_by_its_value_where_that_is_a_text() -> None:
         {"$enum": [f"{Status.__module__}.Status", "REFUNDED", "refunded"]},
         {"$dataclass": ["shop.Parcel", {}]},
         {"$namedtuple": ["shop.Size", []]},
-        {"$money": 7},
+        {"$tag_of_nobody": 7},
     ],
     ids=str,
 )

@@ -28,7 +28,7 @@ def first(**headers: Any) -> tuple[Pattern, Prepared]:
         {"task": "shop.pay", "root_id": id_, "argsrepr": "(a)", "origin": "gen1@shop", **headers},
         {"correlation_id": id_, "reply_to": new_id(), "delivery_mode": 2},
     )  # fmt: skip
-    parcel = Parcel("shop.pay", id_, ("wire",), (id_,), (("a",),), {})
+    parcel = Parcel("shop.pay", id_, ("wire",), (id_,), ("a",), {})
     pattern = Pattern(parcel, Publication(None, {}))
     assert pattern.learn(prepared, {})
     return pattern, prepared
@@ -46,33 +46,45 @@ def written_by_amqp(copy: Copy) -> bytes:
     return written
 
 
-def test_those_of_a_copy_are_what_the_driver_writes() -> None:
+@pytest.mark.parametrize(
+    "shown", ["(a)", "()", "(instance=shop.Order 7, créé)", "(100 %)", "x" * 999]
+)
+def test_those_of_a_copy_are_what_the_driver_writes(shown: str) -> None:
     # If this fails, py-amqp has changed what it does not promise: all works, and is slower.
     pattern, prepared = first()
     properties = properties_of(pattern, prepared)
     assert properties is not None
-    copy = Copy(pattern, new_id(), ("other",), "(a)", new_id())
+    copy = Copy(pattern, new_id(), ("other",), shown, new_id())
     message = Messages().prepare_message("")
     properties.give_to(message, copy)
     assert message._serialize_properties() == written_by_amqp(copy)  # noqa: SLF001 - pinned here
 
 
-@pytest.mark.parametrize(
-    "own",
-    [
-        {"task_id": "short"},
-        {"argsrepr": "(a, b)"},
-        {"reply_to": ""},
-    ],
-    ids=str,
-)
-def test_those_of_another_length_are_left_to_the_driver(own: dict[str, str]) -> None:
+@pytest.mark.parametrize("own", [{"task_id": "short"}, {"reply_to": ""}], ids=str)
+def test_ids_of_another_length_are_left_to_the_driver(own: dict[str, str]) -> None:
     pattern, prepared = first()
     properties = properties_of(pattern, prepared)
     assert properties is not None
     usual = {"task_id": new_id(), "argsrepr": "(a)", "reply_to": new_id()}
     copy = Copy(pattern=pattern, wires=("other",), **{**usual, **own})
     assert properties.filled(copy) is None
+
+
+def test_arguments_that_stand_in_two_headers_are_left_to_the_driver() -> None:
+    twice = {"headers": {"argsrepr": "(a)"}}
+    assert properties_of(*first(**twice)) is None
+
+
+@pytest.mark.parametrize(
+    "written", [b"\x80\x00\x01a", b"\xa0\x01\x01a", b"\x00\x00"], ids=["none", "more", "nothing"]
+)
+def test_properties_without_headers_are_left_to_the_driver(written: bytes) -> None:
+    class Message:
+        def _serialize_properties(self) -> bytes:
+            return written
+
+    pattern, prepared = first()
+    assert Properties.of(Messages(), Message(), prepared, pattern) is None
 
 
 def test_id_that_stands_elsewhere_too_is_not_replaced_there() -> None:

@@ -1,13 +1,12 @@
 """Who is told what became of an attempt: the log, and the lifecycle signals."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from deferred_signals import (
-    events,
-)
+from deferred_signals import DecodeError, events
 from deferred_signals.running import executor
 from deferred_signals.running.executor import Discarded, Failed, Retrying, Succeeded
 from tests.conftest import Lifecycle
@@ -64,6 +63,42 @@ def test_outcome_is_one_log_record_with_its_facts_and_no_values(
     assert record.__dict__["attempt"] == 2
     assert "swordfish" not in caplog.text
     assert "swordfish" not in repr(record.__dict__)
+
+
+FORGED = "x\n2026-01-31 ERROR \x1b[31mstolen\r\u2028"
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda message: executor.settle(message, Failed(LookupError(), FORGED)),
+        lambda message: executor.settle(message, Retrying(LookupError(), 3.0)),
+        lambda message: executor.settle(message, Discarded(FORGED)),
+        lambda _: executor.settle_malformed(FORGED, DecodeError(ascii(FORGED))),
+    ],
+    ids=["failed", "retrying", "discarded", "malformed"],
+)
+def test_line_of_the_log_cannot_be_forged_by_a_message(
+    make: Make, caplog: pytest.LogCaptureFixture, tell: Any
+) -> None:
+    forged = {"$ref": [FORGED, FORGED, FORGED]}
+    message = replace(
+        make(raising(LookupError()), kwargs={FORGED: forged}), receiver=FORGED, id=FORGED
+    )
+    with caplog.at_level(logging.DEBUG, "deferred_signals"):
+        tell(message)
+    (record,) = caplog.records
+    assert record.getMessage().isprintable()
+    assert "stolen" in record.getMessage()
+
+
+def test_reason_that_is_no_text_is_logged_as_one(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    reason: Any = LookupError("cancelled")
+    with caplog.at_level(logging.DEBUG, "deferred_signals"):
+        executor.settle(make(raising(LookupError())), Discarded(reason))
+    assert "discarded its message: cancelled" in caplog.text
 
 
 def test_success_is_not_logged(make: Make, caplog: pytest.LogCaptureFixture) -> None:

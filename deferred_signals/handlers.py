@@ -1,0 +1,171 @@
+"""For handlers of lifecycle signals: look into the message that they are given, and send it again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import SynchronousOnlyOperation
+
+from deferred_signals import conf, registry, serialization
+from deferred_signals.catalogue import entry_of
+from deferred_signals.description import describe_kwargs
+from deferred_signals.errors import DecodeError, DepthExceeded
+from deferred_signals.message import Message
+from deferred_signals.running import executor
+from deferred_signals.sending.commit import defer
+from deferred_signals.sending.dispatch import Deferred, publish_options
+from deferred_signals.sending.outgoing import Outgoing
+from deferred_signals.surroundings import restored
+from deferred_signals.wire import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.models import Model
+
+    from deferred_signals.registry import Receiver
+    from deferred_signals.serialization import Reference
+
+__all__ = ["decoded", "send_again"]
+
+
+def decoded(message: Message) -> dict[str, Any]:
+    """The kwargs of a message as its receiver would get them now: ``receiver(**decoded(message))``.
+
+    So ``sender`` and ``signal`` are among them, rows that travel by reference are fetched, by one
+    query each, and context carriers are in force meanwhile.
+
+    Arguments:
+        message: that a lifecycle signal brought.
+
+    Raises:
+        UnknownReceiver: this process knows no receiver of that name.
+        ObjectDoesNotExist: a row is gone; it is the ``DoesNotExist`` of its model.
+        DecodeError: a value cannot be read in this process.
+    """
+    receiver = _receiver_of(message, "decoded")
+    with restored(message.context):
+        return executor.resolve(receiver, message, _fetch)
+
+
+def send_again(message: Message) -> Deferred:
+    """Send a message anew, under its id and with the same kwargs, like a first send of now.
+
+    Its attempts begin at 1 again, and the policy's ``timeout`` with them. It is published with the
+    options that its receiver has now. Where the transaction of its database is open, it waits for
+    the commit; in eager mode, and in the modes of `deferred_signals.testing`, it goes their way.
+
+    Do not send whatever has failed again at once: what fails for good may do so for ever. Sent from
+    within its own failure again and again, as may come about in eager mode, it raises
+    `DepthExceeded` at last.
+
+    Arguments:
+        message: that a lifecycle signal brought.
+
+    Raises:
+        UnknownReceiver: this process knows no receiver of that name.
+        SynchronousOnlyOperation: it was called in a coroutine.
+        Exception: as `decoded` raises, where an option, like ``queue``, is a callable: it is given
+            what the receiver would get.
+
+    >>> send_again(Message(
+    ...     id="5f1c", receiver="shop.receivers.thnak", signal="shop.signals.order_placed",
+    ...     sender=None, kwargs={"order_id": 7}, using="default", sent_at=datetime.now(UTC),
+    ... ))
+    Traceback (most recent call last):
+        ...
+    deferred_signals.errors.UnknownReceiver: No deferred receiver is called 'shop.receivers.thnak' in this process. ...
+    """
+    receiver = _receiver_of(message, "send_again")
+    _refuse_coroutines()
+    again = replace(
+        message,
+        receiver=receiver.name,  # it may have had another when it was sent
+        sent_at=datetime.now(UTC),
+        attempt=1,
+        redeliveries=0,
+    )
+    outgoing = Outgoing(
+        again.id,
+        again.receiver,
+        again.using,
+        describe_kwargs(again.kwargs, again.sender),
+        pack(again),
+        _options(receiver, again),
+    )
+    with _nested(again):
+        defer(outgoing, immediate=_is_immediate(receiver, again))
+    return Deferred(again.id, again.receiver)
+
+
+def _receiver_of(message: Message, asked: str) -> Receiver:
+    given: object = message
+    if not isinstance(given, Message):
+        raise TypeError(
+            f"{asked}() takes the message that a lifecycle signal brought, got "
+            f"{type(given).__name__}: receiver_failed brings None for a payload that is no message."
+        )
+    return registry.get(message.receiver)
+
+
+def _fetch(reference: Reference) -> Model:
+    """The row, or an error that callers know."""
+    try:
+        return serialization.fetch(reference)
+    except serialization.MissingRow as missing:
+        gone: type[Exception] = reference.model.DoesNotExist  # type: ignore[attr-defined]  # of each model
+        raise gone(str(missing)) from None
+
+
+def _options(receiver: Receiver, message: Message) -> dict[str, Any]:
+    """What ``apply_async`` is told, as at a send."""
+    kwargs: dict[str, Any] = {"sender": None}
+    if receiver.options.publish_callables:
+        kwargs = decoded(message)
+        del kwargs["signal"]
+    return publish_options(receiver.options, kwargs.pop("sender"), kwargs, conf.current())
+
+
+def _is_immediate(receiver: Receiver, message: Message) -> bool:
+    """Whether the message's signal waits for no commit."""
+    with suppress(DecodeError):
+        return entry_of(registry.find_signal(receiver, message.signal)).immediate
+    return False
+
+
+def _refuse_coroutines() -> None:
+    """In a coroutine Django shows another connection, so the transaction cannot be seen."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
+        raise SynchronousOnlyOperation(
+            "send_again() was called in a coroutine: use `await sync_to_async(send_again)(message)`."
+        )
+
+
+#: How many calls of `send_again` the present one is inside of.
+_depth: ContextVar[int] = ContextVar("deferred_signals_sent_again", default=0)
+
+
+@contextmanager
+def _nested(message: Message) -> Iterator[None]:
+    """End what sends messages again out of their own failures, before Python's stack does."""
+    depth = _depth.get()
+    if depth >= conf.current().MAX_DEPTH:
+        raise DepthExceeded(
+            f"{message.describe()} was sent again from within {depth} such sends, as many as "
+            f"MAX_DEPTH allows. Does a handler send again whatever fails? Count how often."
+        )
+    token = _depth.set(depth + 1)
+    try:
+        yield
+    finally:
+        _depth.reset(token)
