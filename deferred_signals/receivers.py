@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import django.dispatch
 
+from deferred_signals import endings  # noqa: F401 - it has to see eager mode begin
 from deferred_signals.connecting import connect_deferred
 from deferred_signals.deferred_receiver import DeferredReceiver
 from deferred_signals.errors import InvalidReceiver

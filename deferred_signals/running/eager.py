@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError
 
 from deferred_signals import conf
 from deferred_signals.errors import EagerReceiverFailed
 from deferred_signals.running import executor
 from deferred_signals.running.calls import translate
+from deferred_signals.running.own_blocks import OwnBlocks, open_aliases
+from deferred_signals.running.watching import watches
+from deferred_signals.serialization import fetch
 from deferred_signals.wire import pack, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from django.db.models import Model
 
     from deferred_signals.message import Message
+    from deferred_signals.registry import Receiver
+    from deferred_signals.serialization import Reference
 
 __all__ = ["attempt", "run_all"]
 
@@ -63,26 +71,26 @@ def _run(message: Message) -> executor.Outcome:
 
 
 def attempt(message: Message) -> executor.Outcome:
-    """One attempt; where transactions of the caller are open, in blocks of its own.
+    """Run one attempt; where transactions of the caller are open, in blocks of its own."""
+    own = OwnBlocks(open_aliases())
+    rows: dict[Reference, Model] = {}
 
-    A database error breaks the open transaction, so only that rolls the blocks back: what else a
-    receiver wrote before it failed stays, as it would on a worker.
-    """
-    aliases = [
-        item.alias for item in connections.all(initialized_only=True) if item.in_atomic_block
-    ]
-    outcome = None
+    def fetch_and_note(reference: Reference) -> Model:
+        rows[reference] = fetch(reference)
+        return rows[reference]
+
+    def call(receiver: Receiver, kwargs: Mapping[str, Any]) -> None:
+        with ExitStack() as watching:
+            for watch in watches:
+                watching.enter_context(watch.running(message, receiver, rows))
+            own.run(partial(executor.run, receiver, kwargs))
+
     try:
-        with ExitStack() as blocks:
-            for alias in aliases:
-                blocks.enter_context(transaction.atomic(using=alias))
-            outcome = executor.execute(message, translate)
-            if isinstance(getattr(outcome, "exception", None), DatabaseError):
-                for alias in aliases:
-                    transaction.set_rollback(True, using=alias)
-    except DatabaseError:
-        # PostgreSQL does not release a savepoint after an error that the receiver itself handled;
-        # Django has rolled back to it by now.
-        if outcome is None:
-            raise
+        outcome = executor.execute(message, translate, fetch_and_note, call)
+    except BaseException:
+        if own.are_open:
+            own.abandon()
+        raise
+    if own.are_open:  # the receiver was not called
+        own.end(undo=isinstance(getattr(outcome, "exception", None), DatabaseError))
     return outcome

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from deferred_signals.registry import Receiver
 
 __all__ = [
+    "Call",
     "Discarded",
     "Failed",
     "Fetch",
@@ -74,6 +75,7 @@ __all__ = [
     "Unknown",
     "charge",
     "execute",
+    "run",
     "settle",
     "settle_malformed",
     "unknown",
@@ -96,10 +98,22 @@ class Unknown(Failed):
 Fetch = Callable[[Reference], Model]
 
 
+def run(receiver: Receiver, kwargs: Mapping[str, Any]) -> None:
+    """Call the receiver, by keyword as Django does; await it where it is async."""
+    result = receiver.function(**kwargs)
+    if inspect.iscoroutine(result):
+        await_here(receiver.name, result)
+
+
+#: Calls a receiver, like `run`.
+Call = Callable[["Receiver", "Mapping[str, Any]"], None]
+
+
 def execute(
     message: Message,
     translate: Callable[[Exception], Exception] = lambda error: error,
     fetch: Fetch = fetch,
+    call: Call = run,
 ) -> Outcome:
     """Run one attempt of a message and decide what follows.
 
@@ -107,6 +121,7 @@ def execute(
         message: what to run.
         translate: turns an exception of a transport's control flow into one of ours.
         fetch: gives the rows that it refers to.
+        call: calls the receiver, within the message's context.
     """
     try:
         receiver = registry.get(message.receiver)
@@ -128,7 +143,7 @@ def execute(
         except ContextNotRestored as error:
             _tell_start(receiver, message, waited)
             return _decide(message, error, asked=False)
-        outcome = _attempt(receiver, message, translate, fetch, waited)
+        outcome = _attempt(receiver, message, translate, fetch, call, waited)
         if isinstance(outcome, (Failed, Retrying)):
             forget_values(outcome.exception)
         return outcome
@@ -143,6 +158,7 @@ def _attempt(
     message: Message,
     translate: Callable[[Exception], Exception],
     fetch: Fetch,
+    call: Call,
     waited: float,
 ) -> Outcome:
     resolved = _resolved(receiver, message, fetch)
@@ -152,7 +168,7 @@ def _attempt(
     if not isinstance(resolved, dict):
         return resolved
     try:
-        return _run(receiver, message, resolved)
+        return _run(receiver, message, resolved, call)
     except Exception as error:  # noqa: BLE001 - whatever a receiver raises
         return _decide(message, translate(error), asked=True)
 
@@ -169,10 +185,10 @@ def _resolved(receiver: Receiver, message: Message, fetch: Fetch) -> dict[str, A
         return _decide(message, error, asked=False)
 
 
-def _run(receiver: Receiver, message: Message, kwargs: dict[str, Any]) -> Outcome:
+def _run(receiver: Receiver, message: Message, kwargs: dict[str, Any], call: Call) -> Outcome:
     """Call the receiver; exceptions that are not the policy's to judge are judged here."""
     try:
-        run(receiver, kwargs)
+        call(receiver, kwargs)
     except ObjectDoesNotExist as error:
         if not is_gone_relation(error):
             raise
@@ -212,13 +228,6 @@ def _fetched(
                     is_instance = name == "instance" and isinstance(signal, ModelSignal)
                     raise _Missing(receiver, error, is_instance=is_instance) from error
     return rows
-
-
-def run(receiver: Receiver, kwargs: Mapping[str, Any]) -> None:
-    """Call the receiver, by keyword as Django does; await it where it is async."""
-    result = receiver.function(**kwargs)
-    if inspect.iscoroutine(result):
-        await_here(receiver.name, result)
 
 
 def unknown(message: Message) -> UnknownReceiver | None:

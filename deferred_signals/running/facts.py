@@ -27,10 +27,12 @@ class Answers(Frozen):
     Attributes:
         always_eager: Celery's own switch for tests is on, in Django's settings or the app's.
         broker: where messages are published to.
+        transport: the name of its transport; ``memory`` where no message leaves the process.
     """
 
     always_eager: bool
     broker: str
+    transport: str
 
 
 def answers() -> Answers:
@@ -47,12 +49,30 @@ def answers() -> Answers:
         eager = settings.task_always_eager or getattr(
             django_settings, "CELERY_TASK_ALWAYS_EAGER", False
         )
-        found = Answers(always_eager=bool(eager), broker=str(settings.broker_write_url))
+        found = Answers(
+            always_eager=bool(eager),
+            broker=str(settings.broker_write_url),
+            transport=_transport(settings),
+        )
         # The first map is what code set, like `app.conf.task_always_eager = True`.
         changes, *others = settings.maps
         _answers = [dict(changes), *others], found
     return found
 
+
+def _transport(settings: Any) -> str:
+    """The transport that messages leave by; where they may leave by several, one that is no memory."""
+    urls = settings.broker_write_url or [""]
+    if isinstance(urls, str):
+        urls = urls.split(";")
+    default = settings.broker_transport or "amqp"
+    names = [str(url).partition("://")[0] if "://" in str(url) else default for url in urls]
+    return next((name for name in names if name not in _IN_PROCESS), "memory")
+
+
+_IN_PROCESS = frozenset(
+    {"memory", "kombu.transport.memory:Transport", "kombu.transport.memory.Transport"}
+)
 
 #: The maps that were looked through, and what was found.
 _answers: tuple[list[Any], Answers | None] = [], None

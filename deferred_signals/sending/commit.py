@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
-from deferred_signals import conf
 from deferred_signals.sending.coalesce import coalesced
 from deferred_signals.sending.testcase import defer_in_testcase, in_testcase
-from deferred_signals.sending.ways import current_way
+from deferred_signals.sending.ways import current_way, may_raise
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -105,6 +104,7 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
 
     Raises:
         TransactionManagementError: autocommit is off and no transaction is open.
+        PublishError: there is nothing to wait for, and a test would publish.
     """
     way = current_way()
     connection = connections[outgoing.using]
@@ -115,7 +115,7 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
             defer_in_testcase(connection, outgoing, way.leave)
         else:
             _gather(connection, way, outgoing)
-    elif connection.get_autocommit():
+    elif _is_in_autocommit(connection):
         way.leave([outgoing])
     else:
         raise TransactionManagementError(
@@ -123,6 +123,13 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
             f"{outgoing.using!r}, whose autocommit is off and which has no transaction "
             f"that could be followed. Send inside transaction.atomic()."
         )
+
+
+def _is_in_autocommit(connection: BaseDatabaseWrapper) -> bool:
+    """Ask what `get_autocommit()` would say, without connecting, which a test may be forbidden to."""
+    if connection.connection is None:
+        return bool(connection.settings_dict["AUTOCOMMIT"])
+    return bool(connection.autocommit)
 
 
 def _gather(connection: BaseDatabaseWrapper, way: Way, outgoing: Outgoing) -> None:
@@ -170,5 +177,4 @@ def _last_tail(connection: BaseDatabaseWrapper, way: Way) -> Tail:
 
 
 def _register(connection: BaseDatabaseWrapper, hook: Flush | Tail) -> None:
-    robust = not (hook.way.raises and conf.current().EAGER_PROPAGATES)
-    transaction.on_commit(hook, using=connection.alias, robust=robust)
+    transaction.on_commit(hook, using=connection.alias, robust=not may_raise(hook.way))

@@ -23,9 +23,11 @@ from deferred_signals.message import write
 from deferred_signals.muting import is_muted
 from deferred_signals.rules import RULES
 from deferred_signals.running.current import current_message
+from deferred_signals.running.watching import watches
 from deferred_signals.sending.coalesce import key_of
 from deferred_signals.sending.commit import defer
 from deferred_signals.sending.describing import describe_sent
+from deferred_signals.sending.fixtures import is_from_fixture
 from deferred_signals.sending.ids import new_id
 from deferred_signals.sending.outgoing import Outgoing
 from deferred_signals.sending.prepare import write_kwargs, write_sender
@@ -111,6 +113,8 @@ def dispatch(
         publish_options(options, sender, kwargs, settings),
         key_of(receiver, signal, sender, kwargs),
     )
+    for watch in watches:
+        watch.sent(id_, receiver, signal, sender, kwargs)
     defer(outgoing, immediate=entry.immediate)
     return Deferred(id_, receiver.name)
 
@@ -118,7 +122,7 @@ def dispatch(
 def _wanted(
     options: Options, signal: Signal, sender: Any, kwargs: dict[str, Any], changes: Changes
 ) -> bool:
-    if isinstance(signal, ModelSignal) and kwargs.get("raw") and not options.raw:
+    if isinstance(signal, ModelSignal) and not options.raw and is_from_fixture(signal, kwargs):
         return False
     if signal is m2m_changed:
         if kwargs["action"] == "pre_clear" and "post_clear" in options.actions:

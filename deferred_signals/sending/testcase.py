@@ -1,26 +1,29 @@
-"""Eager mode inside Django's ``TestCase``, whose own transaction never commits.
+"""Messages that stay in this process, inside a ``TestCase``, whose own transaction never commits.
 
-There the test's blocks do not count: receivers run when the outermost block of the code under
-test ends well. The end is seen as Django sends it to the database, by an execute wrapper that
-waits for the block's ``RELEASE SAVEPOINT``; a ``ROLLBACK TO SAVEPOINT`` drops what was sent
-inside. No ``on_commit`` hook is registered, so that ``captureOnCommitCallbacks`` runs nothing
-twice.
+There the test's blocks do not count: receivers run when the outermost block of the code under test
+has ended well, with a savepoint or without one, and see what a worker would see. What was sent in
+a block that is rolled back is dropped. With no block open, receivers run at the send. No
+``on_commit`` hook is registered, so that ``captureOnCommitCallbacks`` runs nothing twice.
 
-This is the one place that reads ``Atomic._from_testcase``, by which Django itself tells the
-test's blocks from others (for ``durable=True``).
+Receivers that run in eager or testing modes have blocks of their own, which count as the test's.
 """
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
+from deferred_signals.endings import End, is_seen, listen, look_for_eager_mode
+from deferred_signals.running.own_blocks import is_own
 from deferred_signals.sending.coalesce import coalesced
+from deferred_signals.sending.savepoints import defer_to_savepoint, waiting_for_savepoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.transaction import Atomic
 
     from deferred_signals.sending.outgoing import Outgoing
 
@@ -30,8 +33,8 @@ __all__ = ["defer_in_testcase", "in_testcase", "waiting_in_testcase"]
 
 
 def in_testcase(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the outermost open block is a ``TestCase``'s."""
-    return _testcase_blocks(connection) > 0
+    """Return whether a ``TestCase``'s block is open."""
+    return _blocks_of_the_test(connection) > 0
 
 
 def defer_in_testcase(connection: BaseDatabaseWrapper, outgoing: Outgoing, leave: Leave) -> None:
@@ -42,64 +45,84 @@ def defer_in_testcase(connection: BaseDatabaseWrapper, outgoing: Outgoing, leave
         outgoing: the message.
         leave: called with the messages that survived.
     """
-    # A TestCase's outermost block is the transaction itself: it has no savepoint, the others do.
-    inner: Sequence[str | None] = connection.savepoint_ids[_testcase_blocks(connection) - 1 :]
-    savepoints = [sid for sid in inner if sid is not None]
-    if not savepoints:
-        leave([outgoing])
+    before = _blocks_of_the_test(connection)
+    blocks = connection.atomic_blocks[before:]
+    if blocks and is_seen(blocks[0]):
+        waiting = _waiting.setdefault(connection, _Waiting())
+        listen(connection, waiting)
+        waiting.add(connection, outgoing, leave)
         return
-    for wrapper in connection.execute_wrappers:
-        if isinstance(wrapper, _Watch) and wrapper.outermost == savepoints[0]:
-            break
+    look_for_eager_mode()  # code may have switched Celery's own, which tells nobody
+    # A TestCase's outermost block is the transaction itself: it has no savepoint, the others do.
+    inner: Sequence[str | None] = connection.savepoint_ids[before - 1 :]
+    savepoints = [sid for sid in inner if sid is not None]
+    if savepoints:
+        defer_to_savepoint(connection, savepoints, outgoing, leave)
     else:
-        wrapper = _Watch(connection, savepoints[0], leave)
-        # In front: Django's own `execute_wrapper()` leaves by popping the last one.
-        connection.execute_wrappers.insert(0, wrapper)
-    wrapper.gathered.append((frozenset(savepoints), outgoing))
+        leave([outgoing])
 
 
 def waiting_in_testcase(connection: BaseDatabaseWrapper) -> list[Outgoing]:
-    """The messages that wait for a block of the code under test to end."""
-    watches = [item for item in connection.execute_wrappers if isinstance(item, _Watch)]
-    return [outgoing for watch in watches for _, outgoing in watch.gathered]
+    """Return the messages that wait for a block of the code under test to end."""
+    waiting = _waiting.get(connection, _Waiting())
+    seen = [entry.outgoing for entry in waiting.current(connection)]
+    return [*waiting_for_savepoints(connection), *seen]
 
 
-def _testcase_blocks(connection: BaseDatabaseWrapper) -> int:
-    return sum(map(_is_from_testcase, connection.atomic_blocks))
+def _blocks_of_the_test(connection: BaseDatabaseWrapper) -> int:
+    """Count the open blocks down to the last one that is the test's, or a run's."""
+    blocks = connection.atomic_blocks
+    return next((place for place in range(len(blocks), 0, -1) if is_own(blocks[place - 1])), 0)
 
 
-_is_from_testcase = attrgetter("_from_testcase")
+@dataclass
+class _Entry:
+    """A message that waits, with the blocks that it is inside of."""
+
+    blocks: list[Atomic]
+    outgoing: Outgoing
+    leave: Leave
 
 
-class _Watch:
-    """An execute wrapper that sees one block end."""
+class _Waiting:
+    """The messages that wait on one connection for blocks to end."""
 
-    def __init__(self, connection: BaseDatabaseWrapper, outermost: str, leave: Leave) -> None:
-        self.outermost = outermost
-        self.gathered: list[tuple[frozenset[str], Outgoing]] = []
-        self._connection = connection
-        self._leave = leave
+    def __init__(self) -> None:
+        self._entries: list[_Entry] = []
 
-    def __call__(
-        self,
-        execute: Callable[..., Any],
-        sql: Any,
-        params: Any,
-        many: Any,
-        context: Any,
-    ) -> Any:
-        result = execute(sql, params, many, context)
-        if isinstance(sql, str) and "SAVEPOINT" in sql:
-            self._see(sql)
-        return result
+    def current(self, connection: BaseDatabaseWrapper) -> list[_Entry]:
+        """Forget messages whose blocks are gone, which some other code ended; give the others."""
+        blocks = connection.atomic_blocks
+        self._entries = [
+            item for item in self._entries if item.blocks == blocks[: len(item.blocks)]
+        ]
+        return self._entries
 
-    def _see(self, sql: str) -> None:
-        ops = self._connection.ops
-        for sid in {sid for savepoints, _ in self.gathered for sid in savepoints}:
-            if sql == ops.savepoint_rollback_sql(sid):
-                self.gathered = [entry for entry in self.gathered if sid not in entry[0]]
-        if sql == ops.savepoint_commit_sql(self.outermost):
-            self._connection.execute_wrappers.remove(self)
-            gathered, self.gathered = self.gathered, []
-            if gathered:
-                self._leave(coalesced([outgoing for _, outgoing in gathered]))
+    def add(self, connection: BaseDatabaseWrapper, outgoing: Outgoing, leave: Leave) -> None:
+        """Let a message wait for the blocks that are open."""
+        self.current(connection).append(_Entry([*connection.atomic_blocks], outgoing, leave))
+
+    def block_ended(self, connection: BaseDatabaseWrapper, depth: int, end: End) -> None:
+        """Drop what was rolled back; let go what no block of the code under test is around."""
+        ended = [entry for entry in self._entries if len(entry.blocks) >= depth]
+        if not ended:
+            return
+        is_outermost = depth - 1 == _blocks_of_the_test(connection)
+        if end is End.ROLLED_BACK or is_outermost:
+            self._entries = [entry for entry in self._entries if len(entry.blocks) < depth]
+        for entry in ended:
+            del entry.blocks[depth - 1 :]
+        if end is End.KEPT and is_outermost:
+            _leave(ended)
+
+
+def _leave(entries: list[_Entry]) -> None:
+    """Let messages leave, each its own way."""
+    ways: dict[Leave, list[Outgoing]] = {}
+    for entry in entries:
+        ways.setdefault(entry.leave, []).append(entry.outgoing)
+    for leave, gathered in ways.items():
+        leave(coalesced(gathered))
+
+
+_waiting: WeakKeyDictionary[BaseDatabaseWrapper, _Waiting] = WeakKeyDictionary()

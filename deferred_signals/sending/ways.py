@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deferred_signals import conf
-from deferred_signals.running.facts import always_eager
+from deferred_signals.errors import PublishError
+from deferred_signals.running.facts import always_eager, answers
+from deferred_signals.under_test import is_under_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from deferred_signals.sending.outgoing import Outgoing
 
-__all__ = ["BROKER", "HERE", "Way", "current_way", "using_way"]
+__all__ = ["BROKER", "HERE", "LIVE", "Way", "current_way", "may_raise", "using_way"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,25 @@ class Way:
 
 
 def publish(gathered: Sequence[Outgoing]) -> None:
-    """Hand messages to the broker."""
+    """Hand messages to the broker.
+
+    Raises:
+        PublishError: they would leave the process of a test that has not said so.
+    """
+    if _is_refused():
+        names = ", ".join(sorted({outgoing.receiver for outgoing in gathered}))
+        raise PublishError(
+            f"A test would publish {len(gathered)} messages, for {names}, to the broker of the "
+            f"settings ({answers().transport}), whose workers act on other rows than the test's. "
+            f"Use inline() or manual() of deferred_signals.testing; or live(), or "
+            f"DEFERRED_SIGNALS = {{'PUBLISH_IN_TESTS': True}} for all tests, where the broker is "
+            f"the tests' own."
+        )
+    publish_live(gathered)
+
+
+def publish_live(gathered: Sequence[Outgoing]) -> None:
+    """Hand messages to the broker, in a test too."""
     from deferred_signals.sending import publisher  # noqa: PLC0415 - see below
 
     publisher.publish(gathered)
@@ -52,6 +72,7 @@ def run_here(gathered: Sequence[Outgoing]) -> None:
 
 
 BROKER = Way(publish, local=False)
+LIVE = Way(publish_live, local=False)
 HERE = Way(run_here, local=True, raises=True)
 
 #: Ways that tests put in place of the settings', the innermost last. One for the process: the
@@ -74,3 +95,17 @@ def using_way(way: Way) -> Iterator[None]:
         yield
     finally:
         _in_use.remove(way)
+
+
+def may_raise(way: Way) -> bool:
+    """Return whether the caller of a commit should see what a way raises then."""
+    if way is BROKER:
+        return _is_refused()
+    return way.raises and conf.current().EAGER_PROPAGATES
+
+
+def _is_refused() -> bool:
+    """Whether this is a test's process, which has not said that it means to publish."""
+    if not is_under_test() or conf.current().PUBLISH_IN_TESTS:
+        return False
+    return LIVE not in _in_use and answers().transport != "memory"

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from deferred_signals.testing.crashes import FakeCrash, fake_crash
     from deferred_signals.testing.leaks import LeakWarning
     from deferred_signals.testing.mixin import DeferredSignalsMixin
-    from deferred_signals.testing.modes import inline, manual, settings
+    from deferred_signals.testing.modes import inline, live, manual, settings
     from deferred_signals.testing.shortcuts import (
         all_deferred,
         assert_deferred,
         refute_deferred,
         run_deferred,
     )
+    from deferred_signals.testing.stale import StaleInstanceWarning
     from deferred_signals.testing.story import Ran
     from deferred_signals.testing.strict import SenderNotLoadedWarning
 else:
@@ -38,8 +39,9 @@ else:
             "crashes": ["FakeCrash", "fake_crash"],
             "leaks": ["LeakWarning"],
             "mixin": ["DeferredSignalsMixin"],
-            "modes": ["inline", "manual", "settings"],
+            "modes": ["inline", "live", "manual", "settings"],
             "shortcuts": ["all_deferred", "assert_deferred", "refute_deferred", "run_deferred"],
+            "stale": ["StaleInstanceWarning"],
             "story": ["Ran"],
             "strict": ["SenderNotLoadedWarning"],
         },
@@ -53,10 +55,12 @@ __all__ = [
     "LeakWarning",
     "Ran",
     "SenderNotLoadedWarning",
+    "StaleInstanceWarning",
     "all_deferred",
     "assert_deferred",
     "fake_crash",
     "inline",
+    "live",
     "manual",
     "refute_deferred",
     "run_deferred",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from deferred_signals import registry
 from deferred_signals.serialization import decode_call
 from deferred_signals.testing.matching import check_names, differences, instead, receivers_of, shown
-from deferred_signals.testing.story import Delivery, check_waits, run_story
+from deferred_signals.testing.stale import tell_of_stale_instances
+from deferred_signals.testing.story import Delivery, check_waits, raise_first, run_story
 from deferred_signals.wire import unpack
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from deferred_signals.registry import Receiver
     from deferred_signals.sending.outgoing import Outgoing
     from deferred_signals.testing.matching import Target
-    from deferred_signals.testing.story import Ran
+from deferred_signals.testing.story import Ran
 
 __all__ = ["Call", "Collected", "in_force"]
 
@@ -132,24 +133,31 @@ class Collected:
         /,
         *,
         waits: Sequence[float | timedelta] | None = None,
+        raises: bool = True,
     ) -> list[Ran]:
         """Run what waits, and what that defers, through all retries, without waiting.
 
-        A clock of its own moves on from one due attempt to the next. What a receiver raises is
-        not raised here: it is in the result.
+        A clock of its own moves on from one due attempt to the next.
 
         Arguments:
             receiver: run the messages of this one alone, and let the others wait.
             waits: assert that these were the seconds between attempts, of all messages in order;
                 each may be longer by the ``wait_jitter`` of the receiver's policy.
+            raises: raise the first failure when all have run, with a note that names its receiver;
+                with False, failures are in the result alone.
 
         Raises:
             AssertionError: the waits were others.
             InvalidReceiver: ``receiver`` is no deferred receiver.
+            Exception: with which the first message failed for good. A `FakeCrash` is none: the
+                test planned it.
         """
         story = run_story(self.take, lambda: self._pop(receiver))
+        tell_of_stale_instances()
         if waits is not None:
             check_waits(story, waits)
+        if raises:
+            raise_first(story)
         return story
 
     def lose(self, receiver: Target | None = None, /, **kwargs: Any) -> list[Call]:

@@ -6,7 +6,7 @@ import unittest
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from deferred_signals.testing.collected import Collected
-from deferred_signals.testing.modes import inline, manual
+from deferred_signals.testing.modes import inline, live, manual
 
 if TYPE_CHECKING:
     from deferred_signals.testing.leaks import Leaks
@@ -21,23 +21,24 @@ class DeferredSignalsMixin(unittest.TestCase):
     ``setUp`` and ends after the clean-ups.
 
     Attributes:
-        deferred: what was collected, with the assertions; in ``"inline"`` mode always empty.
-        deferred_mode: ``"manual"`` or ``"inline"``.
+        deferred: what was collected, with the assertions; in other modes than ``"manual"`` empty.
+        deferred_mode: ``"manual"``, ``"inline"`` or ``"live"``.
         deferred_strict: as ``strict`` of `manual` and `inline`.
         deferred_leaks: as ``leaks`` of `manual`.
     """
 
     deferred: Collected
-    deferred_mode: ClassVar[Literal["inline", "manual"]] = "manual"
+    deferred_mode: ClassVar[Literal["inline", "live", "manual"]] = "manual"
     deferred_strict: ClassVar[bool] = False
     deferred_leaks: ClassVar[Leaks] = "warn"
 
     def setUp(self) -> None:
         """Begin the mode, and then what the other bases do."""
-        if self.deferred_mode == "inline":
-            self.enterContext(inline(strict=self.deferred_strict))
-            self.deferred = Collected()
-        else:
+        if self.deferred_mode == "manual":
             mode = manual(strict=self.deferred_strict, leaks=self.deferred_leaks)
             self.deferred = self.enterContext(mode)
+        else:
+            is_live = self.deferred_mode == "live"
+            self.enterContext(live() if is_live else inline(strict=self.deferred_strict))
+            self.deferred = Collected()
         super().setUp()

@@ -11,9 +11,11 @@ from django.conf import settings as django_settings
 from django.test.utils import override_settings
 
 from deferred_signals.blocks import within
-from deferred_signals.sending.ways import HERE, Way, using_way
+from deferred_signals.endings import seeing_ends
+from deferred_signals.sending.ways import HERE, LIVE, Way, using_way
 from deferred_signals.testing.collected import Collected, in_force
 from deferred_signals.testing.leaks import check_choice, tell
+from deferred_signals.testing.stale import tell_of_stale_instances, watching_instances
 from deferred_signals.testing.strict import check_wires
 from deferred_signals.testing.tidy import forgetting_local_receivers
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from deferred_signals.sending.outgoing import Outgoing
     from deferred_signals.testing.leaks import Leaks
 
-__all__ = ["inline", "manual", "settings"]
+__all__ = ["inline", "live", "manual", "settings"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class _Mode(Generic[T]):
         """Begin: what ``with`` does, for harnesses whose beginning and end are two functions."""
         stack = ExitStack()
         stack.enter_context(forgetting_local_receivers())
+        stack.enter_context(seeing_ends())
         given = self._enter(stack)
         self._open.append((given, stack))
         return given
@@ -109,11 +112,15 @@ class inline(_Mode[None]):  # noqa: N801 - used like a function
         self._wires: list[str] = []
 
     def _enter(self, stack: ExitStack) -> None:
+        stack.enter_context(watching_instances())
         stack.enter_context(using_way(Way(self._leave, local=True, raises=True)))
 
     def _leave(self, batch: Sequence[Outgoing]) -> None:
         self._wires += [outgoing.wire for outgoing in batch]
-        HERE.leave(batch)
+        try:
+            HERE.leave(batch)
+        finally:
+            tell_of_stale_instances()
 
     def _verify(self, given: None) -> None:
         del given
@@ -139,6 +146,7 @@ class manual(_Mode[Collected]):  # noqa: N801 - used like a function
 
     def _enter(self, stack: ExitStack) -> Collected:
         collected = Collected()
+        stack.enter_context(watching_instances())
         stack.enter_context(using_way(Way(collected.take, local=True, raises=True)))
         in_force.append(collected)
         stack.callback(in_force.remove, collected)
@@ -153,6 +161,24 @@ class manual(_Mode[Collected]):  # noqa: N801 - used like a function
             [str(call) for call in given.left()],
             "Run them with run_deferred(), or assert that they were deferred.",
         )
+
+
+class live(_Mode[None]):  # noqa: N801 - used like a function
+    """Messages go to the broker, as in production: for tests that run workers of their own.
+
+    In a test nothing is published without this, or the setting ``PUBLISH_IN_TESTS``: the workers of
+    a developer's broker would act on other rows than the test's. In a ``TestCase`` messages wait
+    for a commit that never comes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def _enter(self, stack: ExitStack) -> None:
+        stack.enter_context(using_way(LIVE))
+
+    def _verify(self, given: None) -> None:
+        """Nothing was collected here."""
 
 
 class settings(override_settings):  # noqa: N801 - named like Django's own

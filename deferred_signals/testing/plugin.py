@@ -14,23 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from deferred_signals.testing.collected import Collected
-    from deferred_signals.testing.modes import inline, manual
+    from deferred_signals.testing.modes import inline, live, manual
 
 __all__: list[str] = []
 
 MARKER = "deferred_signals"
-MODES = ("inline", "manual", "")
+MODES = ("inline", "live", "manual", "")
 LEAKS = ("warn", "fail", "off")
 
 _by_option = pytest.StashKey[bool]()
-_mode = pytest.StashKey["inline | manual"]()
+_mode = pytest.StashKey["inline | live | manual"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options of the configuration file."""
     parser.addini(
         "deferred_signals_mode",
-        "The mode of tests that say nothing of it: inline, manual, or nothing (as the settings say).",
+        "The mode of tests that say nothing of it: inline, manual, live, or nothing (as the settings "
+        "say).",
         default="",
     )
     parser.addini(
@@ -55,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{MARKER}(mode='manual', strict=False, leaks='warn'): how messages of deferred receivers "
-        f"fare in this test; mode is 'inline' or 'manual'.",
+        f"fare in this test; mode is 'inline', 'manual' or 'live'.",
     )
     for name, known in (("mode", MODES), ("leaks", LEAKS)):
         value = config.getini(f"deferred_signals_{name}")
@@ -68,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def deferred_signals(request: pytest.FixtureRequest) -> Iterator[Collected | None]:
-    """What was deferred, with the assertions; with ``mode="inline"`` None, since all has run.
+    """What was deferred, with the assertions; None in other modes than ``"manual"``.
 
     As `deferred_signals.testing.manual`, or as the marker ``deferred_signals`` says.
     """
@@ -106,8 +107,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
-def _mode_of(item: pytest.Item) -> inline | manual:
-    from deferred_signals.testing.modes import inline, manual  # noqa: PLC0415 - see above
+def _mode_of(item: pytest.Item) -> inline | live | manual:
+    from deferred_signals.testing.modes import inline, live, manual  # noqa: PLC0415 - see above
 
     marker = item.get_closest_marker(MARKER)
     options: dict[str, Any] = {
@@ -116,17 +117,32 @@ def _mode_of(item: pytest.Item) -> inline | manual:
     }
     mode = "manual"
     if marker is not None:
+        _check(marker)
         options |= marker.kwargs
         mode = options.pop("mode", mode)
     elif item.stash.get(_by_option, False):
         mode = item.config.getini("deferred_signals_mode")
-    known = mode in MODES[:2] and options.keys() == {"strict", "leaks"}
-    if not known or (marker is not None and marker.args):
-        raise pytest.UsageError(
-            f"The marker {MARKER} takes mode='inline' or mode='manual', strict= and leaks=, "
-            f"got {marker}."
-        )
+    if mode == "live":
+        return live()
     return inline(strict=options["strict"]) if mode == "inline" else manual(**options)
+
+
+def _check(marker: pytest.Mark) -> None:
+    """Refuse what the marker does not take.
+
+    Raises:
+        pytest.UsageError: with what it takes.
+    """
+    given = [*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())]
+    takes = f"The marker {MARKER} takes mode='inline', 'manual' or 'live', strict= and leaks="
+    for value in marker.args:
+        hint = f": write mode={value!r}" if value in MODES[:3] else ""
+        raise pytest.UsageError(f"{takes}, each by its name, got ({', '.join(given)}){hint}.")
+    mode = marker.kwargs.get("mode", "manual")
+    allowed = {"mode"} if mode == "live" else {"mode", "strict", "leaks"}
+    if mode not in MODES[:3] or not marker.kwargs.keys() <= allowed:
+        alone = "; 'live' takes neither of those two" if mode == "live" else ""
+        raise pytest.UsageError(f"{takes}{alone}, got ({', '.join(given)}).")
 
 
 def _tell_of_stuck(item: pytest.Item) -> None:

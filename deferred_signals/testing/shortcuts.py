@@ -47,15 +47,20 @@ def refute_deferred(receiver: Target, /, **kwargs: Any) -> None:
 
 
 def run_deferred(
-    receiver: Target | None = None, /, *, waits: Sequence[float | timedelta] | None = None
+    receiver: Target | None = None,
+    /,
+    *,
+    waits: Sequence[float | timedelta] | None = None,
+    raises: bool = True,
 ) -> list[Ran]:
     """`Collected.run_deferred` of the innermost `manual`.
 
     Raises:
         AssertionError: the waits were others.
+        Exception: with which the first message failed, unless ``raises`` is False.
         RuntimeError: no `manual` is in force.
     """
-    return _innermost().run_deferred(receiver, waits=waits)
+    return _innermost().run_deferred(receiver, waits=waits, raises=raises)
 
 
 def _innermost() -> Collected:

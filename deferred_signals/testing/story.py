@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deferred_signals.message import Message
     from deferred_signals.sending.outgoing import Outgoing
 
-__all__ = ["Delivery", "Ran", "check_waits", "run_story"]
+__all__ = ["Delivery", "Ran", "check_waits", "raise_first", "run_story"]
 
 
 @dataclass
@@ -130,6 +130,24 @@ def check_waits(story: list[Ran], expected: Sequence[float | timedelta]) -> None
     if not fits:
         waits = [wait for wait, _ in found]
         raise AssertionError(f"The waits were {waits}, not {list(expected)}.")
+
+
+def raise_first(story: list[Ran]) -> None:
+    """Raise the first failure of a receiver, with a note on whose it is and how many there are.
+
+    Raises:
+        BaseException: what a receiver raised, in its last attempt.
+    """
+    failed = [(ran, ran.exception) for ran in story if ran.outcome == "failed"]
+    for ran, error in failed:
+        if error is None or isinstance(error, FakeCrash):
+            continue
+        attempts = "1 attempt" if ran.attempts == 1 else f"{ran.attempts} attempts"
+        error.add_note(
+            f"Raised by the deferred receiver {ran.receiver!r}, after {attempts}; of {len(story)} "
+            f"messages {len(failed)} failed. run_deferred(raises=False) tells what became of each."
+        )
+        raise error
 
 
 def _note(ran: Ran, message: Message, outcome: executor.Outcome) -> None:

@@ -10,6 +10,7 @@ from django.dispatch import Signal
 from pytest_django import Settings
 
 from deferred_signals import registry
+from deferred_signals.testing import live
 from tests.conftest import Broker, Connected
 from tests.letters import QUICK, Acting, Letter, SendTogether, take_letters
 from tests.project.celery import app
@@ -98,7 +99,8 @@ def make_current() -> Iterator[MakeCurrent]:
         made.append(other)
         return other
 
-    yield make_current
+    with live():  # its broker need not be one inside this process
+        yield make_current
     app.set_current()
     for other in made:
         other.close()

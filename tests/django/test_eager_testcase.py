@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.dispatch import Signal
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
@@ -99,10 +99,91 @@ def test_block_without_a_savepoint_belongs_to_the_one_around_it(numbers: Numbers
     assert numbers.ran == [1]
 
 
-def test_block_without_a_savepoint_in_no_other_is_as_no_block(numbers: Numbers) -> None:
+def test_block_without_a_savepoint_in_no_other_counts(numbers: Numbers) -> None:
     with transaction.atomic(savepoint=False):
         numbers.send(1)
+        assert numbers.ran == []
+    assert numbers.ran == [1]
+
+
+def test_receiver_of_an_inner_block_that_rolled_back_does_not_run_where_the_outer_has_no_savepoint(
+    numbers: Numbers,
+) -> None:
+    with transaction.atomic(savepoint=False):
+        numbers.send(1)
+        with pytest.raises(Stop), transaction.atomic():
+            numbers.send(2)
+            roll_back()
+        with transaction.atomic(savepoint=False):
+            numbers.send(3)
+    assert numbers.ran == [1, 3]
+
+
+def test_block_that_fails_and_has_no_savepoint_runs_nothing(numbers: Numbers) -> None:
+    with pytest.raises(Stop), transaction.atomic(savepoint=False):
+        numbers.send(1)
+        roll_back()
+    assert numbers.ran == []
+    assert connection.needs_rollback  # what the test itself began is doomed, as Django has it
+    transaction.set_rollback(False)
+
+
+def test_block_that_was_saved_from_its_rollback_runs_its_receivers(numbers: Numbers) -> None:
+    with transaction.atomic():
+        with pytest.raises(Stop), transaction.atomic(savepoint=False):
+            numbers.send(1)
+            roll_back()
+        transaction.set_rollback(False)
+    assert numbers.ran == [1]
+
+
+def test_receiver_does_not_run_where_releasing_the_savepoint_fails(numbers: Numbers) -> None:
+    def fail(execute: Any, sql: str, *args: Any) -> Any:
+        if sql.startswith("RELEASE"):
+            raise OperationalError("the savepoint is gone")
+        return execute(sql, *args)
+
+    with transaction.atomic():
+        with pytest.raises(OperationalError, match="savepoint is gone"):  # noqa: SIM117
+            with connection.execute_wrapper(fail), transaction.atomic():
+                numbers.send(1)
+        numbers.send(2)
+        transaction.set_rollback(False)
+    assert numbers.ran == [2]
+
+
+def test_decorated_function_is_a_block_each_time_it_is_called(numbers: Numbers) -> None:
+    @transaction.atomic(savepoint=False)
+    def work(depth: int) -> None:
+        numbers.send(depth)
+        if depth:
+            work(depth - 1)
+        assert numbers.ran == []
+
+    work(2)
+    assert numbers.ran == [2, 1, 0]
+    numbers.ran.clear()
+    work(0)
+    assert numbers.ran == [0]
+
+
+def test_durable_block_of_the_code_under_test_counts(numbers: Numbers) -> None:
+    with transaction.atomic(durable=True):
+        numbers.send(1)
+        assert numbers.ran == []
+    assert numbers.ran == [1]
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_blocks_of_two_databases_are_apart(numbers: Numbers) -> None:
+    with transaction.atomic(using="other", savepoint=False):
+        with transaction.atomic(savepoint=False):
+            numbers.send(1)
+            numbers.send(2, using="other")
         assert numbers.ran == [1]
+        numbers.send(3)
+        assert numbers.ran == [1, 3]
+    assert numbers.ran == [1, 3, 2]
 
 
 def test_block_with_a_savepoint_inside_one_without_counts(numbers: Numbers) -> None:

@@ -23,6 +23,7 @@ from django.test import override_settings
 from pytest_celery import CeleryTestBroker, CeleryTestWorker
 from xdist.scheduler import LoadScopeScheduling
 
+from deferred_signals.testing import live
 from tests.project.celery import app
 from tests.project.databases import database_url
 from tests.project.settings import transport_options
@@ -72,6 +73,13 @@ def database_server() -> None:
     default = database_url(settings.DATABASES["default"])
     if urlsplit(default).hostname and not listens(default):
         absent(f"The database server does not answer; {POSTGRES.variable} says where it is.")
+
+
+@pytest.fixture(autouse=True)
+def publishing() -> Iterator[None]:
+    """Let tests publish: the brokers here are the tests' own."""
+    with live():
+        yield
 
 
 class OneBrokerAProcess(LoadScopeScheduling):  # type: ignore[misc]

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.db import connections
 from django.test import override_settings
 
+from deferred_signals.testing import live
 from tests.app import told
 from tests.project.celery import app
 from tests.project.databases import database_url
@@ -27,8 +28,11 @@ def published_to(broker: Broker) -> Iterator[None]:
     url = broker.host_url
     dismiss(url)  # the worker that stays for other tests would take our messages
     broker.clean(*(() if isinstance(broker, LocalRedis) else app.amqp.queues))
-    with override_settings(
-        CELERY_BROKER_URL=url, CELERY_BROKER_TRANSPORT_OPTIONS=transport_options(url)
+    with (
+        override_settings(
+            CELERY_BROKER_URL=url, CELERY_BROKER_TRANSPORT_OPTIONS=transport_options(url)
+        ),
+        live(),  # for fixtures of a module, which are made before those of a test
     ):
         forget_connections(app)
         told.connect()

@@ -171,30 +171,14 @@ class InATestCase(Transactions):
     hook = None  # type: ignore[assignment]
     send_in_a_hook = None  # type: ignore[assignment]
 
-    def happen(self, entry: Entry) -> None:
-        """Blocks without a savepoint do not count where none with one is open."""
-        if self.is_open():
-            self.blocks[-1][2].append(entry)
-        else:
-            self.commit([entry])
-
-    def is_open(self) -> bool:
-        return any(has_savepoint for _, has_savepoint, _ in self.blocks)
-
     def can_roll_back(self) -> bool:
-        """Else the failure would be the test's own block's, and doom the whole test."""
-        return self.is_open()
+        """Without a savepoint the failure would be the test's own block's, and doom the test."""
+        return any(has_savepoint for _, has_savepoint, _ in self.blocks)
 
     def enter(self, *, savepoint: bool) -> None:
         block = transaction.atomic(savepoint=savepoint)
         block.__enter__()
         self.blocks.append((block, savepoint, []))
-
-    def keep(self, waiting: list[Entry]) -> None:
-        if self.is_open():
-            self.blocks[-1][2].extend(waiting)
-        else:
-            self.commit(waiting)
 
 
 @pytest.mark.django_db

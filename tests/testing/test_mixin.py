@@ -8,7 +8,7 @@ from django.dispatch import Signal
 from django.test import TestCase, TransactionTestCase
 
 from deferred_signals.testing import DeferredSignalsMixin, LeakWarning
-from tests.conftest import Connected
+from tests.conftest import Broker, Connected
 from tests.testing.recording import Recorder, close_connections, run_tests_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,3 +76,17 @@ def test_leak_is_told_as_the_class_says(defer: Connected) -> None:
     Tests.deferred_leaks = "fail"
     with pytest.raises(AssertionError, match="neither run nor looked at"):
         run_tests_of(Tests)
+
+
+def test_messages_of_the_live_mode_are_published(defer: Connected, broker: Broker) -> None:
+    defer(signal)(Recorder().receive)
+
+    class Tests(DeferredSignalsMixin, TransactionTestCase):
+        deferred_mode = "live"
+
+        def test_something(self) -> None:
+            signal.send(None, number=1)
+            assert self.deferred.all_deferred() == []
+
+    run_tests_of(Tests)
+    assert [message.kwargs for message in broker.take()] == [{"number": 1}]

@@ -1,8 +1,12 @@
 """The pytest plugin, in projects of their own and beside the plugins that they may have."""
 
+import sys
+
 import pytest
 
-from tests.testing.conftest import Project
+from tests.testing.conftest import HEAD, Project
+
+HEAD_WITHOUT_PYTEST = HEAD.replace("import pytest", "")
 
 EVERYTHING = """
 import unittest
@@ -170,10 +174,152 @@ def test_wrong_marker_is_refused(project: Project) -> None:
 
         @pytest.mark.deferred_signals(mood="inline")
         def test_misspelt(): pass
+
+        @pytest.mark.deferred_signals(mode="live", leaks="fail")
+        def test_live_with_options(): pass
         """
     )
-    done.assert_outcomes(errors=3)
-    assert done.stdout.str().count("The marker deferred_signals takes") >= 3
+    done.assert_outcomes(errors=4)
+    told = done.stdout.str()
+    assert told.count("The marker deferred_signals takes") >= 4
+    assert "each by its name, got ('inline'): write mode='inline'." in told
+    assert "got (mode='eager')" in told
+    assert "got (mood='inline')" in told
+    assert "'live' takes neither of those two, got (mode='live', leaks='fail')" in told
+
+
+OUTSIDE = {
+    "proj/outside.py": """
+        from proj.settings import *
+
+        CELERY_BROKER_URL = "redis://127.0.0.1:1/"  # nobody listens
+        """
+}
+
+PUBLISHING = """
+from django.db import transaction
+from django.dispatch import receiver
+from django.test import SimpleTestCase, TestCase, TransactionTestCase
+from deferred_signals import PublishError, events
+from deferred_signals.testing import inline, live
+
+lost = []
+
+@receiver(events.publish_failed)
+def note(messages, **kwargs):
+    lost.extend(messages)
+
+class RefusedTests(TransactionTestCase):
+    def test_autocommit(self):
+        with self.assertRaisesMessage(PublishError, "inline() or manual()"):
+            order_placed.send(None, order_id=1)
+
+    def test_commit(self):
+        with self.assertRaisesMessage(PublishError, "live()"), transaction.atomic():
+            order_placed.send(None, order_id=1)
+
+class LiveTests(TransactionTestCase):
+    @live()
+    def test_sync(self):
+        lost.clear()
+        order_placed.send(None, order_id=1)
+        self.assertEqual(len(lost), 1)
+
+    @live()
+    async def test_async(self):
+        lost.clear()
+        await order_placed.asend(None, order_id=1)
+        self.assertEqual(len(lost), 1)
+
+class NeverCommittedTests(TestCase):
+    def test_nothing_is_refused(self):
+        order_placed.send(None, order_id=1)
+
+class NoDatabaseTests(SimpleTestCase):
+    @inline()
+    def test_receiver_runs(self):
+        ran.clear()
+        order_placed.send(None, order_id=3)
+        self.assertEqual(ran, [3])
+"""
+
+
+def test_nothing_is_published_under_pytest(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(OUTSIDE)
+    project.configure("deferred_signals_leaks = off")
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "proj.outside")
+    project.run(PUBLISHING).assert_outcomes(passed=6)
+
+
+def test_nothing_is_published_under_pytest_xdist(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    project.write(OUTSIDE)
+    project.configure("deferred_signals_leaks = off")
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "proj.outside")
+    project.run(PUBLISHING, "-n", "2").assert_outcomes(passed=6)
+
+
+@pytest.mark.parametrize("options", [(), ("--parallel", "2")])
+def test_nothing_is_published_under_djangos_runner(
+    options: tuple[str, ...],
+    project: Project,
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project.write(OUTSIDE)
+    project.write({"tests/__init__.py": "", "tests/test_shop.py": HEAD_WITHOUT_PYTEST + PUBLISHING})
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "proj.outside")
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    done = pytester.run(sys.executable, "-m", "django", "test", "tests", *options)
+    assert done.ret == 0, done.stderr.str()
+    assert "Ran 6 tests" in done.stderr.str()
+
+
+def test_live_mode_is_named_by_marker_and_option(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(OUTSIDE)
+    project.configure("deferred_signals_mode = live")
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "proj.outside")
+    done = project.run(
+        """
+        from deferred_signals import events
+
+        pytestmark = pytest.mark.django_db(transaction=True)
+
+        @pytest.fixture
+        def lost():
+            found = []
+            def note(messages, **kwargs):
+                found.extend(messages)
+            events.publish_failed.connect(note)
+            yield found
+            events.publish_failed.disconnect(note)
+
+        def test_says_nothing(lost):
+            order_placed.send(None, order_id=1)
+            assert len(lost) == 1
+
+        @pytest.mark.deferred_signals(mode="live")
+        def test_says_so(lost):
+            order_placed.send(None, order_id=1)
+            assert len(lost) == 1
+
+        @pytest.mark.deferred_signals(mode="live")
+        def test_fixture_has_nothing_to_give(deferred_signals):
+            assert deferred_signals is None
+
+        @pytest.mark.deferred_signals(mode="manual", leaks="off")
+        def test_says_otherwise(lost):
+            order_placed.send(None, order_id=1)
+            assert lost == []
+        """
+    )
+    done.assert_outcomes(passed=4)
 
 
 def test_plugin_does_nothing_in_a_project_without_django(

@@ -7,7 +7,8 @@ import pytest
 from django.dispatch import Signal
 
 from deferred_signals import Discard, Retry, RetryLater
-from deferred_signals.testing import manual
+from deferred_signals.testing import manual, run_deferred
+from tests.app.models import Order
 from tests.conftest import Connected, running
 from tests.testing.recording import Recorder
 
@@ -32,7 +33,7 @@ def test_retries_end_with_the_timeout_of_the_policy(signal: Signal, defer: Conne
     defer(signal, retry=policy)(recorder.receive)
     with manual() as deferred:
         signal.send(None)
-        (ran,) = deferred.run_deferred()
+        (ran,) = deferred.run_deferred(raises=False)
     assert (ran.waits, ran.outcome) == ([60, 120, 240], "failed")
     assert isinstance(ran.exception, ConnectionError)
 
@@ -155,7 +156,7 @@ def test_time_that_a_message_is_late_counts_for_the_timeout(
     with manual() as deferred:
         signal.send(None)
         deferred.postpone(3600)
-        (ran,) = deferred.run_deferred()
+        (ran,) = deferred.run_deferred(raises=False)
     assert (ran.attempts, ran.outcome) == (1, "failed")
 
 
@@ -170,6 +171,87 @@ def test_message_that_comes_after_its_time_does_not_run(
         deferred.postpone(3600)
         (ran,) = deferred.run_deferred()
     assert (ran.attempts, ran.outcome, recorder.calls) == (0, "expired", [])
+
+
+def test_failure_is_raised_when_all_have_run(signal: Signal, defer: Connected) -> None:
+    ran = []
+
+    def fail(sender: object, number: int, **kwargs: Any) -> None:
+        ran.append(number)
+        if number < 3:
+            raise LookupError(f"number {number}")
+
+    defer(signal, name="tests.of_failures", retry=None)(fail)
+    with manual() as deferred:
+        for number in (1, 2, 3):
+            signal.send(None, number=number)
+        with pytest.raises(LookupError, match="number 1") as caught:
+            deferred.run_deferred()
+    assert ran == [1, 2, 3]
+    (note,) = caught.value.__notes__
+    assert "receiver 'tests.of_failures', after 1 attempt; of 3 messages 2 failed" in note
+
+
+def test_failure_is_raised_by_the_shortcut_unless_it_is_told_not_to(
+    signal: Signal, defer: Connected
+) -> None:
+    defer(signal, retry=None)(Recorder(failures=2).receive)
+    with manual():
+        signal.send(None)
+        with pytest.raises(ConnectionError):
+            run_deferred()
+        signal.send(None)
+        (ran,) = run_deferred(raises=False)
+    assert ran.outcome == "failed"
+
+
+def test_failure_of_what_a_receiver_deferred_is_raised_too(
+    signal: Signal, defer: Connected
+) -> None:
+    second = Signal()
+
+    def first_step(sender: object, **kwargs: Any) -> None:
+        second.send(None)
+
+    defer(signal)(first_step)
+    defer(second, retry=None)(Recorder(failures=1).receive)
+    with manual() as deferred:
+        signal.send(None)
+        with pytest.raises(ConnectionError):
+            deferred.run_deferred()
+
+
+def test_failure_of_a_row_that_is_gone_is_raised(signal: Signal, defer: Connected) -> None:
+    defer(signal)(Recorder().receive)
+    order = Order.objects.create()
+    with manual() as deferred:
+        signal.send(None, order=order)
+        Order.objects.all().delete()
+        with pytest.raises(Exception, match="does not exist"):
+            deferred.run_deferred()
+
+
+def test_discarded_expired_and_retried_messages_are_no_failures(
+    signal: Signal, defer: Connected
+) -> None:
+    def refuse(sender: object, **kwargs: Any) -> None:
+        raise Discard("it is enough")
+
+    defer(signal)(refuse)
+    defer(signal)(Recorder(failures=1).receive)
+    defer(signal, expires=60, countdown=90)(Recorder().receive)
+    with manual() as deferred:
+        signal.send(None)
+        outcomes = {ran.outcome for ran in deferred.run_deferred()}
+    assert outcomes == {"discarded", "succeeded", "expired"}
+
+
+def test_wrong_waits_are_told_before_the_failure(signal: Signal, defer: Connected) -> None:
+    defer(signal, retry=None)(Recorder(failures=1).receive)
+    with manual() as deferred:
+        signal.send(None)
+        with pytest.raises(AssertionError, match=r"not \[5\]"):
+            deferred.run_deferred(waits=[5])
 
 
 def test_mischief_to_nothing_is_an_error(signal: Signal, recorder: Recorder) -> None:
