@@ -25,6 +25,7 @@ from .comparison import OTHER, QUEUE, Comparison, assert_same
 pytestmark = pytest.mark.django_db(transaction=True, available_apps=["deferred_signals"])
 
 AN_HOUR = timedelta(hours=1)
+A_MINUTE = timedelta(minutes=1)
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 MOMENT = r"20\d\d-.*"
 
@@ -110,10 +111,10 @@ CASES = {
     "max priority": Case(
         celery={"task_queue_max_priority": 10}, options={"priority": 7}, shows={"priority": "7"}
     ),
-    "countdown": Case(options={"countdown": 3600}, shows={"eta": MOMENT}),
+    "countdown": Case(options={"countdown": 60}, shows={"eta": MOMENT}),
     "countdown of each": Case(
-        options={"countdown": lambda sender, number, **kwargs: number * AN_HOUR},
-        by_hand={"countdown": lambda number: number * 3600},
+        options={"countdown": lambda sender, number, **kwargs: number * A_MINUTE},
+        by_hand={"countdown": lambda number: number * 60},
         shows={"eta": MOMENT},
     ),
     "expires": Case(
@@ -126,11 +127,11 @@ CASES = {
         options={"expires": TOMORROW}, shows={"expires": re.escape(TOMORROW.isoformat())}
     ),
     "a zone": Case(
-        celery={"timezone": "Europe/Berlin"}, options={"countdown": 3600}, shows={"eta": MOMENT}
+        celery={"timezone": "Europe/Berlin"}, options={"countdown": 60}, shows={"eta": MOMENT}
     ),
     "local time": Case(
         celery={"enable_utc": False, "timezone": "Asia/Tokyo"},
-        options={"countdown": 3600, "expires": 7200},
+        options={"countdown": 60, "expires": 7200},
         shows={"eta": MOMENT, "expires": MOMENT},
     ),
     "headers": Case(
