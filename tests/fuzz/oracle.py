@@ -1,6 +1,7 @@
 """The rules that no message may break, as a program can see them."""
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
@@ -58,9 +59,11 @@ class Process:
 
     def __init__(self) -> None:
         self.modules = set(sys.modules)
-        self.settings = {
-            name: repr(getattr(settings, name)) for name in dir(settings) if name.isupper()
-        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some settings tell of their end
+            self.settings = {
+                name: repr(getattr(settings, name)) for name in dir(settings) if name.isupper()
+            }
         self.models = {
             model._meta.label: (model._meta.db_table, sorted(vars(model)), model.__bases__)
             for model in apps.get_models()

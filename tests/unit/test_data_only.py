@@ -405,10 +405,10 @@ def test_chain_that_once_ran_a_command_ends_at_its_first_link() -> None:
 
 
 def test_settings_and_models_are_out_of_reach() -> None:
-    before = django_settings.EMAIL_HOST, Order._meta.db_table, cache
-    for path in ("_meta.apps.settings.EMAIL_HOST", "_meta.db_table", "__class__.objects"):
+    before = django_settings.ROOT_URLCONF, Order._meta.db_table, cache
+    for path in ("_meta.apps.settings.ROOT_URLCONF", "_meta.db_table", "__class__.objects"):
         back({"$carrying": [row("tests_app.Order", "unsaved"), {path: "x"}]}, carry=("other",))
-    assert (django_settings.EMAIL_HOST, Order._meta.db_table, cache) == before
+    assert (django_settings.ROOT_URLCONF, Order._meta.db_table, cache) == before
 
 
 def test_message_of_version_1_with_flags_and_members_as_of_old_is_read() -> None:
