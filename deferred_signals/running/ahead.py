@@ -12,7 +12,7 @@ from django.db import Error
 
 from deferred_signals import registry
 from deferred_signals.errors import ContextNotRestored, DecodeError
-from deferred_signals.serialization import Reference, fetch
+from deferred_signals.serialization import Reference, fetch, fetch_many
 from deferred_signals.surroundings import restored
 
 if TYPE_CHECKING:
@@ -66,12 +66,9 @@ def _fetch_together(wanted: Counter[Reference]) -> dict[Reference, Model]:
         by_table[reference.model, reference.alias].append(reference)
     found: dict[Reference, Model] = {}
     for (model, alias), references in by_table.items():
-        manager = model._base_manager.using(alias)
-        try:
-            rows = manager.in_bulk([reference.pk for reference in references])
-        except (Error, TypeError, ValidationError, ValueError):
-            continue  # each call will see for itself
-        found |= {reference: rows[reference.pk] for reference in references if reference.pk in rows}
+        # Where one of the keys is wrong, each call will see for itself.
+        with suppress(Error, TypeError, ValidationError, ValueError):
+            found |= fetch_many(model, alias, references)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deferred_signals.serialization.codec import Codec
 from deferred_signals.serialization.containers import is_too_deep, may_be_too_deep
+from deferred_signals.serialization.fields import key_of
 from deferred_signals.serialization.merging import merge_kwargs
 from deferred_signals.serialization.models import is_saved, key_set_form
 from deferred_signals.serialization.objects import ExceptionSummary, unwrapped
@@ -13,6 +14,7 @@ from deferred_signals.serialization.pending import (
     Reference,
     complete,
     fetch,
+    fetch_many,
     references,
     replace,
     waiting,
@@ -53,8 +55,10 @@ __all__ = [
     "decode_sender",
     "encode_sender",
     "fetch",
+    "fetch_many",
     "is_saved",
     "is_too_deep",
+    "key_of",
     "key_set_form",
     "may_be_too_deep",
     "merge_kwargs",

@@ -35,6 +35,8 @@ __all__ = [
     "decode_key",
     "encode_field",
     "encode_key",
+    "key_form",
+    "key_of",
     "keys_of",
     "prepared",
     "read_field",
@@ -200,6 +202,23 @@ def check_key(key: Any) -> Any:
     if any(isinstance(part, (list, dict, set, tuple, frozenset)) for part in parts):
         raise DecodeError("A primary key is a plain value, or a tuple of such values.", key)
     return key
+
+
+def key_form(row: Model) -> Any:
+    """Write a row's primary key by its fields' own conversion.
+
+    Raises:
+        Unencodable: it is none that can travel.
+    """
+    fields = keys_of(type(row))
+    if len(fields) == 1:
+        return encode_key(fields[0], row.pk)
+    return {"$tuple": [encode_key(item, key) for item, key in zip(fields, row.pk, strict=True)]}
+
+
+def key_of(row: Model) -> Any:
+    """Give a row's primary key as it arrives with a message, which may be of another type."""
+    return decode_key(key_form(row))
 
 
 def prepared(model: type[Model], key: Any) -> Any:

@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.db.models.base import ModelBase
 
 from deferred_signals.errors import DecodeError, NotKnownHere
-from deferred_signals.serialization.fields import decode_key, encode_key, keys_of
+from deferred_signals.serialization.fields import decode_key, encode_key, key_form, keys_of
 from deferred_signals.serialization.pending import Reference
 from deferred_signals.serialization.refusals import Unencodable, brief
 from deferred_signals.serialization.snapshot import Snapshot
@@ -26,7 +26,6 @@ __all__ = [
     "encode_row",
     "install",
     "is_saved",
-    "key_form",
     "key_set_form",
     "label_of",
     "model_of",
@@ -44,18 +43,6 @@ def install(codec: Codec) -> None:
 def is_saved(row: Model) -> bool:
     """Whether there is a row in a database that a reference could lead to."""
     return row.pk is not None and not row._state.adding and row._state.db is not None
-
-
-def key_form(row: Model) -> Any:
-    """Write a row's primary key by its fields' own conversion.
-
-    Raises:
-        Unencodable: it is none that can travel.
-    """
-    fields = keys_of(type(row))
-    if len(fields) == 1:
-        return encode_key(fields[0], row.pk)
-    return {"$tuple": [encode_key(item, key) for item, key in zip(fields, row.pk, strict=True)]}
 
 
 def key_set_form(model: type[Model], keys: Collection[Any]) -> Any:

@@ -18,12 +18,12 @@ from django.db.models.base import ModelBase
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.serialization.codec import MALFORMED
-from deferred_signals.serialization.fields import prepared
+from deferred_signals.serialization.fields import key_of, prepared
 from deferred_signals.serialization.hashing import sound_items
 from deferred_signals.serialization.refusals import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from django.db.models import Model
 
@@ -36,6 +36,7 @@ __all__ = [
     "Reference",
     "complete",
     "fetch",
+    "fetch_many",
     "made",
     "references",
     "replace",
@@ -134,6 +135,23 @@ def fetch(reference: Reference) -> Model:
         return row
     raise MissingRow(f"{reference} does not exist")
 
+
+def fetch_many(model: type[Model], alias: str, wanted: Sequence[Reference]) -> Rows:
+    """Read rows of one model together; those that are gone are not among them.
+
+    Raises:
+        TypeError, ValidationError, ValueError: the model's primary key can have no such value.
+    """
+    found = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        keys = [prepared(model, reference.pk) for reference in wanted[start : start + AT_ONCE]]
+        for row in model._base_manager.using(alias).filter(pk__in=keys).order_by():
+            found[Reference(model, key_of(row), alias)] = row
+    return found
+
+
+#: Rows that one query asks for: what every database takes as parameters.
+AT_ONCE = 500
 
 #: Types of values that wait for nothing, and hold nothing: most of all there are.
 _SIMPLE = frozenset(

@@ -8,8 +8,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Manager, QuerySet
 
 from deferred_signals.errors import DecodeError
-from deferred_signals.serialization.fields import decode_key, encode_key, keys_of, prepared
-from deferred_signals.serialization.models import alias_of, key_form, label_of, model_of
+from deferred_signals.serialization.fields import (
+    decode_key,
+    encode_key,
+    key_form,
+    keys_of,
+    prepared,
+)
+from deferred_signals.serialization.models import alias_of, label_of, model_of
 from deferred_signals.serialization.pending import Pending
 from deferred_signals.serialization.refusals import Unencodable
 from deferred_signals.serialization.snapshot import SomeRows

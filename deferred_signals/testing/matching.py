@@ -13,7 +13,7 @@ from deferred_signals import registry
 from deferred_signals.conf import nearest
 from deferred_signals.errors import InvalidReceiver
 from deferred_signals.naming import identity
-from deferred_signals.serialization import Reference
+from deferred_signals.serialization import Reference, key_of
 from deferred_signals.testing.pending import unfinished
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _declared(receiver: Receiver) -> set[str]:
 def _matches(value: Any, expected: Any) -> bool:
     if isinstance(value, Reference) and isinstance(expected, Model):
         concrete = expected._meta.concrete_model is value.model._meta.concrete_model
-        return concrete and value.pk == expected.pk
+        return concrete and value.pk == key_of(expected)
     if callable(expected) and not isinstance(expected, type) and not isinstance(value, type):
         return bool(expected(value))
     return bool(value == expected)

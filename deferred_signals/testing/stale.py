@@ -21,7 +21,8 @@ from django.db.models.signals import ModelSignal
 
 from deferred_signals import conf
 from deferred_signals.running.watching import watches
-from deferred_signals.serialization import is_saved, unwrapped
+from deferred_signals.serialization import is_saved, key_of, unwrapped
+from deferred_signals.serialization.captured import refusals
 from deferred_signals.testing.sameness import differs, values_of
 from deferred_signals.testing.writes import Writes
 
@@ -88,7 +89,7 @@ class _Instances:
         skipped = {*about, *options.exclude, *options.snapshot_names}
         time = self._writes.now()
         self._sent[id_] = [
-            _Sent(name, (type(row), str(row.pk), row._state.db), values_of(row), time)
+            _Sent(name, (type(row), str(key_of(row)), row._state.db), values_of(row), time)
             for name, value in {"sender": sender, **kwargs}.items()
             if name not in skipped
             for row in _rows_in(value)
@@ -106,7 +107,14 @@ class _Instances:
                     self._compare(receiver, sent, row)
         before = [(row, values_of(row)) for row in rows.values()]
         time = self._writes.now()
-        yield
+        in_vain: list[str] = []
+        token = refusals.set(in_vain)
+        try:
+            yield
+        finally:
+            refusals.reset(token)
+            for text in in_vain:
+                self._found[f"{receiver.name!r} asked a request in vain: {text}"] = None
         for row, values in before:
             if row.pk is not None:
                 self._compare_again(receiver, row, values, time)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
 from deferred_signals.wire import unpack
-from tests.app.models import GiftOrder, Label, Order, PaidOrder, Run, Seat, Ticket
+from tests.app.models import Article, GiftOrder, Label, Order, PaidOrder, Run, Seat, Ticket
 from tests.conftest import Broker, Connected, Lifecycle
 from tests.letters import Letter, take_letters
 from tests.recorder import Recorder, listen
@@ -25,6 +25,7 @@ MODELS: dict[str, Callable[[int], models.Model]] = {
     "proxy": lambda number: PaidOrder.objects.create(),
     "child": lambda number: GiftOrder.objects.create(wish="socks"),
     "composite": lambda number: Seat.objects.create(row="A", number=number),
+    "type of its own": lambda number: Article.objects.create(),
     "elsewhere": lambda number: Order.objects.using("other").create(),
 }
 

@@ -17,7 +17,7 @@ from deferred_signals.testing import (
     refute_deferred,
     run_deferred,
 )
-from tests.app.models import Order
+from tests.app.models import Article, Order
 from tests.conftest import Connected
 from tests.testing.recording import Recorder
 
@@ -44,6 +44,15 @@ def test_row_in_a_message_equals_its_instance_without_a_query(
         with django_assert_num_queries(0):
             deferred.assert_deferred(recorder.receive, instance=order, created=True)
             deferred.refute_deferred(recorder.receive, instance=Order(pk=order.pk + 1))
+
+
+def test_row_whose_key_has_a_type_of_its_own_equals_its_instance(defer: Connected) -> None:
+    recorder = Recorder()
+    defer(post_save, sender=Article)(recorder.receive)
+    with manual() as deferred:
+        article = Article.objects.create()
+        deferred.assert_deferred(recorder.receive, instance=article, created=True)
+        deferred.refute_deferred(recorder.receive, instance=Article(pk=0))
 
 
 def test_failed_assertion_shows_what_was_deferred_instead_nearest_first(

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.signals import m2m_changed, post_save
 from django.dispatch import Signal
+from django.test import RequestFactory
 from django.utils.functional import SimpleLazyObject
 from django.utils.timezone import get_default_timezone, make_naive
 
@@ -20,7 +21,7 @@ from deferred_signals import Discard
 from deferred_signals.running.watching import watches
 from deferred_signals.testing import Collected, StaleInstanceWarning, inline, manual
 from deferred_signals.testing.sameness import differs
-from tests.app.models import GiftOrder, Label, Line, Order, PaidOrder, Run, Ticket
+from tests.app.models import Article, GiftOrder, Label, Line, Order, PaidOrder, Run, Ticket
 from tests.conftest import Connected
 from tests.testing.recording import Recorder
 
@@ -402,3 +403,26 @@ def test_value_that_a_database_keeps_as_another_is_the_same(
 def test_other_value_is_told_from_it(other: tuple[Any, object, object]) -> None:
     attribute, sent, found = other
     assert differs(attribute.field, sent, found)
+
+
+def test_change_of_a_row_whose_key_has_a_type_of_its_own_is_told(
+    signal: Signal, deferred: Collected
+) -> None:
+    article = Article.objects.create(title="old")
+    article.title = "newer"
+    signal.send(None, article=article)
+    with pytest.warns(StaleInstanceWarning, match=r"article\.title was 'newer' at send"):
+        deferred.run_deferred()
+
+
+def test_what_a_receiver_asks_a_request_in_vain_is_told_though_it_goes_on(
+    signal: Signal, defer: Connected, rf: RequestFactory
+) -> None:
+    @defer(signal, name="tests.asks")
+    def ask(sender: object, request: Any, **kwargs: object) -> None:
+        assert getattr(request, "tenant", None) is None
+
+    with manual() as collected:
+        signal.send(None, request=rf.get("/"))
+        with pytest.warns(StaleInstanceWarning, match=r"'tests.asks' .* request\.tenant did not"):
+            collected.run_deferred()
