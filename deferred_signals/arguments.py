@@ -113,7 +113,10 @@ def problems_of_callables(
         if not callable(asked) or isinstance(asked, Changed):
             continue
         for entry in entries:
-            error = _error_of_call(asked, entry.kwargs) if entry.path in _SENT_IN_FULL else None
+            error = None
+            if entry.path in _SENT_IN_FULL:
+                # A key is often made by one function for many signals, some of which send more.
+                error = _error_of_call(asked, entry.kwargs, in_full=option != "coalesce")
             if error:
                 yield InvalidReceiver(
                     f"{option}= of {name!r} is called as {option}(sender, **kwargs) with the "
@@ -139,13 +142,16 @@ _SENT_IN_FULL = frozenset(
 )
 
 
-def _error_of_call(asked: Callable[..., Any], names: frozenset[str] | None) -> TypeError | None:
+def _error_of_call(
+    asked: Callable[..., Any], names: frozenset[str] | None, *, in_full: bool
+) -> TypeError | None:
     try:
         signature = inspect.signature(asked, follow_wrapped=False)
     except (TypeError, ValueError):  # written in C
         return None
     try:
-        signature.bind(None, **dict.fromkeys(names or ()))
+        bind = signature.bind if in_full else signature.bind_partial
+        bind(None, **dict.fromkeys(names or ()))
     except TypeError as error:
         return error
     return None

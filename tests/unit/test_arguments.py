@@ -246,7 +246,7 @@ def test_schema_that_fits_is_accepted(defer: Connected) -> None:
     defer(Signal(), schema=Placed)(injecting(asks_response))
 
 
-@pytest.mark.parametrize("option", ["when", "capture", "coalesce", "queue", "countdown"])
+@pytest.mark.parametrize("option", ["when", "capture", "queue", "countdown"])
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -260,6 +260,14 @@ def test_schema_that_fits_is_accepted(defer: Connected) -> None:
 def test_callable_that_could_not_be_asked_is_refused(option: str, asked: Any, words: str) -> None:
     with pytest.raises(InvalidReceiver, match=rf"{option}= .*post_save.*{words}.*\(sender, \*\*kw"):
         connect(post_save, plain, name="tests.asked", sender=Order, **{option: asked})
+
+
+def test_key_that_could_not_be_asked_for_is_refused(defer: Connected) -> None:
+    def key(instance: Any, **kwargs: object) -> object:
+        return instance.pk
+
+    with pytest.raises(InvalidReceiver, match=r"coalesce= .*multiple values"):
+        connect(post_save, plain, name="tests.asked", sender=Order, coalesce=key)
 
 
 @pytest.mark.parametrize(
