@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's own name
@@ -28,9 +29,6 @@ SQS_VISIBILITY_TIMEOUT = 1800.0
 RABBITMQ_CONSUMER_TIMEOUT = 1800.0
 
 RABBITMQ = frozenset({"amqp", "amqps", "librabbitmq", "pyamqp"})
-
-#: Seconds of one wait on RabbitMQ, where ``LONGEST_WAIT`` says nothing.
-_RABBITMQ_WAIT = 900.0
 
 #: Part of a limit that a wait before the run may take without being worth a word.
 _SMALL = 0.1
@@ -106,7 +104,7 @@ def _longest_run(options: Options, facts: CeleryFacts) -> float | None:
 def _longest_wait(options: Options) -> float:
     """Seconds that a message may wait on a worker, as far as options tell."""
     if callable(options.countdown):
-        return float("inf")  # as long as LONGEST_WAIT lets it
+        return inf  # as long as LONGEST_WAIT lets it
     countdown = float(options.countdown) if is_number(options.countdown) else 0.0
     try:
         return max(countdown, policy_of(options).longest_wait)
@@ -121,13 +119,12 @@ def _limit_of(facts: CeleryFacts, queue: object) -> Limit | None:
 
 
 def _limit_on(transport: str, facts: CeleryFacts, queue: object) -> Limit | None:
-    longest = conf.current().LONGEST_WAIT
     if transport in REDIS or transport == "sqs":
         default = REDIS_VISIBILITY_TIMEOUT if transport in REDIS else SQS_VISIBILITY_TIMEOUT
         seconds = facts.visibility_timeout or default
         return Limit(
             seconds,
-            longest or seconds / 2,
+            _on_a_worker(facts, seconds / 2),
             "the broker gives a message out again",
             "raise visibility_timeout in CELERY_BROKER_TRANSPORT_OPTIONS",
         )
@@ -136,8 +133,15 @@ def _limit_on(transport: str, facts: CeleryFacts, queue: object) -> Limit | None
         own = arguments.get("x-consumer-timeout")
         return Limit(
             own / 1000 if is_number(own) else RABBITMQ_CONSUMER_TIMEOUT,
-            0.0 if facts.delays_natively else longest or _RABBITMQ_WAIT,
+            _on_a_worker(facts, RABBITMQ_CONSUMER_TIMEOUT / 2),
             "RabbitMQ closes the worker's channel (consumer_timeout)",
             "give its queue the argument x-consumer-timeout (milliseconds) in CELERY_TASK_QUEUES",
         )
     return None
+
+
+def _on_a_worker(facts: CeleryFacts, default: float) -> float:
+    """Seconds that one piece of a wait takes on a worker, at most."""
+    if facts.longest_wait == inf:
+        return 0.0  # it waits on the broker
+    return default if facts.longest_wait is None else facts.longest_wait

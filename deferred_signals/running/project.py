@@ -13,6 +13,7 @@ from celery.exceptions import QueueNotFound
 
 from deferred_signals.amounts import as_seconds
 from deferred_signals.frozen import Frozen
+from deferred_signals.running.waits import longest_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,8 @@ class CeleryFacts(Frozen):
         queues: the queues of ``task_queues``, each with its arguments; empty where it is not set.
         default_queue: where tasks go that name no queue.
         creates_queues: whether Celery makes a queue that is not among them.
-        delays_natively: whether messages wait on the broker, and not on workers.
+        longest_wait: seconds that one message waits on a worker at most; None where that cannot be
+            told, infinity where it waits on the broker.
     """
 
     app: str
@@ -57,7 +59,7 @@ class CeleryFacts(Frozen):
     queues: Mapping[str, Mapping[str, Any]]
     default_queue: str
     creates_queues: bool
-    delays_natively: bool
+    longest_wait: float | None
 
 
 def celery_facts() -> CeleryFacts:
@@ -66,7 +68,6 @@ def celery_facts() -> CeleryFacts:
     settings: Any = app.conf
     accepted = {str(item) for item in settings.accept_content}
     options = settings.broker_transport_options or {}
-    queues = _declared(settings.task_queues or ())
     return CeleryFacts(
         app=str(app.main),
         configured=_is_made(app),
@@ -76,10 +77,10 @@ def celery_facts() -> CeleryFacts:
         visibility_timeout=as_seconds(options.get("visibility_timeout")),
         time_limit=as_seconds(settings.task_time_limit or settings.task_soft_time_limit),
         transport_options=frozenset(name for name, value in options.items() if value is not None),
-        queues=queues,
+        queues=_declared(settings.task_queues or ()),
         default_queue=str(settings.task_default_queue),
         creates_queues=bool(settings.task_create_missing_queues),
-        delays_natively=_delays_natively(settings, queues),
+        longest_wait=_longest_wait(),
     )
 
 
@@ -192,9 +193,8 @@ def _arguments(queue: Any) -> Mapping[str, Any]:
     return queue if isinstance(queue, Mapping) else {}
 
 
-def _delays_natively(settings: Any, queues: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether there are quorum queues, for which Celery lets RabbitMQ delay messages."""
-    kinds = {arguments.get("x-queue-type") for arguments in queues.values()}
-    default = None if queues else getattr(settings, "task_default_queue_type", None)
-    detects = getattr(settings, "worker_detect_quorum_queues", False)
-    return bool(detects) and "quorum" in {*kinds, default}
+def _longest_wait() -> float | None:
+    try:
+        return longest_wait()
+    except Exception:  # noqa: BLE001 - the broker's driver may be missing here, and a setting wrong
+        return None

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db.models.signals import post_save
 from django.dispatch import Signal
-from kombu import Queue
+from kombu import Exchange, Queue
 from pytest_django import Settings
 
 from deferred_signals import ConfigurationError, Retry
@@ -341,8 +341,9 @@ def test_w003_longest_wait_beyond_the_limit(
 def test_w003_queue_that_delays_natively_makes_no_message_wait_on_a_worker(
     celery: MakeCurrent, signal: Signal, defer: Connected
 ) -> None:
-    queue = Queue("celery", queue_arguments={"x-queue-type": "quorum"})
-    celery(broker_url="amqp://", task_queues=[queue], worker_detect_quorum_queues=True)
+    exchange = Exchange("celery", type="topic")
+    queue = Queue("celery", exchange, queue_arguments={"x-queue-type": "quorum"})
+    celery(broker_url="amqp://", task_queues=[queue])
     defer(signal, countdown=7200, time_limit=1700)(receive)
     assert "deferred_signals.W003" not in ids()
 

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.dispatch import Signal
 
+from deferred_signals.inspection import inspect_receiver
 from tests.app.models import GiftOrder, Line, Order, PaidOrder, Ticket
 from tests.conftest import Connected
 
@@ -43,6 +44,16 @@ def test_attribute_is_seen_in_every_form(function: Any, defer: Connected) -> Non
     defer(post_save, sender=Order, weak=False)(function)
     assert told().keys() == {"instance._old"}
     assert "carry=('_old',)" in told()["instance._old"]
+
+
+def by_position(sender: Any, instance: Any, /, **kwargs: Any) -> None:
+    print(instance._old)
+
+
+def test_parameter_that_is_given_by_position_is_read_as_any_other() -> None:
+    findings = inspect_receiver(by_position)
+    assert findings is not None
+    assert ("instance", "_old") in findings.reads
 
 
 @pytest.mark.parametrize("function", attribute_readers.ALL[:8])
