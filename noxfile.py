@@ -46,7 +46,7 @@ def oldest(session: nox.Session) -> None:
     session.run("pytest", *FAST, *session.posargs)
     session.run(
         "pytest",
-        *sorted(str(path) for path in Path("tests/integration").glob("test_[cfrs]*.py")),
+        *sorted(str(path) for path in Path("tests/integration").glob("test_[cfmrsw]*.py")),
         *("-n", "2"),
         *session.posargs,
         env={"DATABASE_URL": os.environ.get("POSTGRES_URL")},

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import Retry, SoftTimeLimitExceeded
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.running import executor
+from deferred_signals.running.afterwards import afterwards
 from deferred_signals.running.anew import publish_anew
 from deferred_signals.running.calls import give_back, refused
 from deferred_signals.running.posting import CannotPublish, Refused, patiently
@@ -47,7 +49,7 @@ def wait_until_due(name: str, request: Context, args: Sequence[object]) -> None:
     try:
         patiently(go_on_waiting, name, request, args)
     except Refused as error:
-        _give_up(args, error)
+        _give_up(request, args, error)
         raise
     except (CannotPublish, SoftTimeLimitExceeded) as error:
         give_back(error)
@@ -65,7 +67,7 @@ def go_on_waiting(name: str, request: Context, args: Sequence[object]) -> None:
     publish_anew(name, request, args, wait=seconds_left(request), argsrepr=shown)
 
 
-def _give_up(args: Sequence[object], error: Refused) -> None:
+def _give_up(request: Context, args: Sequence[object], error: Refused) -> None:
     for payload in args:
         with suppress(DecodeError):  # of a parked message, what is kept beside it
-            executor.settle(unpack(payload), refused(error))
+            afterwards(request, partial(executor.settle, unpack(payload), refused(error)))
