@@ -152,7 +152,8 @@ def raise_first(story: list[Ran]) -> None:
 
 def _note(ran: Ran, message: Message, outcome: executor.Outcome) -> None:
     executor.settle(message, outcome)
-    ran.outcome = type(outcome).__name__.lower()
+    kind = executor.Failed if isinstance(outcome, executor.Failed) else type(outcome)
+    ran.outcome = kind.__name__.lower()
     ran.exception = getattr(outcome, "exception", None)
     ran.reason = getattr(outcome, "reason", "")
 
