@@ -179,6 +179,8 @@ def _shaped(
         sent = entry.extract(sent)
     if changes:
         sent = {**sent, "changes": changes}
+    if options.exclude:  # what was added here may be unwanted, too
+        sent = {name: value for name, value in sent.items() if name not in options.exclude}
     if options.capture is not None:
         sent = {**sent, **_captured(receiver, options.capture(sender, **kwargs))}
     return sent

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.core.signals import got_request_exception
 from django.db.models.signals import post_save
 from django.dispatch import Signal
 
-from deferred_signals import Deferred, MessageTooLarge, SerializationError
-from tests.app.models import Label
+from deferred_signals import Deferred, MessageTooLarge, SerializationError, changed
+from tests.app.models import Label, Order
 from tests.app.signals import order_placed
 from tests.conftest import Broker, Connected, deferred
 
@@ -83,6 +84,22 @@ def test_what_capture_gives_joins_the_kwargs(
     signal.send("me", number=1)
     (published,) = broker.take()
     assert published.kwargs == {"number": 2, "sender_was": "me"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_excluded_changes_stay_behind(defer: Connected, broker: Broker) -> None:
+    defer(post_save, sender=Order, when=changed("status"), exclude=("changes",))(receive)
+    Order.objects.create(status="new")
+    (published,) = broker.take()
+    assert "changes" not in published.kwargs
+
+
+@pytest.mark.django_db(transaction=True)
+def test_exception_that_is_excluded_stays_behind(defer: Connected, broker: Broker) -> None:
+    defer(got_request_exception, opt_in=True, exclude=("exception",))(receive)
+    got_request_exception.send(None, request=None)
+    (published,) = broker.take()
+    assert published.kwargs == {"request": None}
 
 
 def test_capture_sees_what_is_excluded(signal: Signal, defer: Connected, broker: Broker) -> None:
