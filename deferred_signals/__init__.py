@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from deferred_signals.running.current import current_message
     from deferred_signals.sending.dispatch import Deferred
     from deferred_signals.serialization import ExceptionSummary, RequestSnapshot, register_type
+    from deferred_signals.unknown import UNKNOWN
 else:
     # Out of type checkers' sight: with a `__getattr__` they would believe in every name.
     __getattr__, __dir__ = lazily(
@@ -65,10 +66,11 @@ else:
             "running.current": ["current_message"],
             "sending.dispatch": ["Deferred"],
             "serialization": ["ExceptionSummary", "RequestSnapshot", "register_type"],
+            "unknown": ["UNKNOWN"],
         },
     )
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - by the alphabet alone, as users look for them
     "ConfigurationError",
     "DecodeError",
     "Deferred",
@@ -89,6 +91,7 @@ __all__ = [
     "RetryLater",
     "SerializationError",
     "SignalNotDeferrable",
+    "UNKNOWN",
     "UnknownReceiver",
     "changed",
     "connect",

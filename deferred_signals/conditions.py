@@ -1,27 +1,31 @@
 """`changed()`: a condition on what a save changes, with the old and new values for the receiver.
 
 Old values are kept in memory, for the fields and models that some condition asks about and no
-others: when a row is loaded, refreshed or saved. That is django-model-utils' FieldTracker's way.
+others: of a row as it was loaded, refreshed or saved.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db.models import Choices
-from django.db.models.signals import post_init, post_save, pre_save
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model
+from django.db.models.signals import post_save
 
+from deferred_signals import conf
 from deferred_signals.errors import InvalidReceiver
 from deferred_signals.frozen import Frozen
+from deferred_signals.hints import nearest
+from deferred_signals.kept import as_told, compared, is_same, kept
+from deferred_signals.saves import Changes, latest, shape_of
+from deferred_signals.saves import changes_for as changes_of_save
+from deferred_signals.tracking import follow
+from deferred_signals.unknown import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from django.db.models import Model
+    from collections.abc import Mapping
 
     from deferred_signals.registry import Receiver
 
@@ -30,24 +34,18 @@ __all__ = ["Changed", "Changes", "changed", "changes_for", "track"]
 #: Stands for "any value".
 ANY: Any = type("Any", (), {"__repr__": lambda _: "ANY"})()
 
-#: Where an instance keeps what it was, and what its latest saves changed.
-_KEPT = "_deferred_signals_kept"
-_SAVES = "_deferred_signals_saves"
-
-#: Saves of one instance that are remembered: as deep as they may be inside one another.
-_MOST_SAVES = 16
-
-#: Old and new value, by the name of the field.
-Changes = dict[str, tuple[Any, Any]]
-
 
 def changed(*fields: str, to: Any = ANY, was: Any = ANY) -> Changed:
-    """A condition for ``when=`` on ``post_save``: at least one of the fields has a new value.
+    """Make a condition for ``when=`` on ``post_save``: at least one of the fields has a new value.
 
-    A field counts as changed when the save writes it (``update_fields`` says which) and its value
-    differs from the one that the row was loaded, refreshed or last saved with. On a new row
-    every field that is written has changed, from None. The receiver gets
-    ``changes``, a dict from each changed field to ``(old, new)``.
+    A field has changed when the save wrote it (``update_fields`` says which) and its value differs
+    from the one that the row was loaded, refreshed or last saved with. On a new row every field
+    that is written has changed, from None. A save that was rolled back changed nothing. The
+    receiver gets ``changes``, a dict from each changed field to ``(old, new)``.
+
+    A value that is not known counts as a change, is `deferred_signals.UNKNOWN` in ``changes``, and
+    is neither ``to`` nor ``was``: an expression that Django did not read back, or the old value
+    of a field that was not loaded.
 
     Arguments:
         fields: names of fields; foreign keys by either of their names.
@@ -74,10 +72,13 @@ class Changed(Frozen):
     was: Any = ANY
 
     def __call__(self, sender: Any, **kwargs: Any) -> bool:
-        """Whether the latest save changed one of the fields as asked, where tracking is on."""
+        """Tell whether the save changed one of the fields as asked, where they are followed."""
         del sender
-        saves = kwargs["instance"].__dict__.get(_SAVES) or [_Save({})]
-        return bool(self.of(type(kwargs["instance"]), saves[-1].changes))
+        instance = kwargs.get("instance")
+        if not isinstance(instance, Model):
+            return False
+        shape = shape_of(kwargs) if "update_fields" in kwargs else None
+        return bool(self.of(type(instance), latest(instance, shape)))
 
     def __repr__(self) -> str:
         words = [repr(name) for name in self.fields]
@@ -86,53 +87,72 @@ class Changed(Frozen):
         return f"changed({', '.join(words)})"
 
     def of(self, model: type[Model], changes: Mapping[str, tuple[Any, Any]]) -> Changes:
-        """Those of a save's changes that fit, by the names that were asked about."""
-        names = {name: _attname(model, name) for name in self.fields}
-        return {
-            name: changes[attname]
-            for name, attname in names.items()
-            if attname in changes
-            and (self.was is ANY or changes[attname][0] == self.was)
-            and (self.to is ANY or changes[attname][1] == self.to)
-        }
+        """Return those of a save's changes that fit, by the names that were asked about."""
+        if not changes:
+            return {}
+        found = {}
+        for name in self.fields:
+            field = _field_of(model, name)
+            pair = changes.get(field.attname)
+            if pair and _is(field, pair[0], self.was) and _is(field, pair[1], self.to):
+                found[name] = pair
+        return found
 
     def check(self, signal: Any, sender: Any) -> None:
-        """Refuse, before anything is connected, a connection that cannot be tracked.
+        """Refuse, before anything is connected, a connection that cannot be followed.
 
         Raises:
-            InvalidReceiver: it is not for ``post_save`` of one model, or names no field of it.
+            InvalidReceiver: it is not for ``post_save`` of one model, or names no field that can be
+                followed.
         """
         if signal is not post_save or sender is None:
             raise InvalidReceiver(
                 f"when={self!r} needs post_save and a sender: the model whose rows it watches."
             )
-        if not isinstance(sender, str):
-            for name in self.fields:
-                _attname(sender, name)
+        model = _loaded_model(sender) if isinstance(sender, str) else sender
+        if model is not None:
+            self.fields_of(model)
 
+    def fields_of(self, model: Any) -> list[Any]:
+        """Return the fields of a model that are to be followed.
 
-class _Save:
-    """What one save changes, and which receivers have seen it."""
-
-    def __init__(self, changes: Changes) -> None:
-        self.changes = changes
-        self.seen_by: set[str] = set()
+        Raises:
+            InvalidReceiver: one of them, or the model, cannot be.
+        """
+        if not isinstance(model, type) or not issubclass(model, Model):
+            raise InvalidReceiver(
+                f"when={self!r} needs a sender that is a model: the one whose rows it watches, "
+                f"got {model!r}."
+            )
+        if model._meta.abstract:
+            raise InvalidReceiver(
+                f"when={self!r} cannot follow {model._meta.label}, which is abstract: no row is "
+                f"saved as one. Name the models that derive from it as senders."
+            )
+        if model._meta.auto_created:
+            raise InvalidReceiver(
+                f"when={self!r} cannot follow {model._meta.label}: Django sends no post_save for "
+                f"the rows of a many-to-many relation. m2m_changed tells of them."
+            )
+        return [_field_of(model, name) for name in self.fields]
 
 
 def changes_for(receiver: Receiver, kwargs: dict[str, Any]) -> Changes:
-    """The changes of the save that a receiver is told of; none where it has no such condition.
+    """Return the changes that a receiver is told of; none where it has no such condition.
 
-    A save may happen inside another one's ``post_save``, and then receivers are told of the inner
-    one first. So each receiver takes the latest save that it has not seen.
+    Of secrets it is told that they changed, and no value.
     """
     condition, instance = receiver.options.when, kwargs.get("instance")
-    if not isinstance(condition, Changed) or instance is None:
+    if not isinstance(condition, Changed) or not isinstance(instance, Model):
         return {}
-    for save in reversed(instance.__dict__.get(_SAVES, [])):
-        if receiver.name not in save.seen_by:
-            save.seen_by.add(receiver.name)
-            return condition.of(type(instance), save.changes)
-    return {}
+    model = type(instance)
+    changes = condition.of(model, changes_of_save(receiver.name, instance, shape_of(kwargs)))
+    return {
+        name: (UNKNOWN, UNKNOWN)
+        if _is_secret(_field_of(model, name), receiver.options.exclude_fields)
+        else (as_told(old), as_told(new))
+        for name, (old, new) in changes.items()
+    }
 
 
 def track(condition: Changed, sender: Any) -> None:
@@ -144,92 +164,65 @@ def track(condition: Changed, sender: Any) -> None:
         _track_model(condition, sender)
 
 
-_tracked: dict[type[Model], set[str]] = {}
-
-
 def _track_model(condition: Changed, model: type[Model]) -> None:
-    names = {_attname(model, name) for name in condition.fields}
-    if model in _tracked:
-        _tracked[model] |= names
-        return
-    _tracked[model] = names
-    uid = "deferred_signals.conditions"
-    post_init.connect(_keep, sender=model, dispatch_uid=uid)
-    pre_save.connect(_compare, sender=model, dispatch_uid=uid)
-    post_save.connect(_keep_saved, sender=model, dispatch_uid=uid)
-    _follow_refresh(model)
+    follow(model, condition.fields_of(model))
 
 
-def _attname(model: type[Model], name: str) -> str:
-    for item in model._meta.concrete_fields:
-        if name in {item.name, item.attname}:
-            return item.attname
-    raise InvalidReceiver(f"{model._meta.label} has no field {name!r} of its own table to watch.")
+def _loaded_model(label: str) -> type[Model] | None:
+    """The model of a label, where it is there already."""
+    app, _, name = label.partition(".")
+    try:
+        return apps.get_registered_model(app, name)
+    except LookupError:
+        return None
 
 
-def _keep(sender: type[Model], instance: Model, **_kwargs: Any) -> None:
-    """Note the values of a row as it was loaded or made."""
-    instance.__dict__[_KEPT] = _values(instance, _tracked[sender])
+def _field_of(model: type[Model], name: str) -> Any:
+    """The field of a name, among those that a save writes.
+
+    Raises:
+        InvalidReceiver: there is none, with the reason.
+    """
+    for field in model._meta.concrete_fields:
+        if name in {field.name, field.attname}:
+            if field.generated:
+                raise InvalidReceiver(
+                    f"changed() cannot follow {model._meta.label}.{name}, which the database "
+                    f"computes from other fields: name those."
+                )
+            return field
+    raise InvalidReceiver(
+        f"changed() cannot follow {model._meta.label}.{name}: {_reason(model, name)}"
+    )
 
 
-def _compare(
-    sender: type[Model], instance: Model, update_fields: frozenset[str] | None = None, **_: Any
-) -> None:
-    """Before the save: what it changes, of the fields that it writes."""
-    kept, adding = _kept(instance), instance._state.adding
-    changes = {}
-    for attname, new in _values(instance, _written(sender, update_fields)).items():
-        if adding or (attname in kept and kept[attname] != new):
-            changes[attname] = (None if adding else kept[attname], new)
-    saves = instance.__dict__.setdefault(_SAVES, [])
-    saves.append(_Save(changes))
-    del saves[:-_MOST_SAVES]
+def _reason(model: type[Model], name: str) -> str:
+    try:
+        field: Any = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        columns = [field.name for field in model._meta.concrete_fields]
+        return f"the model has no such field. {nearest(name, columns)}"
+    if field.many_to_many:
+        return "it is a many-to-many relation. m2m_changed tells of its changes."
+    if field.auto_created:
+        return "it is a relation of another model's, whose rows hold it. Watch that model."
+    return "it has no column of its own. Name the fields that it is made of."
 
 
-def _keep_saved(
-    sender: type[Model], instance: Model, update_fields: frozenset[str] | None = None, **_: Any
-) -> None:
-    """After the save: what was written is the old value from now on."""
-    _kept(instance).update(_values(instance, _written(sender, update_fields)))
+def _is(field: Any, value: Any, wanted: Any) -> bool:
+    """Tell whether a compared value is the one that a condition asks for."""
+    return wanted is ANY or is_same(value, compared(field, kept(field, wanted)))
 
 
-def _kept(instance: Model) -> dict[str, Any]:
-    kept: dict[str, Any] = instance.__dict__.setdefault(_KEPT, {})
-    return kept
-
-
-def _values(instance: Model, names: set[str]) -> dict[str, Any]:
-    """Values of the fields that are loaded, copied: nothing is fetched."""
-    loaded = instance.__dict__
-    return {name: _as_stored(loaded[name]) for name in names if name in loaded}
-
-
-def _as_stored(value: Any) -> Any:
-    """A copy, since values may change in place; of a member of choices, what the row will hold."""
-    return value.value if isinstance(value, Choices) else copy.deepcopy(value)
-
-
-def _written(model: type[Model], update_fields: Iterable[str] | None) -> set[str]:
-    names = _tracked[model]
-    if update_fields is None:
-        return names
-    return names & {_attname_or_same(model, name) for name in update_fields}
-
-
-def _attname_or_same(model: type[Model], name: str) -> str:
-    field: Any = model._meta.get_field(name)
-    return getattr(field, "attname", name)
-
-
-def _follow_refresh(model: type[Model]) -> None:
-    """No signal tells of ``refresh_from_db``, so the model's own method is wrapped."""
-    original = model.refresh_from_db
-
-    @functools.wraps(original)
-    def refresh_from_db(self: Model, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        if type(self) in _tracked:
-            given = inspect.signature(original).bind(self, *args, **kwargs).arguments
-            _kept(self).update(_values(self, _written(type(self), given.get("fields"))))
-
-    model.refresh_from_db = refresh_from_db  # type: ignore[method-assign]  # wrapped, not replaced
+def _is_secret(field: Any, excluded: frozenset[str]) -> bool:
+    """Tell whether values of a field must not lie in a broker."""
+    names = {field.name, field.attname}
+    if names & excluded:
+        return True
+    secrets = {name.casefold() for name in conf.current().SENSITIVE} | {"password"}
+    if not secrets.isdisjoint(name.casefold() for name in names):
+        return True
+    parts = (field, getattr(field, "base_field", None))
+    return any(
+        "encrypt" in kind.__name__.casefold() for part in parts for kind in type(part).__mro__
+    )

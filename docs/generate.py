@@ -50,6 +50,7 @@ from shop import parcels
 from shop.models import Order
 from shop.parcels import Handling, Parcel, Size
 
+from deferred_signals import UNKNOWN
 from deferred_signals.catalogue import CATALOGUE
 from deferred_signals.serialization import (
     Snapshot,
@@ -266,6 +267,7 @@ TYPES = [
     ),
     Example("SimpleLazyObject", SimpleLazyObject(lambda: order), "what it stands for"),
     Example("AnonymousUser", AnonymousUser()),
+    Example("a value in `changes` that is not known", UNKNOWN),
     Example("FieldFile", order.invoice, "a `FieldFile` of the row, with the file's name as sent"),
     Example(
         "QuerySet that the receiver's signature names",

@@ -5,8 +5,8 @@ a ``TestCase``'s above all. Its own blocks make it as if it were in none: they c
 ``TestCase``'s, so that the receiver may open a durable block, and what the receiver registered with
 ``on_commit`` is called when they have ended.
 
-This is the one place that knows ``Atomic._from_testcase``, by which Django itself tells the blocks
-of a test from others.
+``Atomic._from_testcase``, by which Django itself tells the blocks of a test from others, is known
+here and, of the rooms below, in `deferred_signals.fates`.
 """
 
 from __future__ import annotations

@@ -86,6 +86,8 @@ def dispatch(
     settings = conf.current()
     using = _alias(receiver, kwargs)
     id_, context = new_id(), taken(settings)
+    if "changes" in options.exclude:
+        changes = {}
     written = write_kwargs(receiver, signal, entry, sender, kwargs, changes, settings)
     written_sender = write_sender(receiver, signal, sender)
     write_with = partial(

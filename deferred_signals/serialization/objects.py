@@ -11,6 +11,7 @@ from django.utils.functional import LazyObject, Promise, empty
 from django.utils.safestring import SafeString
 
 from deferred_signals.serialization.refusals import Unencodable
+from deferred_signals.unknown import UNKNOWN, Unknown
 
 if TYPE_CHECKING:
     from deferred_signals.serialization.codec import Codec
@@ -49,6 +50,7 @@ def install(codec: Codec) -> None:
         lambda item: [item.type, item.message, item.traceback],
         _decode_exception,
     )
+    codec.add(Unknown, "$unknown", lambda _value: None, _decode_unknown)
     codec.add_rule(_is_anonymous, lambda _value, _codec: {"$anonymous": None})
     codec.add_decoder("$anonymous", _anonymous)
 
@@ -116,6 +118,12 @@ def _decode_exception(parts: Any) -> ExceptionSummary:
     if type(parts) is not list or not all(type(part) is str for part in parts):
         raise TypeError("an exception is written as three texts")
     return ExceptionSummary(*parts)
+
+
+def _decode_unknown(payload: object) -> Unknown:
+    if payload is not None:
+        raise ValueError("nothing is told of an unknown value")
+    return UNKNOWN
 
 
 def _is_anonymous(kind: type) -> bool:

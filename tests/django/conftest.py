@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from django.db import transaction
+from django.db import connection, transaction
 from django.dispatch import Signal
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from deferred_signals import registry
 from deferred_signals.testing import live
 from tests.conftest import Broker, Connected
 from tests.letters import QUICK, Acting, Letter, SendTogether, take_letters
 from tests.project.celery import app
+
+from .followed_models import MODELS
 
 
 class Numbers:
@@ -115,3 +117,16 @@ def only_own_receivers() -> Iterator[None]:
     yield
     for receiver in present:
         registry.add(receiver)
+
+
+@pytest.fixture(scope="session")
+def followed_tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Tables of the models in `followed_models`."""
+    with django_db_blocker.unblock():
+        with connection.schema_editor() as editor:
+            for model in MODELS:
+                editor.create_model(model)
+        yield
+        with connection.schema_editor() as editor:
+            for model in MODELS:
+                editor.delete_model(model)

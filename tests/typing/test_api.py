@@ -15,6 +15,7 @@ from django.db.models.signals import post_save
 from django.dispatch import Signal
 
 from deferred_signals import (
+    UNKNOWN,
     Deferred,
     Discard,
     ExceptionSummary,
@@ -143,6 +144,10 @@ def only_for_type_checkers() -> Iterator[None]:
     quiet("seven")  # type: ignore[arg-type]
 
     changed(7)  # type: ignore[arg-type]
+
+    old: object = "new"
+    if old is UNKNOWN:
+        assert_type(repr(UNKNOWN), str)
     register_type(Fraction, encode=str, decode=Fraction, tag="fraction")
     register_type("Fraction")  # type: ignore[arg-type]
 
