@@ -12,7 +12,7 @@ from deferred_signals.json_text import size_of
 from deferred_signals.message import Message, is_name
 from deferred_signals.serialization import CODEC
 
-from .strategies import json_values, texts, values
+from .strategies import json_values, values
 
 TAGS = sorted({*CODEC._by_tag, *CODEC._plain_by_tag})  # noqa: SLF001 - each tag there is
 
@@ -67,7 +67,7 @@ messages = st.builds(
     receiver=names,
     signal=names,
     sender=values.map(CODEC.encode),
-    kwargs=st.dictionaries(texts, values.map(CODEC.encode), max_size=3),
+    kwargs=st.dictionaries(names, values.map(CODEC.encode), max_size=3),
     using=names,
     sent_at=st.datetimes(
         min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
@@ -80,7 +80,7 @@ messages = st.builds(
 )
 
 
-@given(messages.filter(lambda message: "\ud800" not in json.dumps(message.kwargs)))
+@given(messages)
 def test_wire_form_of_any_message_reads_back(message: Message) -> None:
     wire = message.to_wire()
     assert size_of(wire) > 0
