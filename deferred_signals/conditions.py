@@ -191,22 +191,26 @@ def _field_of(model: type[Model], name: str) -> Any:
                     f"computes from other fields: name those."
                 )
             return field
-    raise InvalidReceiver(
-        f"changed() cannot follow {model._meta.label}.{name}: {_reason(model, name)}"
-    )
+    raise InvalidReceiver(_refusal(model, name))
 
 
-def _reason(model: type[Model], name: str) -> str:
+def _refusal(model: type[Model], name: str) -> str:
+    """Say why a model has no such field to follow, and what to do."""
     try:
         field: Any = model._meta.get_field(name)
     except FieldDoesNotExist:
         columns = [field.name for field in model._meta.concrete_fields]
-        return f"the model has no such field. {nearest(name, columns)}"
+        return (
+            f"{model._meta.label} has no field {name!r} that changed() could follow. "
+            f"{nearest(name, columns)}"
+        )
     if field.many_to_many:
-        return "it is a many-to-many relation. m2m_changed tells of its changes."
-    if field.auto_created:
-        return "it is a relation of another model's, whose rows hold it. Watch that model."
-    return "it has no column of its own. Name the fields that it is made of."
+        reason = "is a many-to-many relation. m2m_changed tells of its changes."
+    elif field.auto_created:
+        reason = "is a relation of another model's, whose rows hold it. Watch that model."
+    else:
+        reason = "has no column of its own. Name the fields that it is made of."
+    return f"changed() cannot follow {model._meta.label}.{name}, which {reason}"
 
 
 def _is(field: Any, value: Any, wanted: Any) -> bool:

@@ -61,7 +61,7 @@ def test_changes_of_each_model_are_told(defer: Connected) -> None:
 def test_field_that_one_of_the_models_lacks_is_refused() -> None:
     def receive(sender: object, **kwargs: object) -> None: ...
 
-    with pytest.raises(InvalidReceiver, match=r"Label\.status: the model has no such field"):
+    with pytest.raises(InvalidReceiver, match="Label has no field 'status'"):
         connect(
             post_save, receive, name="tests.lacks", sender=[Order, Label], when=changed("status")
         )
