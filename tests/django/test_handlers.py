@@ -31,6 +31,8 @@ from tests.app.models import Order
 from tests.conftest import Broker, Connected, Lifecycle
 from tests.letters import Acting, raises, take_letters
 
+from .conftest import MakeCurrent
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -294,6 +296,32 @@ def test_failure_that_is_sent_again_for_ever_ends_where_it_runs_at_once(
     assert len(acting.ran) == 5
     assert len(refused) == 1
     assert "Does a handler send again whatever fails?" in refused[0]
+
+
+def test_message_that_is_lost_and_sent_again_at_once_reaches_no_sender_as_an_error(
+    signal: Signal,
+    defer: Connected,
+    handle: Handling,
+    make_current: MakeCurrent,
+    configure: Callable[..., None],
+) -> None:
+    configure(MAX_DEPTH=4)
+    lost = []
+
+    def route(*args: object, **kwargs: object) -> None:
+        raise LookupError("no route")
+
+    def again(messages: tuple[Message, ...], **kwargs: object) -> None:
+        for message in messages:
+            lost.append(message.id)
+            send_again(message)
+
+    make_current(broker_url="memory://", task_routes=[route])
+    handle(events.publish_failed, again)
+    defer(signal)(lambda sender, **kwargs: None)
+    signal.send(None)
+    assert 1 <= len(lost) <= 5
+    assert len(set(lost)) == 1
 
 
 def test_start_tells_how_long_a_message_waited(
