@@ -1,6 +1,6 @@
 """System checks: what is wrong with the settings, Celery or a receiver, and how to mend it.
 
-They are registered by importing them.
+They are registered by importing this, and are themselves imported when they are first run.
 
 * `settings`: deferred_signals.E001 (a wrong setting), deferred_signals.E002 (an unknown policy),
   deferred_signals.W004 (eager mode in a deployment)
@@ -19,14 +19,36 @@ They are registered by importing them.
 
 from __future__ import annotations
 
-from deferred_signals.checks import (  # noqa: F401 - see above
-    brokers,
-    limits,
-    queues,
-    rows,
-    senders,
-    settings,
-    sources,
-)
+from typing import Any
+
+from django.core import checks
 
 __all__: list[str] = []
+
+
+@checks.register("deferred_signals")
+def check(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """Run all checks, but those of deployments."""
+    return _run(deploy=False)
+
+
+@checks.register("deferred_signals", deploy=True)
+def check_deployment(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """Run the checks of deployments."""
+    return _run(deploy=True)
+
+
+def _run(*, deploy: bool) -> list[checks.CheckMessage]:
+    # Most processes check nothing, and should not pay for these when they start.
+    from deferred_signals.checks import (  # noqa: F401, PLC0415 - registers them; see above
+        brokers,
+        limits,
+        queues,
+        rows,
+        senders,
+        settings,
+        sources,
+    )
+    from deferred_signals.checks.common import checks_of  # noqa: PLC0415 - see above
+
+    return [message for check in checks_of(deploy=deploy) for message in check()]

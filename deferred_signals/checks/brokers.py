@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name
 
@@ -24,7 +24,7 @@ SOCKET_TIMEOUTS = {
 
 
 @register()
-def check_celery(**_kwargs: Any) -> list[CheckMessage]:
+def check_celery() -> list[CheckMessage]:
     """E005, W001, W002, W008: Celery as it is set up would not carry messages as one expects."""
     if not receivers():
         return []
@@ -39,7 +39,7 @@ def check_celery(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register(deploy=True)
-def check_eviction(**_kwargs: Any) -> list[CheckMessage]:
+def check_eviction() -> list[CheckMessage]:
     """W012: the broker is a Redis that drops keys, and so messages, when its memory is full."""
     if not receivers():
         return []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from django.apps import apps
 from django.core import checks
@@ -11,17 +12,29 @@ from django.db.models import Model
 from deferred_signals import registry
 from deferred_signals.running.project import CeleryFacts, celery_facts
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["facts_or_none", "message", "model_of", "receivers", "register"]
+__all__ = ["checks_of", "facts_or_none", "message", "model_of", "receivers", "register"]
 
 TAG = "deferred_signals"
 
+Check = Callable[[], list[checks.CheckMessage]]
 
-def register(**options: Any) -> Callable[[Any], Any]:
-    """Register a check under the library's tag."""
-    return checks.register(TAG, **options)
+#: All checks, by whether they are for deployments.
+_checks: dict[bool, list[Check]] = {False: [], True: []}
+
+
+def register(*, deploy: bool = False) -> Callable[[Check], Check]:
+    """Add a check to those that are run, or to those that are run for deployments."""
+
+    def add(check: Check) -> Check:
+        _checks[deploy].append(check)
+        return check
+
+    return add
+
+
+def checks_of(*, deploy: bool) -> list[Check]:
+    """Return the checks that were registered."""
+    return _checks[deploy]
 
 
 def message(

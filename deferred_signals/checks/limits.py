@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's own name
 
@@ -51,7 +51,7 @@ class Limit(NamedTuple):
 
 
 @register()
-def check_limits(**_kwargs: Any) -> list[CheckMessage]:
+def check_limits() -> list[CheckMessage]:
     """W003: the broker would give a message out again while it runs."""
     facts, found = facts_or_none(), receivers()
     if facts is None or not found or conf.problems():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's own name
 
@@ -17,7 +17,7 @@ __all__: list[str] = []
 
 
 @register()
-def check_queues(**_kwargs: Any) -> list[CheckMessage]:
+def check_queues() -> list[CheckMessage]:
     """E004, W011: a receiver's queue is not among those that Celery's settings declare."""
     facts = facts_or_none()
     if facts is None or conf.problems():
@@ -41,7 +41,7 @@ def check_queues(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register(deploy=True)
-def check_workers(**_kwargs: Any) -> list[CheckMessage]:
+def check_workers() -> list[CheckMessage]:
     """I001: which queues workers have to be told of, where Celery's settings declare none."""
     facts = facts_or_none()
     if facts is None or conf.problems() or facts.queues or not facts.creates_queues:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's own name
 from django.db.models.signals import post_delete, pre_delete
 
@@ -15,7 +13,7 @@ __all__: list[str] = []
 
 
 @register()
-def check_deleted_rows(**_kwargs: Any) -> list[CheckMessage]:
+def check_deleted_rows() -> list[CheckMessage]:
     """W014: a deleted row reaches the receiver without some of its fields."""
     told: list[CheckMessage] = []
     if conf.problems():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name
@@ -20,7 +20,7 @@ __all__: list[str] = []
 
 
 @register()
-def check_senders(**_kwargs: Any) -> list[CheckMessage]:
+def check_senders() -> list[CheckMessage]:
     """E003, W006: a receiver's sender is a model that is not there, or every model."""
     return [found for receiver in receivers() for found in _check_connections(receiver)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name
 from django.utils.module_loading import import_string
@@ -20,7 +20,7 @@ __all__: list[str] = []
 
 
 @register()
-def check_settings(**_kwargs: Any) -> list[CheckMessage]:
+def check_settings() -> list[CheckMessage]:
     """E001: the ``DEFERRED_SIGNALS`` setting has an unknown key or a wrong value."""
     found = conf.problems()
     if not found:
@@ -50,7 +50,7 @@ def _why_no_carrier(path: str) -> str | None:
 
 
 @register()
-def check_policies(**_kwargs: Any) -> list[CheckMessage]:
+def check_policies() -> list[CheckMessage]:
     """E002: a receiver's ``retry`` names a policy that the settings do not have."""
     found: list[CheckMessage] = []
     if conf.problems():
@@ -66,7 +66,7 @@ def check_policies(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register(deploy=True)
-def check_eager(**_kwargs: Any) -> list[CheckMessage]:
+def check_eager() -> list[CheckMessage]:
     """W004: eager mode is on in a deployment."""
     if conf.problems() or facts_or_none() is None:
         return []

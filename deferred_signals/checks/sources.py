@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's own name
 
@@ -18,7 +18,7 @@ __all__: list[str] = []
 
 
 @register()
-def check_sources(**_kwargs: Any) -> list[CheckMessage]:
+def check_sources() -> list[CheckMessage]:
     """W005, W007, W009, W010: what the source of each receiver says."""
     told: list[CheckMessage] = []
     for receiver in receivers():

@@ -47,6 +47,18 @@ def test_declared_receiver_loads_neither_what_sends_nor_what_runs() -> None:
     assert set(loaded) == {f"deferred_signals.running.{name}" for name in small}
 
 
+def test_installed_library_loads_no_check_before_one_is_run() -> None:
+    loaded = run(
+        "import django, sys\n"
+        "from django.conf import settings\n"
+        "settings.configure(INSTALLED_APPS=['deferred_signals'])\n"
+        "django.setup()\n"
+        "print(*[name for name in sys.modules"
+        " if name.startswith(('deferred_signals.checks', 'deferred_signals.inspection'))])"
+    ).split()
+    assert loaded == ["deferred_signals.checks"]
+
+
 @packages
 def test_every_public_name_is_there(package: ModuleType) -> None:
     for name in package.__all__:
