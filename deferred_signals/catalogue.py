@@ -85,7 +85,6 @@ CATALOGUE = (
     Entry(
         f"{_MODELS}.m2m_changed",
         "allowed",
-        extract=extractors.many_to_many,
         carries="the same kwargs; after a clear, pk_set has the keys that were cleared",
         kwargs=frozenset({"action", "instance", "model", "pk_set", "reverse", "using"})
         | ({"raw"} if django.VERSION >= (6, 1) else set()),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import sys
 import weakref
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals import registry
+from deferred_signals.cached import cached_property
 from deferred_signals.connections import Connections, connected_by
+from deferred_signals.forks import unforked
 from deferred_signals.naming import (
     declaring_module,
     home_of,
@@ -21,6 +23,7 @@ from deferred_signals.naming import (
 from deferred_signals.running import posting
 from deferred_signals.running.tasks import undeclare
 from deferred_signals.serialization import codec_for
+from deferred_signals.undeferred import is_for_sender, report_undeferred
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,7 +97,14 @@ class DeferredReceiver:
 
     def __call__(self, *, signal: Signal, sender: Any, **kwargs: Any) -> Deferred | None:
         """Defer one call; Django calls this from ``send()``."""
-        return _dispatcher()(self, signal, self._entries[id(signal)], sender, kwargs)
+        try:
+            dispatch, entry = _dispatcher(), self._entries[id(signal)]
+        except Exception as error:  # no file can be opened for the import, say
+            if is_for_sender(signal, error):
+                raise
+            report_undeferred(self.name, signal, error)
+            return None
+        return dispatch(self, signal, entry, sender, kwargs)
 
     def __repr__(self) -> str:
         return f"<DeferredReceiver {self.name}>"
@@ -185,15 +195,24 @@ class DeferredReceiver:
 
 @cache
 def _dispatcher() -> Callable[..., Deferred | None]:
-    from deferred_signals.sending.dispatch import dispatch  # noqa: PLC0415 - see above
+    with unforked():
+        from deferred_signals.sending.dispatch import dispatch  # noqa: PLC0415 - see above
+        from deferred_signals.sending.ways import current_way  # noqa: PLC0415 - see above
 
+        current_way()  # Celery reads its settings when it is first asked for one
     return dispatch
 
 
-def _post(publish: posting.Publish, *, connect: bool, headers: Mapping[str, Any]) -> None:
-    from deferred_signals.sending.posting import post  # noqa: PLC0415 - see above
+@cache
+def _poster() -> posting.Post:
+    with unforked():
+        from deferred_signals.sending.posting import post  # noqa: PLC0415 - see above
 
-    post(publish, connect=connect, headers=headers)
+    return post
+
+
+def _post(publish: posting.Publish, *, connect: bool, headers: Mapping[str, Any]) -> None:
+    _poster()(publish, connect=connect, headers=headers)
 
 
 posting.post_by(_post)

@@ -67,6 +67,10 @@ class SignalNotDeferrable(RegistrationError, TypeError):
 class SerializationError(DeferredSignalsError):
     """A kwarg cannot travel. Raised in ``send()``, naming signal, receiver and path to the value.
 
+    Senders of signals of Django's or of an installed package are spared it, but in tests: there
+    `publish_failed` and an error log tell of it. The same holds for `MessageTooLarge` and
+    `DepthExceeded`.
+
     It has no second base: callers of ``save()`` catch `TypeError` and `ValueError` for reasons of
     their own.
     """

@@ -8,6 +8,7 @@ speak of several).
 |---|---|---|---|
 | ``message_published`` | after the commit of the send's database, when the broker has the message | the sender's | ``message`` |
 | ``publish_failed`` | after the same commit, when messages are not known to be with the broker | the sender's | ``messages``, ``exception`` |
+| ``publish_failed`` | in ``send()``, so inside the sender's transaction, when a call could not be deferred | the sender's | ``messages``, which is empty, ``exception`` |
 | ``receiver_started`` | an attempt begins: before rows are fetched, with the context carriers in force | the worker's | ``message``, ``waited`` |
 | ``receiver_succeeded`` | the receiver has returned | the worker's | ``message`` |
 | ``receiver_retrying`` | an attempt has failed, and the broker has the next one | the worker's | ``message``, ``exception``, ``wait`` |
@@ -24,7 +25,12 @@ sender's process, where transactions of the sender's, or of a test, may be open.
 
 ``wait`` is in seconds, ``waited`` too: how long ago `send()` was called, by the clocks of two
 machines. ``exception`` of ``publish_failed`` is a `PublishError`, whose cause is the broker's or its
-driver's error.
+driver's error. Where a call could not be deferred, it is the library's error that says why, as
+`SerializationError`, or a `PublishError` whose cause is what nobody expected.
+
+What a handler of ``message_published`` or ``publish_failed`` defers is published like all else, and no
+signal and no log tells of it: else a handler that saves a row could be told of that row's message, save
+another, and so without end.
 
 ``message`` is a `deferred_signals.message.Message`, and ``messages`` a tuple of them. Its values are
 encoded: `deferred_signals.decoded` gives them as the receiver would get them,
@@ -34,6 +40,9 @@ is no message.
 """
 
 from __future__ import annotations
+
+import os
+import threading
 
 from django.dispatch import Signal
 
@@ -47,10 +56,35 @@ __all__ = [
     "receiver_succeeded",
 ]
 
-message_published = Signal()
-publish_failed = Signal()
-receiver_started = Signal()
-receiver_succeeded = Signal()
-receiver_retrying = Signal()
-receiver_discarded = Signal()
-receiver_failed = Signal()
+
+def _signal() -> Signal:
+    """Make a signal whose lock the thread that holds it can take again.
+
+    Django's cannot be: a handler of a Unix signal that sends would wait for ever for the code that
+    it interrupts, where this was looking for the listeners of an event.
+    """
+    signal = Signal()
+    _give_lock(signal)
+    return signal
+
+
+def _give_lock(signal: Signal) -> None:
+    signal.lock = threading.RLock()  # type: ignore[assignment]  # it is used as any lock is
+
+
+message_published = _signal()
+publish_failed = _signal()
+receiver_started = _signal()
+receiver_succeeded = _signal()
+receiver_retrying = _signal()
+receiver_discarded = _signal()
+receiver_failed = _signal()
+
+
+def _give_new_locks() -> None:
+    for name in __all__:
+        _give_lock(globals()[name])
+
+
+# A lock that another thread held when the process was forked is held for ever.
+os.register_at_fork(after_in_child=_give_new_locks)

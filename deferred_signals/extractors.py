@@ -14,9 +14,7 @@ __all__ = [
     "deleted",
     "django_task",
     "login_failed",
-    "many_to_many",
     "migrated",
-    "note_cleared",
     "request_begun",
     "request_failed",
 ]
@@ -50,36 +48,6 @@ def deleted(kwargs: Kwargs) -> Kwargs:
     elif isinstance(origin, QuerySet):
         found["origin"] = RowsNotSent(origin.model)
     return found
-
-
-def many_to_many(kwargs: Kwargs) -> Kwargs:
-    """``m2m_changed``: after a clear, the keys that `note_cleared` wrote down before it."""
-    if kwargs.get("action") != "post_clear" or not isinstance(kwargs.get("instance"), Model):
-        return kwargs
-    noted = kwargs["instance"].__dict__.get(_NOTE, {})
-    return {**kwargs, "pk_set": noted.get(_key(kwargs), kwargs.get("pk_set"))}
-
-
-def note_cleared(through: Any, kwargs: Kwargs) -> None:
-    """At ``pre_clear``: write down on the instance which keys are about to go, by one query."""
-    instance, model = kwargs["instance"], kwargs["model"]
-    owner, other = (model, type(instance)) if kwargs["reverse"] else (type(instance), model)
-    for field in owner._meta.many_to_many:
-        remote: Any = field.remote_field
-        if remote.through is through and issubclass(other, remote.model):
-            names: tuple[str, str] = field.m2m_field_name(), field.m2m_reverse_field_name()
-            source, target = reversed(names) if kwargs["reverse"] else names
-            rows = through._base_manager.using(kwargs["using"]).filter(**{source: instance.pk})
-            noted = instance.__dict__.setdefault(_NOTE, {})
-            noted[_key(kwargs)] = set(rows.values_list(target, flat=True))
-            return
-
-
-_NOTE = "_deferred_signals_cleared"
-
-
-def _key(kwargs: Kwargs) -> Any:
-    return kwargs["model"], kwargs["reverse"]
 
 
 def migrated(kwargs: Kwargs) -> Kwargs:

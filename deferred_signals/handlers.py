@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import SynchronousOnlyOperation
 
 from deferred_signals import conf, registry, serialization
+from deferred_signals.asking import Raised
 from deferred_signals.catalogue import entry_of
 from deferred_signals.description import describe_kwargs
 from deferred_signals.errors import DecodeError, DepthExceeded
@@ -22,6 +23,7 @@ from deferred_signals.sending.commit import defer
 from deferred_signals.sending.dispatch import Deferred, publish_options
 from deferred_signals.sending.outgoing import Outgoing
 from deferred_signals.surroundings import restored
+from deferred_signals.telling import is_telling
 from deferred_signals.wire import pack
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ def send_again(message: Message) -> Deferred:
         describe_kwargs(again.kwargs, again.sender),
         pack(again),
         _options(receiver, again),
+        quiet=is_telling(),
     )
     with _nested(again):
         defer(outgoing, immediate=_is_immediate(receiver, again))
@@ -129,7 +132,11 @@ def _options(receiver: Receiver, message: Message) -> dict[str, Any]:
     if receiver.options.publish_callables:
         kwargs = decoded(message)
         del kwargs["signal"]
-    return publish_options(receiver.options, kwargs.pop("sender"), kwargs, conf.current())
+    try:
+        return publish_options(receiver.options, kwargs.pop("sender"), kwargs, conf.current())
+    except Raised as raised:
+        theirs = raised.error
+    raise theirs
 
 
 def _is_immediate(receiver: Receiver, message: Message) -> bool:

@@ -41,14 +41,16 @@ class Notes(NamedTuple):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle, and copy deeply, as a dict of what is sure: readable without this library."""
-        return dict, ({"key": self.key, "known": self._sure(), "claims": self.claims},)
+        now = _settled(self)
+        sure = {} if now is None else now.sure()
+        return dict, ({"key": self.key, "known": sure, "claims": self.claims},)
 
     def without_claims(self) -> Notes | None:
         """What was seen in the database; None where nothing was."""
         known = {name: value for name, value in self.known.items() if name not in self.claims}
         return self._replace(known=known, claims=frozenset()) if known else None
 
-    def _sure(self) -> dict[str, Any]:
+    def sure(self) -> dict[str, Any]:
         """What holds however the transaction ends."""
         sure = {name: value for name, value in self.known.items() if value is not UNKNOWN}
         found: Notes | None = self

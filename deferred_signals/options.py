@@ -3,12 +3,12 @@
 # Without `annotations` of the future: a TypedDict and a dataclass would compile each text again.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any, Literal, Self, TypedDict
 
 from django.db.models import Model
 
 from deferred_signals import conf
+from deferred_signals.cached import cached_property
 from deferred_signals.errors import ConfigurationError, InvalidReceiver
 from deferred_signals.frozen import Frozen
 from deferred_signals.hints import nearest, resembles

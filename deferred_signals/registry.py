@@ -28,7 +28,9 @@ __all__ = [
     "find",
     "find_signal",
     "get",
+    "modules_of",
     "name_of_signal",
+    "path_of",
 ]
 
 
@@ -101,10 +103,27 @@ def name_of_signal(receiver: Receiver, signal: Signal) -> str:
     That is its dotted path where it is a module's attribute; else the receiver's name and the
     signal's place among those the receiver listens to.
     """
+    return path_of(signal) or f"{receiver.name}#{_place(receiver, signal)}"
+
+
+def path_of(signal: Signal) -> str | None:
+    """The dotted path of a signal that is a module's attribute."""
     if id(signal) not in _signal_names:
         _signal_names[id(signal)] = signal, _path_of(signal)
-    path = _signal_names[id(signal)][1]
-    return path or f"{receiver.name}#{_place(receiver, signal)}"
+    return _signal_names[id(signal)][1]
+
+
+def modules_of(signal: Signal) -> set[str]:
+    """The names of the modules that hold a signal: as an attribute, or inside of one.
+
+    Inside means in a container, or in a class that the module declares.
+    """
+    return {
+        name
+        for name, module in list(sys.modules.items())
+        for value in list(getattr(module, "__dict__", {}).values())
+        if value is signal or any(item is signal for item in _inside(value, name))
+    }
 
 
 def find_signal(receiver: Receiver, name: str) -> Signal:
@@ -146,6 +165,18 @@ def _path_of(signal: Signal) -> str | None:
     ]
     # Modules import one another's signals: a module called "signals" is where they are declared.
     return min(paths, key=lambda path: (".signals." not in path, len(path), path), default=None)
+
+
+def _inside(value: Any, module: str) -> list[Any]:
+    """What a container holds, or a class that the module declares."""
+    kind = type(value)
+    if kind is dict:
+        return list(value.values())
+    if kind in {list, tuple, set, frozenset}:
+        return list(value)
+    if isinstance(value, type) and vars(value).get("__module__") == module:
+        return list(vars(value).values())
+    return []
 
 
 def _place(receiver: Receiver, signal: Signal) -> int:

@@ -20,7 +20,9 @@ from django.dispatch import receiver
 from django.utils.module_loading import import_string
 
 from deferred_signals import conf
+from deferred_signals.asking import Raised
 from deferred_signals.errors import ContextNotRestored, SerializationError
+from deferred_signals.telling import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +36,11 @@ logger = logging.getLogger("deferred_signals")
 
 
 def taken(settings: conf.Settings) -> dict[str, Any]:
-    """What all carriers of the settings take along from here; not to be written into."""
+    """What all carriers of the settings take along from here; not to be written into.
+
+    Raises:
+        Raised: by a carrier that is required.
+    """
     here = copy_context()
     if _latest.settings is settings and _is_same(_latest.context, here):
         return _latest.found
@@ -47,10 +53,15 @@ def taken(settings: conf.Settings) -> dict[str, Any]:
             value = carrier.take()
             if value is not None:
                 found[carrier.key] = _checked(path, value)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - whatever a carrier comes up with
             if _is_required(path):
-                raise
-            logger.exception("Context carrier %s failed at send; its context is left out", path)
+                raise Raised(error) from None
+            log(
+                logging.ERROR,
+                "Context carrier %s failed at send; its context is left out",
+                path,
+                exc_info=True,
+            )
             lasting = False
     if lasting:
         _latest.settings, _latest.context, _latest.found = settings, here, found

@@ -14,6 +14,9 @@ from deferred_signals.running.current import CurrentMessage
 from deferred_signals.serialization import CODEC
 from tests.project.celery import app
 
+# A program, which makes settings of its own.
+collect_ignore = ["hardships.py"]
+
 _numbers = count(1)
 
 

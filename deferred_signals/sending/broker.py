@@ -50,8 +50,11 @@ class Broker:
         self._patience = LEAST_PATIENCE
         self._used = 0.0
 
-    def connect(self) -> None:
+    def connect(self, within: float | None = None) -> None:
         """Have a connection that works, as far as one can see without asking the broker.
+
+        Arguments:
+            within: seconds after which no further try begins.
 
         Raises:
             Exception: the broker, or each of several, cannot be connected to.
@@ -60,7 +63,7 @@ class Broker:
             return
         self._patience = max(conf.current().PUBLISH_TIMEOUT, LEAST_PATIENCE)
         self._declared = set()
-        self._link = Link(self._app, self._patience)
+        self._link = Link(self._app, self._patience, within)
 
     def is_ready(self, publications: Sequence[Publication | Copy]) -> bool:
         """Whether publishing would take one round trip, and a broker that hangs one time-out.

@@ -82,7 +82,7 @@ class _Lane:
 def _parcel(chunk: list[Outgoing]) -> Parcel:
     first = chunk[0]
     if len(chunk) == 1:
-        id_, name, _using, shown, wire, options, _key = first
+        id_, name, _using, shown, wire, options, *_ = first
         return Parcel(name, id_, (wire,), (id_,), (shown,), options)
     longer = {
         limit: first.options[limit] * len(chunk) for limit in LIMITS if limit in first.options

@@ -7,6 +7,7 @@ commit is merged then.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,12 @@ from django.db.models import Model
 from django.db.models.signals import m2m_changed
 
 from deferred_signals import conf
+from deferred_signals.asking import Raised, ask
 from deferred_signals.description import describe_kwargs
 from deferred_signals.errors import InvalidReceiver
 from deferred_signals.json_text import size_of
 from deferred_signals.serialization import is_saved, merge_kwargs
+from deferred_signals.telling import log
 from deferred_signals.wire import pack
 
 if TYPE_CHECKING:
@@ -42,19 +45,22 @@ def key_of(receiver: Receiver, signal: Signal, sender: Any, kwargs: Mapping[str,
         kwargs: its other arguments.
 
     Raises:
-        InvalidReceiver: ``coalesce=`` gave a key that cannot be hashed.
+        Raised: by ``coalesce=``, or since the key that it gave cannot be hashed.
     """
     coalesce = receiver.options.coalesce
     if coalesce is False:
         return None
-    key = _instance_key(signal, sender, kwargs) if coalesce is True else coalesce(sender, **kwargs)
+    key = (
+        _instance_key(signal, sender, kwargs) if coalesce is True else ask(coalesce, sender, kwargs)
+    )
     try:
         hash(key)
     except TypeError:
-        raise InvalidReceiver(
+        error = InvalidReceiver(
             f"coalesce= of {receiver.name!r} must give a key that can be hashed, or None where a "
             f"send is to stay alone, got {type(key).__name__}."
-        ) from None
+        )
+        raise Raised(error) from None
     return None if key is None else (receiver.name, signal, key)
 
 
@@ -86,8 +92,18 @@ def _merged(group: list[Outgoing]) -> list[Outgoing]:
     *_, last = group
     if len(group) == 1:
         return group
-    kwargs = reduce(merge_kwargs, (outgoing.message.kwargs for outgoing in group))
-    wire = pack(replace(last.message, kwargs=kwargs))
+    try:
+        kwargs = reduce(merge_kwargs, (outgoing.message.kwargs for outgoing in group))
+        wire = pack(replace(last.message, kwargs=kwargs))
+    except Exception as error:  # noqa: BLE001 - the transaction is committed: apart they lose nothing
+        log(
+            logging.WARNING,
+            "%s messages for receiver %s could not be coalesced, and are published apart: %s",
+            len(group),
+            last.receiver,
+            type(error).__name__,
+        )
+        return group
     if size_of(wire) > conf.current().MAX_MESSAGE_BYTES:
         return group
     return [last._replace(wire=wire, shown=describe_kwargs(kwargs, last.message.sender))]

@@ -15,9 +15,10 @@ from django.db.models import Model
 from django.db.models.signals import ModelSignal, m2m_changed
 
 from deferred_signals import conf, registry
+from deferred_signals.asking import Raised, ask
+from deferred_signals.cleared import note_cleared, with_cleared
 from deferred_signals.conditions import Changed, changes_for
-from deferred_signals.errors import ConfigurationError, DepthExceeded
-from deferred_signals.extractors import note_cleared
+from deferred_signals.errors import ConfigurationError, DepthExceeded, InvalidReceiver
 from deferred_signals.json_text import size_of, to_json
 from deferred_signals.message import write
 from deferred_signals.muting import is_muted
@@ -33,6 +34,8 @@ from deferred_signals.sending.outgoing import Outgoing
 from deferred_signals.sending.prepare import write_kwargs, write_sender
 from deferred_signals.sending.shrinking import shrunk
 from deferred_signals.surroundings import taken
+from deferred_signals.telling import is_telling
+from deferred_signals.undeferred import is_for_sender, report_undeferred
 from deferred_signals.wire import signed
 
 if TYPE_CHECKING:
@@ -76,19 +79,52 @@ def dispatch(
         kwargs: its other arguments.
 
     Raises:
-        SerializationError, MessageTooLarge, DepthExceeded: the caller of ``send()`` should know.
+        SerializationError, MessageTooLarge, DepthExceeded: for senders of the project's own signals.
+        SynchronousOnlyOperation: in a coroutine Django shows another connection than the sender's.
+        TransactionManagementError: there is no transaction that could be followed.
+        Exception: what the project's own callables raise; in tests, whatever keeps the call from
+            being deferred.
+    """
+    try:
+        outgoing = _outgoing(receiver, signal, entry, sender, kwargs)
+    except Raised as raised:
+        theirs = raised.error
+    except Exception as error:
+        if is_for_sender(signal, error):
+            raise
+        report_undeferred(receiver.name, signal, error)
+        return None
+    else:
+        if outgoing is None:
+            return None
+        for watch in watches:
+            watch.sent(outgoing.id, receiver, signal, sender, kwargs)
+        defer(outgoing, immediate=entry.immediate)
+        return Deferred(outgoing.id, receiver.name)
+    raise theirs
+
+
+def _outgoing(
+    receiver: Receiver, signal: Signal, entry: Entry, sender: Any, kwargs: dict[str, Any]
+) -> Outgoing | None:
+    """The message of a send; None where it is held back.
+
+    Raises:
+        Raised: by the project's own callables, and in a coroutine.
+        Exception: the call cannot be deferred.
     """
     options = receiver.options
     changes = changes_for(receiver, kwargs)
-    if is_muted(receiver, signal) or not _wanted(options, signal, sender, kwargs, changes):
+    if is_muted(receiver, signal) or not _wanted(receiver, signal, sender, kwargs, changes):
         return None
     _refuse_coroutines(receiver)
     settings = conf.current()
     using = _alias(receiver, kwargs)
     id_, context = new_id(), taken(settings)
-    if "changes" in options.exclude:
-        changes = {}
-    written = write_kwargs(receiver, signal, entry, sender, kwargs, changes, settings)
+    sent = kwargs
+    if signal is m2m_changed and kwargs.get("action") == "post_clear":
+        sent = with_cleared(receiver.name, sender, kwargs)
+    written = write_kwargs(receiver, signal, entry, sender, sent, changes, settings)
     written_sender = write_sender(receiver, signal, sender)
     write_with = partial(
         write,
@@ -106,7 +142,7 @@ def dispatch(
     if (excess := size_of(wire) - settings.MAX_MESSAGE_BYTES) > 0:
         written = shrunk(receiver, entry, written, excess)
         wire = signed(write_with(kwargs=written.text), settings)
-    outgoing = Outgoing(
+    return Outgoing(
         id_,
         receiver.name,
         using,
@@ -114,26 +150,28 @@ def dispatch(
         wire,
         publish_options(options, sender, kwargs, settings),
         key_of(receiver, signal, sender, kwargs),
+        quiet=is_telling(),
     )
-    for watch in watches:
-        watch.sent(id_, receiver, signal, sender, kwargs)
-    defer(outgoing, immediate=entry.immediate)
-    return Deferred(id_, receiver.name)
 
 
 def _wanted(
-    options: Options, signal: Signal, sender: Any, kwargs: dict[str, Any], changes: Changes
+    receiver: Receiver, signal: Signal, sender: Any, kwargs: dict[str, Any], changes: Changes
 ) -> bool:
+    options = receiver.options
     if isinstance(signal, ModelSignal) and not options.raw and is_from_fixture(signal, kwargs):
         return False
     if signal is m2m_changed:
-        if kwargs["action"] == "pre_clear" and "post_clear" in options.actions:
-            note_cleared(sender, kwargs)
-        if kwargs["action"] not in options.actions:
+        action = kwargs.get("action")
+        if action == "pre_clear" and "post_clear" in options.actions:
+            # Whether the clear itself is wanted, which is sent next.
+            later = {**kwargs, "action": "post_clear"}
+            if options.when is None or ask(options.when, sender, later):
+                note_cleared(receiver.name, sender, kwargs)
+        if action not in options.actions:
             return False
     if isinstance(options.when, Changed):
         return bool(changes)
-    return options.when is None or bool(options.when(sender, **kwargs))
+    return options.when is None or bool(ask(options.when, sender, kwargs))
 
 
 def _refuse_coroutines(receiver: Receiver) -> None:
@@ -143,9 +181,11 @@ def _refuse_coroutines(receiver: Receiver) -> None:
     except RuntimeError:
         return
     if not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
-        raise SynchronousOnlyOperation(
-            f"send() was called in a coroutine, and {receiver.name!r} is deferred: "
-            f"use `await signal.asend(...)` there."
+        raise Raised(
+            SynchronousOnlyOperation(
+                f"send() was called in a coroutine, and {receiver.name!r} is deferred: "
+                f"use `await signal.asend(...)` there."
+            )
         )
 
 
@@ -182,15 +222,22 @@ def publish_options(
     """What ``apply_async`` is told about a message of these values.
 
     Raises:
-        Exception: whatever an option raises that is a callable.
+        Raised: by an option that is a callable, or since it gave what makes no sense.
     """
     queue = settings.QUEUE
     if queue is None and not options.publish_callables:
         return options.publish_values  # for all messages the same, and nobody writes into it
     found = {} if queue is None else {"queue": queue}
     found |= options.publish_values
-    for name, ask in options.publish_callables.items():
-        value = RULES[name](name, ask(sender, **kwargs))
+    for name, call in options.publish_callables.items():
+        value = _ruled(name, ask(call, sender, kwargs))
         if value is not None:
             found[name] = value
     return found
+
+
+def _ruled(name: str, value: object) -> Any:
+    try:
+        return RULES[name](name, value)
+    except InvalidReceiver as error:  # the callable is to be mended, as if it had raised
+        raise Raised(error) from None

@@ -22,6 +22,7 @@ class Link:
     Arguments:
         app: whose settings say where the broker is.
         patience: seconds that the broker has for each of its replies.
+        within: seconds after which no further try to connect begins; None: after the last broker.
 
     Attributes:
         connection: kombu's.
@@ -33,7 +34,7 @@ class Link:
         Exception: the broker, or each of several, cannot be connected to.
     """
 
-    def __init__(self, app: Celery, patience: float) -> None:
+    def __init__(self, app: Celery, patience: float, within: float | None) -> None:
         self.connection: Connection = app.connection_for_write()
         bounds = _bounds(self.connection.transport.driver_type, patience)
         self.is_bounded = bool(bounds)
@@ -41,17 +42,20 @@ class Link:
         options = self.connection.transport_options or {}
         self.connection.transport_options = {**options, **bounds}
         try:
-            channel = self._connect()
+            channel = self._connect(within)
             self.confirms = Confirms(channel) if hasattr(channel, "confirm_select") else None
             self.outlet = Outlet(channel)
         except BaseException:
             self.collect()
             raise
 
-    def _connect(self) -> Any:
+    def _connect(self, within: float | None) -> Any:
         # Once round all its URLs, without a pause; to kombu, 0 means to try for ever.
         tries = max(1, len(self.connection.alt) - 1)
-        self.connection.ensure_connection(max_retries=tries, interval_start=0, interval_step=0)
+        timeout: Any = within  # its stubs want whole seconds
+        self.connection.ensure_connection(
+            max_retries=tries, interval_start=0, interval_step=0, timeout=timeout
+        )
         return self.connection.default_channel
 
     def collect(self) -> None:

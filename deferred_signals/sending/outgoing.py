@@ -27,6 +27,7 @@ class Outgoing(NamedTuple):
         wire: the message's text.
         options: of ``apply_async``: queue, priority, countdown and the like.
         coalesce_key: messages of one transaction with equal keys become one; None: it stays alone.
+        quiet: nobody is told of it, since it was deferred by somebody who was just being told.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Outgoing(NamedTuple):
     wire: str
     options: dict[str, Any]
     coalesce_key: Hashable = None
+    quiet: bool = False
 
     def __repr__(self) -> str:
         return self.describe()

@@ -11,6 +11,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
 
 from deferred_signals import registry
+from deferred_signals.asking import ask
 from deferred_signals.errors import SerializationError
 from deferred_signals.json_text import to_json
 from deferred_signals.schemas import check_kwargs
@@ -182,7 +183,7 @@ def _shaped(
     if options.exclude:  # what was added here may be unwanted, too
         sent = {name: value for name, value in sent.items() if name not in options.exclude}
     if options.capture is not None:
-        sent = {**sent, **_captured(receiver, options.capture(sender, **kwargs))}
+        sent = {**sent, **_captured(receiver, ask(options.capture, sender, kwargs))}
     return sent
 
 

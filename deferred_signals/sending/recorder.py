@@ -15,13 +15,14 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from copy import deepcopy
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from kombu import Producer
 
 from deferred_signals import registry
+from deferred_signals.cached import cached_property
 from deferred_signals.running.delivery import argsrepr, task_of
 from deferred_signals.running.facts import answers
 from deferred_signals.running.waits import in_pieces
@@ -76,12 +77,14 @@ class Recorder:
         """A recorded message as one that is to be copied."""
         pattern = self._patterns[parcel.name] = Pattern(parcel, recorded)
         if self._is_unpatched and is_timeless(recorded):
-            _patterns[registry.get(parcel.name)] = answers(), pattern
+            _patterns[registry.get(parcel.name)] = os.getpid(), answers(), pattern
         return recorded._replace(pattern=pattern)
 
     def _kept_pattern(self, name: str) -> Pattern | None:
-        then, pattern = _patterns.get(registry.get(name), (None, None))
-        return pattern if then is answers() and self._is_unpatched else None
+        process, then, pattern = _patterns.get(registry.get(name), (None, None, None))
+        if process != os.getpid() or then is not answers():
+            return None
+        return pattern if self._is_unpatched else None
 
     @cached_property
     def _is_unpatched(self) -> bool:
@@ -143,11 +146,11 @@ class _Keeping(Producer):
         self.kept.append(Publication(body, {**arguments, "headers": headers}))
 
 
-#: Patterns that hold for the next flush as well, with what Celery's settings were. By receiver: a
-#: module that is loaded again has another one under the same name, perhaps with other options.
-_patterns: WeakKeyDictionary[Receiver, tuple[Answers, Pattern]] = WeakKeyDictionary()
+#: Patterns that hold for the next flush as well, with what Celery's settings were, and the process,
+#: which a message names. By receiver: a module that is loaded again has another one under the same
+#: name, perhaps with other options.
+_patterns: WeakKeyDictionary[Receiver, tuple[int, Answers, Pattern]] = WeakKeyDictionary()
 
-# A message names the process that sent it.
 os.register_at_fork(after_in_child=_patterns.clear)
 
 

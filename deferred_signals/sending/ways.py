@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from deferred_signals import conf
 from deferred_signals.errors import PublishError
+from deferred_signals.forks import unforked
 from deferred_signals.running.facts import always_eager, answers
+from deferred_signals.sending.reports import report
 from deferred_signals.under_test import is_under_test
 
 if TYPE_CHECKING:
@@ -55,20 +58,37 @@ def publish(gathered: Sequence[Outgoing]) -> None:
 
 def publish_live(gathered: Sequence[Outgoing]) -> None:
     """Hand messages to the broker, in a test too."""
-    from deferred_signals.sending import publisher  # noqa: PLC0415 - see below
-
-    publisher.publish(gathered)
+    try:
+        hand_over = _publisher()
+    except Exception as error:  # noqa: BLE001 - no file can be opened, say
+        report([(outgoing, error) for outgoing in gathered])
+    else:
+        hand_over(gathered)
 
 
 def run_here(gathered: Sequence[Outgoing]) -> None:
     """Run messages in this process: eager mode."""
-    from deferred_signals.running import eager  # noqa: PLC0415 - see below
-
-    eager.run_all([outgoing.wire for outgoing in gathered])
+    _runner()([outgoing.wire for outgoing in gathered])
 
 
 # Both are imported by the first commit that goes their way, as Celery imports its own parts that
 # talk to a broker: a process that publishes nothing should not pay for them when it starts.
+
+
+@cache
+def _publisher() -> Callable[[Sequence[Outgoing]], None]:
+    with unforked():
+        from deferred_signals.sending.publisher import publish  # noqa: PLC0415 - see above
+
+    return publish
+
+
+@cache
+def _runner() -> Callable[[Sequence[str]], None]:
+    with unforked():
+        from deferred_signals.running.eager import run_all  # noqa: PLC0415 - see above
+
+    return run_all
 
 
 BROKER = Way(publish, local=False)
@@ -84,7 +104,14 @@ def current_way() -> Way:
     """The way for messages that are sent now."""
     if _in_use:
         return _in_use[-1]
-    return HERE if conf.current().EAGER or always_eager() else BROKER
+    return HERE if _is_eager() else BROKER
+
+
+def _is_eager() -> bool:
+    try:
+        return conf.current().EAGER or always_eager()
+    except Exception:  # noqa: BLE001 - Celery's settings, which fail whoever publishes as well
+        return False
 
 
 @contextmanager

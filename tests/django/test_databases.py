@@ -2,12 +2,13 @@
 
 import pytest
 from django.db import connections, transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import m2m_changed, post_save
 from django.dispatch import Signal
 
 from deferred_signals import ConfigurationError
 from tests.app.models import Label, Order
 from tests.conftest import Broker, Connected
+from tests.recorder import listen
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -131,3 +132,15 @@ def test_eager_receiver_in_a_testcase_waits_for_the_block_of_its_database(
         assert ran == [1]
     assert ran == [1, 2]
     assert connections["other"].execute_wrappers == []
+
+
+@pytest.mark.usefixtures("eager")
+def test_keys_that_a_clear_removes_are_looked_up_on_the_database_that_it_is_made_on(
+    defer: Connected,
+) -> None:
+    got = listen(defer, m2m_changed, actions=("post_clear",))
+    order = Order.objects.using("other").create()
+    order.labels.add(Label.objects.using("other").create(name="there"))
+    Order.objects.create(pk=order.pk).labels.add(Label.objects.create(name="here"))
+    order.labels.clear()
+    assert got["pk_set"] == {"there"}

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.app.fields import RAN
 from tests.fuzz.declared import CODEC
 from tests.fuzz.oracle import Process, obeys
 from tests.fuzz.places import PLACES, message, tags_of
@@ -26,7 +25,6 @@ def test_tag_in_any_place_breaks_no_rule(tag: str) -> None:
     obeys(
         message({"$row": ["tests_app.Order", "saved", "default", {}]}), CODEC
     )  # done once a process
-    RAN.clear()
     before = Process()
     for place in PLACES:
         for odd in ODD:

@@ -1,0 +1,63 @@
+"""Sends without threads, at exit, in children of all makes, and in handlers, on real brokers."""
+
+import pytest
+
+from tests.enduring import Outcome, endure
+
+from .nodes import Broker
+from .own_app import QUEUE, on_broker
+from .proxy import Proxy
+
+
+def endured(scenario: str, node: Broker, **environ: str) -> Outcome:
+    """The outcome of a scenario, in which each message arrived once."""
+    outcome = endure(scenario, node.host_url, QUEUE, **environ)
+    assert outcome.lost == 0
+    assert sorted(on_broker(node.host_url)) == sorted(outcome.sent)
+    return outcome
+
+
+def test_messages_arrive_where_no_thread_can_be_started(node: Broker) -> None:
+    assert len(endured("without_threads", node).sent) == 4
+
+
+def test_broker_that_never_answers_is_waited_for_once_where_no_thread_can_be_started(
+    node: Broker,
+) -> None:
+    with Proxy(node.host_url) as proxy:
+        proxy.silent = True
+        outcome = endure("without_threads", proxy.url, QUEUE)
+    assert outcome.lost == len(outcome.sent) == 4
+    assert outcome.longest < 1.7
+
+
+def test_messages_arrive_where_no_more_files_can_be_opened(node: Broker) -> None:
+    assert len(endured("without_files", node, WARM="yes").sent) == 4
+
+
+def test_message_of_an_exit_handler_arrives(node: Broker) -> None:
+    assert len(endured("at_exit", node).sent) == 1
+
+
+@pytest.mark.parametrize(
+    "module", ["deferred_signals.sending.commit", "deferred_signals.sending.publisher"]
+)
+def test_child_of_a_process_whose_other_thread_imports_sends(node: Broker, module: str) -> None:
+    outcome = endured("fork_while_importing", node, MODULE=module)
+    assert outcome.children == [0]
+    assert len(outcome.sent) == 2
+
+
+def test_children_of_a_process_whose_other_threads_send_do_not_hang(node: Broker) -> None:
+    outcome = endured("fork_while_sending", node)
+    assert outcome.children == [0] * 25
+
+
+def test_process_that_was_forked_in_c_shares_no_connection_and_no_ids(node: Broker) -> None:
+    outcome = endured("fork_in_c", node)
+    assert outcome.children == [0]
+    assert len(set(outcome.sent)) == 63
+
+
+def test_messages_of_handlers_of_unix_signals_arrive_once(node: Broker) -> None:
+    assert len(endured("in_handlers", node).sent) > 100
