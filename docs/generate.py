@@ -114,7 +114,8 @@ These rules go with the table:
 * **A delete never fails for its size.** What would make the message too large is left out, the
   largest field first, with a warning that names the fields. `origin` that is the instance travels once.
 
-A value of any other type raises `SerializationError` in `send()`. It names the signal, the receiver,
+A value of any other type raises `SerializationError` in `send()` of a signal of your own; in others it is
+logged, and told to `publish_failed`. The error names the signal, the receiver,
 the way to the value and its type, and says what can be done: leave it out with `exclude=`, read
 what is needed at send with `capture=`, or teach the type with `register_type()`.
 
