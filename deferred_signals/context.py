@@ -67,6 +67,10 @@ class Carrier(ABC):
         """Around the run: make it be there again. The value is data from outside."""
 
 
+#: Characters of the longest code of a language.
+LONGEST_CODE = 100
+
+
 class Language(Carrier):
     """The active language, where it is not the project's default."""
 
@@ -80,8 +84,9 @@ class Language(Carrier):
 
     def restore(self, value: Any) -> AbstractContextManager[Any]:
         """Activate it."""
-        if not translation.check_for_language(value):
-            raise ValueError(f"there is no language {value!r}")
+        # Django remembers what it was asked for: texts of any length from outside are not to be kept.
+        if len(value) > LONGEST_CODE or not translation.check_for_language(value):
+            raise ValueError("there is no such language")
         return translation.override(value)
 
 

@@ -67,7 +67,7 @@ def _fetch_together(wanted: Counter[Reference]) -> dict[Reference, Model]:
     found: dict[Reference, Model] = {}
     for (model, alias), references in by_table.items():
         # Where one of the keys is wrong, each call will see for itself.
-        with suppress(Error, TypeError, ValidationError, ValueError):
+        with suppress(ArithmeticError, Error, TypeError, ValidationError, ValueError):
             found |= fetch_many(model, alias, references)
     return found
 

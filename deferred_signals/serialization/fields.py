@@ -26,6 +26,8 @@ from deferred_signals.serialization.codec import Codec
 from deferred_signals.serialization.refusals import Unencodable
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from django.db.models import Field, Model
 
 __all__ = [
@@ -44,17 +46,34 @@ __all__ = [
     "stays_behind",
 ]
 
+#: Digits of the largest number that a field is given. The fields of whole numbers would write out
+#: all the digits of one that is short to write, like 1E+999999999.
+MOST_DIGITS = 5000
+
+
+def _decode_decimal(text: str) -> Decimal:
+    number = values.decode_decimal(text)
+    if number.is_finite() and not -MOST_DIGITS <= number.adjusted() <= MOST_DIGITS:
+        raise ValueError("a number is too large for a field")
+    return number
+
+
+def _decode_int(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError("a number is too large for a field")
+    return values.decode_int(text)
+
+
 #: What a field may hold, and a key be: values alone, no rows, requests, classes or types of a project.
 FIELDS = Codec()
 values.install(FIELDS)
 FIELDS.add_plain_decoder("$safe", str)
+FIELDS.add_plain_decoder("$decimal", _decode_decimal)
+FIELDS.add_plain_decoder("$int", _decode_int)
 values.install_derived(FIELDS)
 
 #: Classes of fields whose ``to_python`` the project lets read what messages hold.
 _registered: set[type] = set()
-
-#: Types of plain values, of which one is its own form or nearly so.
-_PLAIN = frozenset({type(None), bool, int, str})
 
 
 def register_field(kind: type[Field[Any, Any]]) -> None:

@@ -127,7 +127,7 @@ def fetch(reference: Reference) -> Model:
     rows = model._base_manager.using(reference.alias)
     try:
         rows = rows.filter(pk=prepared(model, reference.pk))
-    except (TypeError, ValidationError, ValueError):
+    except (ArithmeticError, TypeError, ValidationError, ValueError):
         raise DecodeError(f"There can be no {reference}.", reference) from None
     # Not `get()`: what the model's own code looks for while the row is made, and does not find, is
     # another row.

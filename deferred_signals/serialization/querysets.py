@@ -123,7 +123,7 @@ def _decode_rows(parts: Any, codec: Codec) -> _Rows:
     try:
         keys = [prepared(model, decode_key(form)) for form in forms]
         return _Rows(model._base_manager.using(name).filter(pk__in=keys))
-    except (TypeError, ValidationError, ValueError):
+    except (ArithmeticError, TypeError, ValidationError, ValueError):
         raise DecodeError(f"A message has keys that no {model._meta.label} can have.") from None
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.serialization.codec import Codec
 
-__all__ = ["install", "install_derived"]
+__all__ = ["decode_decimal", "decode_int", "install", "install_derived"]
 
 #: Larger ints are written in hexadecimal: other JSON readers keep 64 bits only, and Python itself
 #: refuses decimal texts of more than 4,300 digits.
@@ -39,11 +39,11 @@ def install(codec: Codec) -> None:
     codec.add_encoder(str, _encode_text)
     codec.add_plain_decoder("$text", _decode_text)
     codec.add_encoder(int, _encode_int)
-    codec.add_plain_decoder("$int", _decode_int)
+    codec.add_plain_decoder("$int", decode_int)
     codec.add_encoder(float, _encode_float)
     codec.add_plain_decoder("$float", _ODD_FLOATS.__getitem__)
     codec.add_plain(bytes, "$bytes", _encode_bytes, _decode_bytes)
-    codec.add_plain(Decimal, "$decimal", str, _decode_decimal)
+    codec.add_plain(Decimal, "$decimal", str, decode_decimal)
     codec.add_plain(UUID, "$uuid", attrgetter("hex"), _decode_uuid)
     codec.add_plain(date, "$date", date.isoformat, date.fromisoformat)
     codec.add_plain(timedelta, "$timedelta", _encode_timedelta, _decode_timedelta)
@@ -159,7 +159,8 @@ def _decode_text(text: str) -> str:
     return base64.b64decode(text, validate=True).decode("utf-8", "surrogatepass")
 
 
-def _decode_int(text: str) -> int:
+def decode_int(text: str) -> int:
+    """Read an int that JSON has no room for."""
     return int(text, 16)  # with a base that is a power of 2 it takes time as the text is long
 
 
@@ -171,7 +172,8 @@ def _decode_uuid(text: str) -> UUID:
     return UUID(int=int(text, 16))  # faster than hex=, which looks for braces and dashes first
 
 
-def _decode_decimal(text: object) -> Decimal:
+def decode_decimal(text: object) -> Decimal:
+    """Read a decimal."""
     # Decimal() takes floats and tuples as well, which no encoder here writes.
     if not isinstance(text, str):
         raise TypeError(f"a decimal is written as a text, not as {type(text).__name__}")

@@ -22,7 +22,14 @@ from deferred_signals import DecodeError
 from deferred_signals.errors import NotKnownHere
 from deferred_signals.message import is_name
 from deferred_signals.running import executor
-from deferred_signals.serialization import CODEC, codec_for, complete, decode_call, decode_sender
+from deferred_signals.serialization import (
+    CODEC,
+    SenderNotLoaded,
+    codec_for,
+    complete,
+    decode_call,
+    decode_sender,
+)
 from deferred_signals.wire import unpack
 from tests.app.fields import RAN, Money
 from tests.app.models import Order
@@ -310,6 +317,32 @@ def test_items_that_were_chosen_to_have_one_hash_are_refused(items: list[Any]) -
         with pytest.raises(DecodeError):
             CODEC.decode(form)
         assert time.process_time() - began < 2  # unbounded, each takes longer than that
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        row("tests_app.Run", attempt={"$decimal": "1E+999999999"}),
+        row("tests_app.Order", id={"$decimal": "1E+999999999"}),
+        row("tests_app.Order", total={"$int": "f" * 200_000}),
+        {"$ref": ["tests_app.Order", {"$decimal": "1E+999999999"}, "default"]},
+        {"$rows": ["tests_app.Order", [{"$decimal": "1E+999999999"}], "default"]},
+        {"$enum": ["a." * 100_000, "x"]},
+        {"$enum": ["os." + "path." * 50_000, "x"]},
+    ],
+    ids=["whole number", "key", "long", "reference", "rows", "path", "path in a module"],
+)
+def test_little_text_that_means_much_work_is_refused(form: Any) -> None:
+    began = time.process_time()
+    with pytest.raises(DecodeError):
+        back(form)
+    assert time.process_time() - began < 1
+
+
+def test_sender_of_many_names_is_not_looked_for() -> None:
+    began = time.process_time()
+    assert isinstance(decode_sender(named("os", "path." * 50_000)), SenderNotLoaded)
+    assert time.process_time() - began < 1
 
 
 def test_set_of_what_chance_gives_is_no_larger_trouble() -> None:
