@@ -42,8 +42,9 @@ class Notes(NamedTuple):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle, and copy deeply, as a dict of what is sure: readable without this library."""
         now = _settled(self)
-        sure = {} if now is None else now.sure()
-        return dict, ({"key": self.key, "known": sure, "claims": self.claims},)
+        if now is None:
+            return dict, ()
+        return dict, ({"key": now.key, "known": now.sure(), "claims": now.claims},)
 
     def without_claims(self) -> Notes | None:
         """What was seen in the database; None where nothing was."""

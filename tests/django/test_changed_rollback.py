@@ -201,6 +201,22 @@ def test_copy_that_was_made_before_the_rollback_tells_of_the_change(
 
 
 @everywhere
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
+def test_copy_of_a_row_whose_key_was_taken_in_a_rolled_back_save_is_unknown(
+    where: str, duplicate: Callable[[Order], Order], make: Make, of_status: Recorder
+) -> None:
+    other, order = make(), make()
+    Order.objects.filter(pk=other.pk).update(status="paid")
+    with pytest.raises(Stop), transaction.atomic():
+        order.pk = other.pk
+        save(order, "sent")
+        roll_back()
+    order = duplicate(order)
+    save(order, "new")
+    assert changes(of_status) == [{"status": (UNKNOWN, "new")}]
+
+
+@everywhere
 def test_row_that_was_read_in_a_rolled_back_transaction_is_unknownwhere_it_differed(
     where: str, make: Make, of_status: Recorder
 ) -> None:
