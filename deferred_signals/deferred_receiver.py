@@ -104,7 +104,13 @@ class DeferredReceiver:
                 raise
             report_undeferred(self.name, signal, error)
             return None
-        return dispatch(self, signal, entry, sender, kwargs)
+        if _sent:
+            return dispatch(self, signal, entry, sender, kwargs)
+        with (
+            unforked()
+        ):  # Django and Celery import parts of their own, too, when first asked for them
+            _sent.append(True)
+            return dispatch(self, signal, entry, sender, kwargs)
 
     def __repr__(self) -> str:
         return f"<DeferredReceiver {self.name}>"
@@ -188,6 +194,9 @@ class DeferredReceiver:
         holder = getattr(function, "__self__", function)
         self._finalizer = weakref.finalize(holder, _forget, weakref.ref(self))
 
+
+#: Whether anything was sent in this process, or in one that it was forked from.
+_sent: list[bool] = []
 
 # The way out is imported by the first send, as its last part is by the first commit, or by what a
 # worker publishes: a process that sends nothing should not pay for it when it starts.

@@ -18,7 +18,7 @@ import time
 __all__ = ["unforked"]
 
 #: Seconds that a fork waits at most: the thread that forks may itself hold what the others wait for.
-PATIENCE = 2.0
+PATIENCE = 10.0
 
 #: Seconds that other threads wait at most for a fork that is about to be made.
 COURTESY = 0.5

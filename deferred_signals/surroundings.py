@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 from deferred_signals import conf
 from deferred_signals.asking import Raised
 from deferred_signals.errors import ContextNotRestored, SerializationError
+from deferred_signals.forks import unforked
 from deferred_signals.telling import log
 
 if TYPE_CHECKING:
@@ -192,7 +193,8 @@ _encode = json.JSONEncoder(allow_nan=False).encode
 
 @cache
 def _carrier(path: str) -> Carrier:
-    carrier: Carrier = import_string(path)()
+    with unforked():
+        carrier: Carrier = import_string(path)()
     return carrier
 
 

@@ -1,6 +1,7 @@
 """The system checks, by their ids."""
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import count
 from typing import Any
 
@@ -338,6 +339,10 @@ def test_w003_longest_wait_beyond_the_limit(
     assert ("deferred_signals.W003" in ids()) is told
 
 
+@pytest.mark.skipif(
+    find_spec("celery.utils.quorum_queues") is None,
+    reason="this Celery leaves no delay to RabbitMQ",
+)
 def test_w003_queue_that_delays_natively_makes_no_message_wait_on_a_worker(
     celery: MakeCurrent, signal: Signal, defer: Connected
 ) -> None:

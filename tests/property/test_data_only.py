@@ -1,6 +1,7 @@
 """The rules of what a message may do, for each tag in each place, and for what Hypothesis thinks of."""
 
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ def test_tag_in_any_place_breaks_no_rule(tag: str) -> None:
     obeys(
         message({"$row": ["tests_app.Order", "saved", "default", {}]}), CODEC
     )  # done once a process
+    available_timezones()  # imports helpers of its own at the first use
     before = Process()
     for place in PLACES:
         for odd in ODD:
