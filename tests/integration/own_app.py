@@ -24,12 +24,12 @@ def publishing_to(url: str, **options: Any) -> Iterator[Celery]:
         app.close()
 
 
-def on_broker(url: str) -> list[str]:
-    """Take the ids of all messages off the queue."""
+def on_broker(url: str, queue: str = QUEUE) -> list[str]:
+    """Take the ids of all messages off a queue."""
     found = []
     with Celery("look", broker=url, set_as_current=False).connection_for_read() as connection:
         channel: Any = connection.default_channel
-        channel.queue_declare(QUEUE, durable=True, auto_delete=False)
-        while (message := channel.basic_get(QUEUE, no_ack=True)) is not None:
+        channel.queue_declare(queue, durable=True, auto_delete=False)
+        while (message := channel.basic_get(queue, no_ack=True)) is not None:
             found.append(message.headers["id"])
     return found
