@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import weakref
 from itertools import takewhile
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import connections, transaction
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from deferred_signals.savepoints import SavepointWatch, is_of_a_test, open_savepoints
 
+if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 __all__ = ["Fate", "fate_of_writes"]
@@ -82,16 +81,12 @@ def fate_of_writes(using: str) -> Fate | None:
         connection = connections[using]
         if not connection.in_atomic_block:
             return None
-        test_blocks = [*takewhile(_is_from_testcase, connection.atomic_blocks)]
+        test_blocks = [*takewhile(is_of_a_test, connection.atomic_blocks)]
         if test_blocks:
             return _watched(connection, len(test_blocks))
         return _hooked(connection)
     except Exception:  # noqa: BLE001 - a patched on_commit(), say: the save must not fail for it
         return None
-
-
-#: By this Django itself tells a test's blocks from others, for ``durable=True``.
-_is_from_testcase = attrgetter("_from_testcase")
 
 
 def _hooked(connection: BaseDatabaseWrapper) -> Fate:
@@ -109,44 +104,24 @@ def _hooked(connection: BaseDatabaseWrapper) -> Fate:
 
 def _watched(connection: BaseDatabaseWrapper, test_blocks: int) -> Fate | None:
     """The fate that savepoints of the code under test tell of, where any are open."""
-    # A TestCase's outermost block is the transaction itself: it has no savepoint, the others do.
-    inner: Sequence[str | None] = connection.savepoint_ids[test_blocks - 1 :]
-    open_ones = [sid for sid in inner if sid is not None]
-    if not open_ones:
+    savepoints = open_savepoints(connection, test_blocks)
+    if not savepoints:
         return None
-    outermost = open_ones[0]
-    for wrapper in connection.execute_wrappers:
-        if isinstance(wrapper, _Watch) and wrapper.outermost == outermost:
-            break
-    else:
-        wrapper = _Watch(connection, outermost)
-        # In front: Django's own `execute_wrapper()` leaves by popping the last one.
-        connection.execute_wrappers.insert(0, wrapper)
-    return wrapper.fates.setdefault(frozenset(open_ones), Fate())
+    return _Watch.on(connection, savepoints).fates.setdefault(frozenset(savepoints), Fate())
 
 
-class _Watch:
-    """An execute wrapper that sees one block of the code under test, and those inside it, end."""
+class _Watch(SavepointWatch):
+    """Decides what became of the writes under some savepoints."""
 
     def __init__(self, connection: BaseDatabaseWrapper, outermost: str) -> None:
-        self.outermost = outermost
+        super().__init__(connection, outermost)
         self.fates: dict[frozenset[str], Fate] = {}
-        self._connection = connection
 
-    def __call__(
-        self, execute: Callable[..., Any], sql: Any, params: Any, many: Any, context: Any
-    ) -> Any:
-        result = execute(sql, params, many, context)
-        if isinstance(sql, str) and "SAVEPOINT" in sql:
-            self._see(sql)
-        return result
-
-    def _see(self, sql: str) -> None:
-        ops = self._connection.ops
+    def rolled_back(self, savepoint: str) -> None:
         for savepoints, fate in self.fates.items():
-            if any(sql == ops.savepoint_rollback_sql(sid) for sid in savepoints):
+            if savepoint in savepoints:
                 fate.decide(is_kept=False)
-        if sql == ops.savepoint_commit_sql(self.outermost):
-            self._connection.execute_wrappers.remove(self)
-            for fate in self.fates.values():
-                fate.decide(is_kept=True)
+
+    def released(self) -> None:
+        for fate in self.fates.values():
+            fate.decide(is_kept=True)

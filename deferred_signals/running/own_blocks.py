@@ -5,8 +5,7 @@ a ``TestCase``'s above all. Its own blocks make it as if it were in none: they c
 ``TestCase``'s, so that the receiver may open a durable block, and what the receiver registered with
 ``on_commit`` is called when they have ended.
 
-``Atomic._from_testcase``, by which Django itself tells the blocks of a test from others, is known
-here and, of the rooms below, in `deferred_signals.fates`.
+They are marked by ``Atomic._from_testcase``, which `deferred_signals.savepoints` reads.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import ExitStack
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connections, transaction
@@ -22,19 +20,9 @@ from django.db import DatabaseError, connections, transaction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.db.transaction import Atomic
-
-__all__ = ["OwnBlocks", "is_own", "open_aliases"]
+__all__ = ["OwnBlocks", "open_aliases"]
 
 logger = logging.getLogger("deferred_signals")
-
-
-def is_own(block: Atomic) -> bool:
-    """Return whether a block is a test's, or a run's, and none of the code under test."""
-    return bool(_from_testcase(block))
-
-
-_from_testcase = attrgetter("_from_testcase")
 
 
 def open_aliases() -> list[str]:

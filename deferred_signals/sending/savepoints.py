@@ -6,12 +6,13 @@ Such a block was open before a testing mode or eager mode began. An execute wrap
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
+from deferred_signals.savepoints import SavepointWatch
 from deferred_signals.sending.coalesce import coalesced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Leave = Callable[[Sequence[Outgoing]], None]
 
-__all__ = ["defer_to_savepoint", "waiting_for_savepoints"]
+__all__ = ["defer_to_savepoint", "let_leave", "waiting_for_savepoints"]
 
 
 def defer_to_savepoint(
@@ -33,51 +34,43 @@ def defer_to_savepoint(
         outgoing: the message; it is dropped when any of them is rolled back.
         leave: called with the messages that survived.
     """
-    for wrapper in connection.execute_wrappers:
-        if isinstance(wrapper, _Watch) and wrapper.outermost == savepoints[0]:
-            break
-    else:
-        wrapper = _Watch(connection, savepoints[0], leave)
-        # In front: Django's own `execute_wrapper()` leaves by popping the last one.
-        connection.execute_wrappers.insert(0, wrapper)
-    wrapper.gathered.append((frozenset(savepoints), outgoing))
+    _Watch.on(connection, savepoints).gathered.append(
+        _Entry(frozenset(savepoints), outgoing, leave)
+    )
 
 
 def waiting_for_savepoints(connection: BaseDatabaseWrapper) -> list[Outgoing]:
     """Return the messages that wait for a savepoint."""
-    watches = [item for item in connection.execute_wrappers if isinstance(item, _Watch)]
-    return [outgoing for watch in watches for _, outgoing in watch.gathered]
+    return [entry.outgoing for watch in _Watch.all(connection) for entry in watch.gathered]
 
 
-class _Watch:
-    """An execute wrapper that sees one block end."""
+def let_leave(messages: Iterable[tuple[Outgoing, Leave]]) -> None:
+    """Let messages leave, each its own way."""
+    ways: dict[Leave, list[Outgoing]] = {}
+    for outgoing, leave in messages:
+        ways.setdefault(leave, []).append(outgoing)
+    for leave, gathered in ways.items():
+        leave(coalesced(gathered))
 
-    def __init__(self, connection: BaseDatabaseWrapper, outermost: str, leave: Leave) -> None:
-        self.outermost = outermost
-        self.gathered: list[tuple[frozenset[str], Outgoing]] = []
-        self._connection = connection
-        self._leave = leave
 
-    def __call__(
-        self,
-        execute: Callable[..., Any],
-        sql: Any,
-        params: Any,
-        many: Any,
-        context: Any,
-    ) -> Any:
-        result = execute(sql, params, many, context)
-        if isinstance(sql, str) and "SAVEPOINT" in sql:
-            self._see(sql)
-        return result
+class _Entry(NamedTuple):
+    """A message that waits, with the savepoints that it was sent under."""
 
-    def _see(self, sql: str) -> None:
-        ops = self._connection.ops
-        for sid in {sid for savepoints, _ in self.gathered for sid in savepoints}:
-            if sql == ops.savepoint_rollback_sql(sid):
-                self.gathered = [entry for entry in self.gathered if sid not in entry[0]]
-        if sql == ops.savepoint_commit_sql(self.outermost):
-            self._connection.execute_wrappers.remove(self)
-            gathered, self.gathered = self.gathered, []
-            if gathered:
-                self._leave(coalesced([outgoing for _, outgoing in gathered]))
+    savepoints: frozenset[str]
+    outgoing: Outgoing
+    leave: Leave
+
+
+class _Watch(SavepointWatch):
+    """Lets messages leave, or drops them."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, outermost: str) -> None:
+        super().__init__(connection, outermost)
+        self.gathered: list[_Entry] = []
+
+    def rolled_back(self, savepoint: str) -> None:
+        self.gathered = [entry for entry in self.gathered if savepoint not in entry.savepoints]
+
+    def released(self) -> None:
+        gathered, self.gathered = self.gathered, []
+        let_leave((entry.outgoing, entry.leave) for entry in gathered)

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from deferred_signals.endings import End, is_seen, listen, look_for_eager_mode
-from deferred_signals.running.own_blocks import is_own
-from deferred_signals.sending.coalesce import coalesced
-from deferred_signals.sending.savepoints import defer_to_savepoint, waiting_for_savepoints
+from deferred_signals.savepoints import is_of_a_test, open_savepoints
+from deferred_signals.sending.savepoints import (
+    defer_to_savepoint,
+    let_leave,
+    waiting_for_savepoints,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,9 +56,7 @@ def defer_in_testcase(connection: BaseDatabaseWrapper, outgoing: Outgoing, leave
         waiting.add(connection, outgoing, leave)
         return
     look_for_eager_mode()  # code may have switched Celery's own, which tells nobody
-    # A TestCase's outermost block is the transaction itself: it has no savepoint, the others do.
-    inner: Sequence[str | None] = connection.savepoint_ids[before - 1 :]
-    savepoints = [sid for sid in inner if sid is not None]
+    savepoints = open_savepoints(connection, before)
     if savepoints:
         defer_to_savepoint(connection, savepoints, outgoing, leave)
     else:
@@ -72,7 +73,9 @@ def waiting_in_testcase(connection: BaseDatabaseWrapper) -> list[Outgoing]:
 def _blocks_of_the_test(connection: BaseDatabaseWrapper) -> int:
     """Count the open blocks down to the last one that is the test's, or a run's."""
     blocks = connection.atomic_blocks
-    return next((place for place in range(len(blocks), 0, -1) if is_own(blocks[place - 1])), 0)
+    return next(
+        (place for place in range(len(blocks), 0, -1) if is_of_a_test(blocks[place - 1])), 0
+    )
 
 
 @dataclass
@@ -113,16 +116,7 @@ class _Waiting:
         for entry in ended:
             del entry.blocks[depth - 1 :]
         if end is End.KEPT and is_outermost:
-            _leave(ended)
-
-
-def _leave(entries: list[_Entry]) -> None:
-    """Let messages leave, each its own way."""
-    ways: dict[Leave, list[Outgoing]] = {}
-    for entry in entries:
-        ways.setdefault(entry.leave, []).append(entry.outgoing)
-    for leave, gathered in ways.items():
-        leave(coalesced(gathered))
+            let_leave((entry.outgoing, entry.leave) for entry in ended)
 
 
 _waiting: WeakKeyDictionary[BaseDatabaseWrapper, _Waiting] = WeakKeyDictionary()

@@ -14,7 +14,7 @@ from django.db.transaction import Atomic
 from django.test import TestCase, override_settings
 
 from deferred_signals.endings import seeing_ends
-from deferred_signals.running.own_blocks import is_own
+from deferred_signals.savepoints import is_of_a_test
 from deferred_signals.testing import inline, live, manual, settings
 from tests.app.models import Board, Label, Line, Order, Ticket
 from tests.conftest import Connected
@@ -62,11 +62,11 @@ def test_django_has_what_is_wrapped_and_calls_it_when_a_block_ends() -> None:
     parameters = [*inspect.signature(Atomic.__exit__).parameters]
     assert parameters == ["self", "exc_type", "exc_value", "traceback"]
     block = transaction.atomic()
-    assert not is_own(block)
+    assert not is_of_a_test(block)
     with block:
         assert connection.atomic_blocks[-1] is block
         assert len(connection.savepoint_ids) == len(connection.atomic_blocks) - 1
-    assert is_own(connection.atomic_blocks[-1])  # pytest-django makes it as a TestCase does
+    assert is_of_a_test(connection.atomic_blocks[-1])  # pytest-django makes it as a TestCase does
 
 
 @pytest.mark.parametrize("make", [inline, manual, live, lambda: settings(EAGER=True)])
