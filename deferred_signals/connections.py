@@ -41,7 +41,7 @@ class Connections:
         self._prune_at = _FEW
 
     def __contains__(self, connection: Connection) -> bool:
-        """Whether this connection was made, and perhaps undone since."""
+        """Return whether this connection was made, and perhaps undone since."""
         kept = self._kept.get(_key(connection))
         if kept is None:
             return False
@@ -136,7 +136,7 @@ def _resolved(connection: Connection) -> Any:
 
 
 def _is_waiting(connection: Connection) -> bool:
-    """Whether it is for a model that is not there yet, so that Django has only noted it so far."""
+    """Return whether it is for a model that is not there yet, so that Django has only noted it so far."""
     is_named = isinstance(connection.sender, str) and isinstance(connection.signal, ModelSignal)
     return is_named and _resolved(connection) is connection.sender
 

@@ -121,12 +121,12 @@ class DeferredReceiver:
         return self._connections.present()
 
     def is_for(self, function: Callable[..., Any]) -> bool:
-        """Whether this is the user's callable, and still alive."""
+        """Return whether this is the user's callable, and still alive."""
         present = self._reference()
         return present is not None and identity(present) == identity(function)
 
     def was_reloaded_as(self, function: Callable[..., Any]) -> bool:
-        """Whether this stems from an earlier load of a module that now declares a successor.
+        """Return whether this stems from an earlier load of a module that now declares a successor.
 
         ``importlib.reload``, and an import after removal from ``sys.modules``, make a new spec;
         code typed at a prompt has none, and defines its functions anew.
@@ -139,7 +139,7 @@ class DeferredReceiver:
         )
 
     def has_connected(self, connection: Connection) -> bool:
-        """Whether this connection was made, and perhaps undone since."""
+        """Return whether this connection was made, and perhaps undone since."""
         return connection in self._connections
 
     def connect(self, connection: Connection, entry: Entry, *, weak: bool) -> bool:

@@ -140,7 +140,7 @@ def _options(receiver: Receiver, message: Message) -> dict[str, Any]:
 
 
 def _is_immediate(receiver: Receiver, message: Message) -> bool:
-    """Whether the message's signal waits for no commit."""
+    """Return whether the message's signal waits for no commit."""
     with suppress(DecodeError):
         return entry_of(registry.find_signal(receiver, message.signal)).immediate
     return False

@@ -36,7 +36,7 @@ def nearest(name: str, known: Iterable[str], synonyms: Mapping[str, str] | None 
 
 
 def resembles(name: str, right: str) -> bool:
-    """Whether a name is probably a misspelling of another.
+    """Return whether a name is probably a misspelling of another.
 
     >>> [resembles(name, "deferred") for name in ("defered", "differed", "sender")]
     [True, True, False]

@@ -212,7 +212,7 @@ def write(  # noqa: PLR0913 - the fields of a message
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can be a name in a message: it stays on one line of a log, and is visible.
+    """Return whether a text can be a name in a message: it stays on one line of a log, and is visible.
 
     >>> is_name("shop.receivers.greet"), is_name("greet ERROR: all is lost")
     (True, False)

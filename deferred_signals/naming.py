@@ -37,7 +37,7 @@ LONGEST_NAME = 200
 
 
 def is_name(value: object) -> bool:
-    """Whether a value can be the name of a receiver."""
+    """Return whether a value can be the name of a receiver."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= LONGEST_NAME

@@ -26,7 +26,7 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def is_projects_own(signal: Signal) -> bool:
-    """Whether the project declares a signal, as opposed to Django or an installed package.
+    """Return whether the project declares a signal, as opposed to Django or an installed package.
 
     A project imports the signals of packages, and packages import none of the project's. So a signal
     that any module of a package holds is the package's. One that no module holds is the project's.
@@ -35,7 +35,7 @@ def is_projects_own(signal: Signal) -> bool:
 
 
 def _is_installed(name: str) -> bool:
-    """Whether a module is part of Django, of an installed package, or of the standard library.
+    """Return whether a module is part of Django, of an installed package, or of the standard library.
 
     A package installed in editable mode lies elsewhere, and is the project's. So is the package of
     the settings, which may be installed like any other where the project is deployed.

@@ -157,7 +157,7 @@ class Retry:
 
 
 def is_field(name: str) -> bool:
-    """Whether `Retry` has a field of this name."""
+    """Return whether `Retry` has a field of this name."""
     return name in Retry.__dataclass_fields__
 
 

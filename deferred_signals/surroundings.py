@@ -91,7 +91,7 @@ def _forget(**_kwargs: object) -> None:
 
 
 def _is_same(one: Context, other: Context) -> bool:
-    """Whether the same objects are in both: to ask them whether they are equal may do anything."""
+    """Return whether the same objects are in both: to ask them whether they are equal may do anything."""
     return len(one) == len(other) and all(
         other.get(variable, one) is value for variable, value in one.items()
     )
@@ -99,7 +99,7 @@ def _is_same(one: Context, other: Context) -> bool:
 
 @cache
 def _locals_follow_context() -> bool:
-    """Whether a context shows what is set, and unset, in the locals that Django uses.
+    """Return whether a context shows what is set, and unset, in the locals that Django uses.
 
     Not with asgiref 3.8, which forgets a variable for all contexts at once.
     """
@@ -199,7 +199,7 @@ def _carrier(path: str) -> Carrier:
 
 
 def _is_required(path: str) -> bool:
-    """Whether nothing may go on without a carrier; its class says so, where it can be imported."""
+    """Return whether nothing may go on without a carrier; its class says so, where it can be imported."""
     try:
         return _says_required(path)
     except Exception:  # noqa: BLE001 - whatever its module raises: that is told where it is used

@@ -24,7 +24,7 @@ _telling: ContextVar[bool] = ContextVar("deferred_signals_telling", default=Fals
 
 
 def is_telling() -> bool:
-    """Whether the calling code was called by the library, to be told of messages."""
+    """Return whether the calling code was called by the library, to be told of messages."""
     return _telling.get()
 
 
@@ -73,7 +73,7 @@ def log(
 
 
 def is_interruption(error: BaseException) -> bool:
-    """Whether an exception came from outside, into the midst of whatever ran: a soft time limit.
+    """Return whether an exception came from outside, into the midst of whatever ran: a soft time limit.
 
     Celery raises it from a handler of a Unix signal, in a task that sends as much as anywhere. It
     is asked for by its module, since only the rooms that talk to Celery import it.

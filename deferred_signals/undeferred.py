@@ -30,7 +30,7 @@ _FOR_SENDERS = (SerializationError, MessageTooLarge, DepthExceeded)
 
 
 def is_for_sender(signal: Signal, error: Exception) -> bool:
-    """Whether an error that keeps a call from being deferred is to be raised in ``send()``.
+    """Return whether an error that keeps a call from being deferred is to be raised in ``send()``.
 
     In tests every error is; else those of which the sender of a signal of the project's own is told.
     """

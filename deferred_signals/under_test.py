@@ -10,7 +10,7 @@ __all__ = ["is_under_test"]
 
 
 def is_under_test() -> bool:
-    """Whether a test runner has called Django's ``setup_test_environment()`` here.
+    """Return whether a test runner has called Django's ``setup_test_environment()`` here.
 
     True under Django's own runner, its ``--parallel`` children, pytest and xdist; false in a worker
     that a test starts as a process of its own. Environment variables would be wrong both ways.

@@ -114,7 +114,7 @@ def _anonymous() -> Iterable[type]:
 
 
 def has(kind: type, name: str) -> bool:
-    """Whether instances of a class have an attribute, without one that other code sets on them.
+    """Return whether instances of a class have an attribute, without one that other code sets on them.
 
     Asks no descriptor: a property of a class may do anything.
     """
@@ -137,7 +137,7 @@ def _fields_of(model: type[Model]) -> set[str]:
 
 
 def lacks(classes: Iterable[type], path: tuple[str, ...]) -> bool:
-    """Whether the last of some attributes, one after another, is on no instance of the classes.
+    """Return whether the last of some attributes, one after another, is on no instance of the classes.
 
     Goes through relations to one row; what else stands in between is not known.
     """

@@ -151,7 +151,7 @@ class Calls(Expressions):
 
 
 def _only_looks(function: ast.expr) -> bool:
-    """Whether a call keeps nothing of what it is given: it logs, say."""
+    """Return whether a call keeps nothing of what it is given: it logs, say."""
     if isinstance(function, ast.Name):
         return function.id in _LOOKS
     return isinstance(function, ast.Attribute) and function.attr in _LOGS

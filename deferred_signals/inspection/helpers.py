@@ -39,7 +39,7 @@ class Home:
     helpers: list[Function] = field(default_factory=list)
 
     def may_read(self, node: Function) -> bool:
-        """Whether a helper is to be read: it is not being read already, and there were not too many."""
+        """Return whether a helper is to be read: not one being read, and not one too many."""
         return (
             len(self.around) < _DEEPEST
             and len(self.helpers) < _MOST_HELPERS

@@ -41,7 +41,7 @@ class Layer:
 
 
 def is_a(value: object, *kinds: type) -> bool:
-    """Whether a value is of one of the types, as it was made: ``isinstance`` asks lazy objects."""
+    """Return whether a value is of one of the types, as it was made: ``isinstance`` asks lazy objects."""
     return issubclass(type(value), kinds)
 
 

@@ -119,7 +119,7 @@ class Statements(Calls):
         self.returns_value |= self._is_value(node.value)
 
     def _is_value(self, returned: ast.expr) -> bool:
-        """Whether something other than None is returned: of a helper's call, what it returns."""
+        """Return whether something other than None is returned: of a helper's call, what it returns."""
         if isinstance(returned, ast.Await):
             returned = returned.value
         if isinstance(returned, ast.Call):

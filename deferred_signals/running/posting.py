@@ -98,7 +98,7 @@ def post(
 
 
 def _is_final(error: Exception) -> bool:
-    """Whether an error would be the same the next time: a user of Redis is refused by NOPERM."""
+    """Return whether an error would be the same the next time: a user of Redis is refused by NOPERM."""
     return (
         isinstance(error, _UNWRITABLE)
         or getattr(error, "code", None) == _ACCESS_REFUSED

@@ -132,7 +132,7 @@ def _asked_policy(app: Any) -> str | None:
 
 
 def _is_made(app: Any) -> bool:
-    """Whether an app is the project's, rather than the one that Celery makes where there is none."""
+    """Return whether an app is the project's, rather than the one that Celery makes where there is none."""
     return bool(app.main != "default")
 
 

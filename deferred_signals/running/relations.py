@@ -27,7 +27,7 @@ _LOOK_UPS = frozenset(
 
 
 def is_gone_relation(error: ObjectDoesNotExist) -> bool:
-    """Whether a row was looked for that a relation of a deleted row leads to."""
+    """Return whether a row was looked for that a relation of a deleted row leads to."""
     return any(
         frame.f_code in _LOOK_UPS and _was_deleted(frame.f_locals.get("instance"))
         for frame, _line in traceback.walk_tb(error.__traceback__)

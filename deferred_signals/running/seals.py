@@ -91,7 +91,7 @@ def _take(connection: Connection, queue: str) -> bool:
 
 
 def _is_refusal(error: BaseException | None) -> bool:
-    """Whether it is the broker's answer, rather than that there was none."""
+    """Return whether it is the broker's answer, rather than that there was none."""
     errors: Any = current_app.connection_for_write().channel_errors
     return isinstance(error, errors)
 

@@ -98,7 +98,7 @@ def moment_of(text: object) -> float | None:
 
 
 def _delays_by_itself(app: Celery) -> bool:
-    """Whether RabbitMQ holds messages back until they are due, so that no worker does.
+    """Return whether RabbitMQ holds messages back until they are due, so that no worker does.
 
     Celery lets it where a queue is a quorum queue, but for queues behind a direct exchange.
     """

@@ -188,7 +188,7 @@ class Line:
         return self._spare
 
     def _wait(self, job: Job, patience: float) -> bool:
-        """Whether the broker has answered about all of a job in time."""
+        """Return whether the broker has answered about all of a job in time."""
         began = monotonic()
         while (rest := max(began, self._answered) + patience - monotonic()) > 0:
             if job.wait(rest):

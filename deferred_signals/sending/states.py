@@ -32,7 +32,7 @@ def names_of_states(kwargs: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _differ(one: Model, other: Model) -> bool:
-    """Whether two instances have different values, of the fields that both have loaded."""
+    """Return whether two instances have different values, of the fields that both have loaded."""
     if one is other:
         return False
     return any(

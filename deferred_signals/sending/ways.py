@@ -132,7 +132,7 @@ def may_raise(way: Way) -> bool:
 
 
 def _is_refused() -> bool:
-    """Whether this is a test's process, which has not said that it means to publish."""
+    """Return whether this is a test's process, which has not said that it means to publish."""
     if not is_under_test() or conf.current().PUBLISH_IN_TESTS:
         return False
     return LIVE not in _in_use and answers().transport != "memory"

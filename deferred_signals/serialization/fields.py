@@ -315,7 +315,7 @@ def _target(field: Any) -> Any:
 
 
 def _reads_by_djangos_code(field: Any) -> bool:
-    """Whether ``to_python`` is Django's own, or the project's word for it was given."""
+    """Return whether ``to_python`` is Django's own, or the project's word for it was given."""
     return all(
         isinstance(part, tuple(_registered)) or _has_djangos(part, "to_python")
         for part in _parts(field)

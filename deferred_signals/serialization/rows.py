@@ -77,7 +77,7 @@ def _encode_snapshot(value: Snapshot, codec: Codec) -> Any:
 
 
 def _travels(item: Any, value: Snapshot) -> bool:
-    """Whether a field has a value that may travel; else it is missing where the row arrives."""
+    """Return whether a field has a value that may travel; else it is missing where the row arrives."""
     loaded = value.row.__dict__
     if item.attname not in loaded:
         return False
