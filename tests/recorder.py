@@ -40,3 +40,15 @@ def listen(defer: Connected, signal: Signal | list[Signal], **options: Any) -> R
     recorder = Recorder()
     defer(signal, **options)(recorder)
     return recorder
+
+
+def changes(recorder: Recorder) -> list[dict[str, Any]]:
+    """What `changed()` told a receiver, of each call."""
+    return [call["changes"] for call in recorder.calls]
+
+
+def take_changes(recorder: Recorder) -> list[dict[str, Any]]:
+    """What `changed()` told a receiver since this was last asked."""
+    told = changes(recorder)
+    recorder.clear()
+    return told

@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from deferred_signals import changed
 from tests.app.models import Order
 from tests.conftest import Connected
-from tests.recorder import Recorder, listen
+from tests.recorder import Recorder, changes, listen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
@@ -27,10 +27,6 @@ def order(of_status: Recorder) -> Order:
     pk = Order.objects.create(status="new").pk
     of_status.clear()
     return Order.objects.get(pk=pk)
-
-
-def changes(recorder: Recorder) -> list[dict[str, Any]]:
-    return [call["changes"] for call in recorder.calls]
 
 
 def test_save_that_changes_the_field_is_deferred_with_old_and_new_value(

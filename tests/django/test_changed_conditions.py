@@ -11,7 +11,7 @@ from django.dispatch import Signal
 from deferred_signals import InvalidReceiver, changed, receiver, registry
 from tests.app.models import Board, GiftOrder, Label, Line, Order, PaidOrder, Run, Seat
 from tests.conftest import Connected
-from tests.recorder import Recorder, listen
+from tests.recorder import Recorder, changes, listen
 
 from .followed_models import Dated, Followed
 
@@ -22,10 +22,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 def of_status(defer: Connected) -> Recorder:
     """What a receiver of changes of an order's status gets."""
     return listen(defer, post_save, sender=Order, when=changed("status"))
-
-
-def changes(recorder: Recorder) -> list[dict[str, Any]]:
-    return [call["changes"] for call in recorder.calls]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from django.db.models.signals import post_save
 from deferred_signals import UNKNOWN, changed, muted
 from tests.app.models import GiftOrder, Order, PaidOrder, Run, Seat, Ticket
 from tests.conftest import Connected
-from tests.recorder import Recorder, listen
+from tests.recorder import Recorder, listen, take_changes
 
 from .followed_models import FollowedByCode, FollowedEagerly, FollowedOddly
 
@@ -48,13 +48,6 @@ def order(of_status: Recorder) -> Order:
     return Order.objects.get(pk=pk)
 
 
-def changes(recorder: Recorder) -> list[dict[str, Any]]:
-    """Give what was told since this was last asked."""
-    told = [call["changes"] for call in recorder.calls]
-    recorder.clear()
-    return told
-
-
 def pickled(row: Any) -> Any:
     return pickle.loads(pickle.dumps(row))  # noqa: S301 - of our own
 
@@ -79,12 +72,12 @@ def test_copy_is_compared_with_what_was_loaded(
     assert of_status.calls == []
     other.status = "paid"
     other.save()
-    assert changes(of_status) == [{"status": ("new", "paid")}]
+    assert take_changes(of_status) == [{"status": ("new", "paid")}]
     order.save()  # of the other instance's save it knows nothing
     assert of_status.calls == []
     order.status = "sent"
     order.save()
-    assert changes(of_status) == [{"status": ("new", "sent")}]
+    assert take_changes(of_status) == [{"status": ("new", "sent")}]
 
 
 def test_pickle_can_be_read_without_the_library(order: Order) -> None:
@@ -98,9 +91,9 @@ def test_pickle_of_a_row_from_before_it_was_followed_is_unknown(
 ) -> None:
     del order._state.deferred_signals_notes  # type: ignore[attr-defined]  # ours
     order.save()
-    assert changes(of_status) == [{"status": (UNKNOWN, "new")}]
+    assert take_changes(of_status) == [{"status": (UNKNOWN, "new")}]
     order.save()
-    assert changes(of_status) == []
+    assert take_changes(of_status) == []
 
 
 def as_new(order: Order) -> Order:
@@ -127,10 +120,10 @@ def test_copy_as_a_new_row_has_changed_from_none(
     new = renew(order)
     new.save()
     new.save()
-    assert changes(of_status) == [{"status": (None, "new")}]
+    assert take_changes(of_status) == [{"status": (None, "new")}]
     new.status = "paid"
     new.save()
-    assert changes(of_status) == [{"status": ("new", "paid")}]
+    assert take_changes(of_status) == [{"status": ("new", "paid")}]
 
 
 def test_row_that_is_written_over_another_one_is_unknown(order: Order, of_status: Recorder) -> None:
@@ -138,7 +131,7 @@ def test_row_that_is_written_over_another_one_is_unknown(order: Order, of_status
     of_status.clear()
     order.pk = other.pk
     order.save()
-    assert changes(of_status) == [{"status": (UNKNOWN, "new")}]
+    assert take_changes(of_status) == [{"status": (UNKNOWN, "new")}]
 
 
 @pytest.mark.parametrize("adding", [True, False])
@@ -148,10 +141,10 @@ def test_row_that_is_updated_without_being_loaded_is_unknown(
     made = Order(pk=order.pk, status="paid")
     made._state.adding = adding
     made.save()
-    assert changes(of_status) == [{"status": (UNKNOWN, "paid")}]
+    assert take_changes(of_status) == [{"status": (UNKNOWN, "paid")}]
     made.status = "sent"
     made.save()
-    assert changes(of_status) == [{"status": ("paid", "sent")}]
+    assert take_changes(of_status) == [{"status": ("paid", "sent")}]
 
 
 def test_row_that_was_made_and_then_read_is_known(order: Order, of_status: Recorder) -> None:
@@ -161,7 +154,7 @@ def test_row_that_was_made_and_then_read_is_known(order: Order, of_status: Recor
     assert of_status.calls == []
     made.status = "paid"
     made.save()
-    assert changes(of_status) == [{"status": ("new", "paid")}]
+    assert take_changes(of_status) == [{"status": ("new", "paid")}]
 
 
 def test_row_with_a_key_of_its_own_has_changed_from_none(follow: Follow) -> None:
@@ -172,8 +165,8 @@ def test_row_with_a_key_of_its_own_has_changed_from_none(follow: Follow) -> None
     ticket.subject = "two"
     ticket.save()
     ticket.save()
-    assert changes(of_code) == [{"state": (None, "new")}]
-    assert changes(of_subject) == [{"subject": (None, "two")}]
+    assert take_changes(of_code) == [{"state": (None, "new")}]
+    assert take_changes(of_subject) == [{"subject": (None, "two")}]
 
 
 def test_row_that_the_database_refused_is_told_when_it_is_saved_at_last(follow: Follow) -> None:
@@ -184,7 +177,7 @@ def test_row_that_the_database_refused_is_told_when_it_is_saved_at_last(follow: 
     with pytest.raises(IntegrityError), transaction.atomic():
         parcel.save(force_insert=True)
     parcel.save()
-    assert changes(recorder) == [{"state": (UNKNOWN, "new")}]
+    assert take_changes(recorder) == [{"state": (UNKNOWN, "new")}]
 
 
 def test_row_with_a_key_of_two_columns_is_followed(follow: Follow) -> None:
@@ -193,10 +186,10 @@ def test_row_with_a_key_of_two_columns_is_followed(follow: Follow) -> None:
     seat = Seat.objects.get()
     seat.taken = True
     seat.save()
-    assert changes(recorder) == [{"taken": (None, False)}, {"taken": (False, True)}]
+    assert take_changes(recorder) == [{"taken": (None, False)}, {"taken": (False, True)}]
     seat.number = 2
     seat.save()
-    assert changes(recorder) == [{"taken": (None, True)}]
+    assert take_changes(recorder) == [{"taken": (None, True)}]
 
 
 def test_rows_that_are_written_in_bulk_are_not_taken_for_what_they_were_made_with(
@@ -207,7 +200,7 @@ def test_rows_that_are_written_in_bulk_are_not_taken_for_what_they_were_made_wit
     (made,) = Order.objects.bulk_create([made])
     made.status = "new"
     made.save()
-    assert changes(of_status) == [{"status": (UNKNOWN, "new")}]
+    assert take_changes(of_status) == [{"status": (UNKNOWN, "new")}]
 
 
 def test_signal_that_is_sent_by_hand_after_a_bulk_update_tells_of_the_change(
@@ -217,7 +210,7 @@ def test_signal_that_is_sent_by_hand_after_a_bulk_update_tells_of_the_change(
     Order.objects.bulk_update([order], ["status"])
     post_save.send(Order, instance=order, created=False)
     order.save()
-    assert changes(of_status) == [{"status": ("new", "paid")}]
+    assert take_changes(of_status) == [{"status": ("new", "paid")}]
 
 
 def test_signal_may_be_sent_by_hand_with_anything(of_status: Recorder) -> None:
@@ -230,7 +223,7 @@ def test_update_or_create_tells_what_it_changed(order: Order, of_status: Recorde
     Order.objects.update_or_create(pk=order.pk, defaults={"status": "paid"})
     Order.objects.update_or_create(pk=order.pk, defaults={"status": "paid"})
     Order.objects.update_or_create(pk=10**6, defaults={"status": "sent"})
-    assert changes(of_status) == [{"status": ("new", "paid")}, {"status": (None, "sent")}]
+    assert take_changes(of_status) == [{"status": ("new", "paid")}, {"status": (None, "sent")}]
 
 
 @pytest.mark.parametrize("load", ["only", "defer"])
@@ -242,7 +235,7 @@ def test_field_that_is_set_without_being_loaded_was_unknown(
     lazily.status = "new"
     lazily.save()
     lazily.save()
-    assert changes(of_status) == [{"status": (UNKNOWN, "new")}]
+    assert take_changes(of_status) == [{"status": (UNKNOWN, "new")}]
 
 
 def test_refresh_from_a_query_forgets_no_change_of_what_it_leaves_out(
@@ -251,7 +244,7 @@ def test_refresh_from_a_query_forgets_no_change_of_what_it_leaves_out(
     order.status = "paid"
     order.refresh_from_db(from_queryset=Order.objects.only("total"))
     order.save()
-    assert changes(of_status) == [{"status": ("new", "paid")}]
+    assert take_changes(of_status) == [{"status": ("new", "paid")}]
 
 
 def test_refresh_of_a_model_that_hides_its_arguments_is_followed(follow: Follow) -> None:
@@ -263,11 +256,11 @@ def test_refresh_of_a_model_that_hides_its_arguments_is_followed(follow: Follow)
     row.name = "c"
     row.refresh_from_db(fields=["other"])
     row.save()
-    assert changes(recorder) == [{"name": ("a", "c")}]
+    assert take_changes(recorder) == [{"name": ("a", "c")}]
     FollowedOddly.objects.update(other="d")
     row.refresh_from_db(None, ["other"])
     row.save()
-    assert changes(recorder) == []
+    assert take_changes(recorder) == []
     assert row.refreshed
 
 
@@ -277,10 +270,10 @@ def test_deferred_field_that_is_loaded_while_the_row_is_made_is_known(follow: Fo
     recorder.clear()
     row = FollowedEagerly.objects.only("other").get()
     row.save()
-    assert changes(recorder) == []
+    assert take_changes(recorder) == []
     row.name = row.other = "c"
     row.save()
-    assert changes(recorder) == [{"name": ("a", "c"), "other": ("b", "c")}]
+    assert take_changes(recorder) == [{"name": ("a", "c"), "other": ("b", "c")}]
 
 
 @pytest.mark.parametrize("notes", [{}, {"key": 7}, {"key": (), "known": {}, "claims": ()}, "?"])
@@ -289,7 +282,7 @@ def test_pickle_of_another_version_is_unknown(
 ) -> None:
     order._state.deferred_signals_notes = notes  # type: ignore[attr-defined]  # ours
     order.save()
-    assert changes(of_status) == [{"status": (UNKNOWN, "new")}]
+    assert take_changes(of_status) == [{"status": (UNKNOWN, "new")}]
 
 
 def test_refresh_that_does_not_load_the_row_is_followed(follow: Follow) -> None:
@@ -307,7 +300,7 @@ def test_refresh_that_does_not_load_the_row_is_followed(follow: Follow) -> None:
     row.other = "c"
     row.refresh_from_db()
     row.save()
-    assert changes(recorder) == [{"other": ("", "c")}]
+    assert take_changes(recorder) == [{"other": ("", "c")}]
 
 
 def test_values_that_are_put_in_by_hand_are_compared_with_those_they_came_with(
@@ -324,14 +317,14 @@ def test_class_that_is_exchanged_is_no_error(order: Order, follow: Follow) -> No
     order.__class__ = PaidOrder
     order.status = "paid"
     order.save()
-    assert changes(recorder) == [{"status": ("new", "paid")}]
+    assert take_changes(recorder) == [{"status": ("new", "paid")}]
 
 
 def test_child_of_a_row_that_is_there_has_changed_from_none(order: Order, follow: Follow) -> None:
     recorder = follow(GiftOrder, "status", "wish")
     gift = GiftOrder(order_ptr=order, status="paid", wish="a boat")
     gift.save()
-    assert changes(recorder) == [{"status": (None, "paid"), "wish": (None, "a boat")}]
+    assert take_changes(recorder) == [{"status": (None, "paid"), "wish": (None, "a boat")}]
 
 
 def test_fixture_is_compared_with_what_it_writes(follow: Follow) -> None:
@@ -341,7 +334,7 @@ def test_fixture_is_compared_with_what_it_writes(follow: Follow) -> None:
     text = serializers.serialize("json", [gift]).replace("a boat", "a kite")
     for loaded in serializers.deserialize("json", text):
         loaded.save()
-    assert changes(recorder) == [{"wish": (UNKNOWN, "a kite")}]
+    assert take_changes(recorder) == [{"wish": (UNKNOWN, "a kite")}]
 
 
 def test_two_receivers_of_one_model_are_each_told_of_their_fields(follow: Follow) -> None:
@@ -356,9 +349,9 @@ def test_two_receivers_of_one_model_are_each_told_of_their_fields(follow: Follow
     order.status, order.total = "paid", 2
     order.save(update_fields=["status"])
     order.save()
-    assert changes(of_status) == [{"status": ("new", "paid")}]
-    assert changes(of_total) == [{"total": (1, 2)}]
-    assert changes(of_both) == [{"status": ("new", "paid")}, {"total": (1, 2)}]
+    assert take_changes(of_status) == [{"status": ("new", "paid")}]
+    assert take_changes(of_total) == [{"total": (1, 2)}]
+    assert take_changes(of_both) == [{"status": ("new", "paid")}, {"total": (1, 2)}]
 
 
 def test_field_that_is_asked_for_after_the_row_was_loaded_was_unknown(follow: Follow) -> None:
@@ -366,7 +359,7 @@ def test_field_that_is_asked_for_after_the_row_was_loaded_was_unknown(follow: Fo
     recorder = follow(Run, "attempt")  # by this test alone: a model is followed for ever
     run.save()
     run.save()
-    assert changes(recorder) == [{"attempt": (UNKNOWN, 1)}]
+    assert take_changes(recorder) == [{"attempt": (UNKNOWN, 1)}]
 
 
 def test_muted_save_is_not_told_later(order: Order, of_status: Recorder) -> None:
@@ -410,4 +403,4 @@ def test_async_saves_and_refreshes_are_followed(order: Order, of_status: Recorde
         await order.asave(update_fields=["status"])
 
     async_to_sync(act)()
-    assert changes(of_status) == [{"status": ("new", "paid")}, {"status": ("sent", "new")}]
+    assert take_changes(of_status) == [{"status": ("new", "paid")}, {"status": ("sent", "new")}]

@@ -12,7 +12,7 @@ from django.db.models.signals import post_save
 from deferred_signals import changed
 from tests.app.models import Order
 from tests.conftest import Connected
-from tests.recorder import Recorder, listen
+from tests.recorder import Recorder, changes, listen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
@@ -55,10 +55,6 @@ def order(of_status: Recorder) -> HandledOrder:
     pk = HandledOrder.objects.create(status="new").pk
     of_status.clear()
     return HandledOrder.objects.get(pk=pk)
-
-
-def changes(recorder: Recorder) -> list[dict[str, Any]]:
-    return [call["changes"] for call in recorder.calls]
 
 
 @pytest.mark.parametrize("written", [None, ["total"]], ids=["all", "one"])

@@ -14,7 +14,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from deferred_signals import UNKNOWN, changed
 from tests.app.models import GiftOrder, Label, Order
 from tests.conftest import Connected
-from tests.recorder import Recorder, listen
+from tests.recorder import Recorder, changes, listen
 
 from .test_commit import Stop, roll_back
 
@@ -50,10 +50,6 @@ def make(of_status: Recorder) -> Callable[..., Order]:
 
 
 Make = Callable[..., Order]
-
-
-def changes(recorder: Recorder) -> list[dict[str, Any]]:
-    return [call["changes"] for call in recorder.calls]
 
 
 def save(order: Order, status: str) -> None:

@@ -22,7 +22,7 @@ from pytest_django import Settings
 from deferred_signals import UNKNOWN, changed
 from tests.app.models import Line, Order, Run
 from tests.conftest import Connected
-from tests.recorder import Recorder, listen
+from tests.recorder import Recorder, listen, take_changes
 
 from .followed_models import Followed, Phone, Span
 
@@ -56,13 +56,6 @@ def follow(defer: Connected) -> Follow:
         return listen(defer, post_save, sender=model, when=changed(*names, **options))
 
     return follow
-
-
-def changes(recorder: Recorder) -> Told:
-    """Give what was told since this was last asked."""
-    told = [call["changes"] for call in recorder.calls]
-    recorder.clear()
-    return told
 
 
 def reloaded(row: models.Model) -> Any:
@@ -109,18 +102,18 @@ def test_other_form_of_the_same_value_is_no_change(form: str, follow: Follow) ->
     setattr(row, name, given)
     row.save()
     row.save()
-    assert changes(recorder) == []
+    assert take_changes(recorder) == []
     reloaded(row).save()
-    assert changes(recorder) == []
+    assert take_changes(recorder) == []
 
 
 def test_text_for_a_number_is_told_as_the_number(follow: Follow) -> None:
     recorder = follow(Order, "total", to=decimal.Decimal("9.90"), was="1")
     order = reloaded(Order.objects.create(total=1))
-    changes(recorder)
+    take_changes(recorder)
     order.total = "9.9"
     order.save()
-    assert changes(recorder) == [{"total": (decimal.Decimal(1), decimal.Decimal("9.9"))}]
+    assert take_changes(recorder) == [{"total": (decimal.Decimal(1), decimal.Decimal("9.9"))}]
 
 
 @pytest.mark.parametrize("given", ["2026-01-31T12:00", NOON.replace(tzinfo=None)])
@@ -131,10 +124,10 @@ def test_naive_time_is_taken_in_the_default_zone_as_django_takes_it(
     settings.TIME_ZONE = "Europe/Berlin"
     recorder = follow(Order, "placed_at")
     order = reloaded(Order.objects.create(placed_at=dt.datetime(2026, 1, 31, 11, tzinfo=dt.UTC)))
-    changes(recorder)
+    take_changes(recorder)
     order.placed_at = given
     order.save()
-    assert changes(recorder) == []
+    assert take_changes(recorder) == []
 
 
 def test_time_of_a_foreign_zone_is_told_in_utc(follow: Follow) -> None:
@@ -150,7 +143,9 @@ def test_time_of_a_foreign_zone_is_told_in_utc(follow: Follow) -> None:
 
     recorder = follow(Order, "placed_at")
     Order.objects.create(placed_at=dt.datetime(2026, 1, 31, 13, tzinfo=Foreign()))
-    assert changes(recorder) == [{"placed_at": (None, dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC))}]
+    assert take_changes(recorder) == [
+        {"placed_at": (None, dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC))}
+    ]
 
 
 def test_member_of_choices_is_told_and_asked_for_as_its_value(follow: Follow) -> None:
@@ -158,7 +153,7 @@ def test_member_of_choices_is_told_and_asked_for_as_its_value(follow: Follow) ->
     order = reloaded(Order.objects.create(status=State.NEW))
     order.status = State.PAID
     order.save()
-    (told,) = changes(recorder)
+    (told,) = take_changes(recorder)
     assert told == {"status": ("new", "paid")}
     assert [type(value) for value in told["status"]] == [str, str]
 
@@ -174,7 +169,7 @@ def test_member_of_an_enum_that_is_no_text_is_told_as_its_field_stores_it(
     order = Order.objects.create(status=Colour.RED)  # type: ignore[misc]  # a careless project
     order.save()
     reloaded(order).save()
-    assert changes(recorder) == [{"status": (None, reloaded(order).status)}]
+    assert take_changes(recorder) == [{"status": (None, reloaded(order).status)}]
 
 
 @pytest.mark.parametrize(
@@ -189,10 +184,10 @@ def test_condition_may_ask_for_nonsense(value: Any, follow: Follow, defer: Conne
 def test_true_is_no_one_in_json(follow: Follow) -> None:
     recorder = follow(Followed, "tags")
     row = reloaded(Followed.objects.create(tags={"on": 1}))
-    changes(recorder)
+    take_changes(recorder)
     row.tags["on"] = True
     row.save()
-    assert changes(recorder) == [{"tags": ({"on": 1}, {"on": True})}]
+    assert take_changes(recorder) == [{"tags": ({"on": 1}, {"on": True})}]
 
 
 def test_list_that_changes_in_place_is_told_as_it_was_and_is(follow: Follow) -> None:
@@ -202,7 +197,7 @@ def test_list_that_changes_in_place_is_told_as_it_was_and_is(follow: Follow) -> 
     row.save()
     row.tags.append("c")
     row.save()
-    assert changes(recorder) == [{"tags": (["a"], ["a", "b"])}]
+    assert take_changes(recorder) == [{"tags": (["a"], ["a", "b"])}]
 
 
 def test_json_that_is_too_deep_for_the_wire_is_unknown(follow: Follow) -> None:
@@ -211,7 +206,7 @@ def test_json_that_is_too_deep_for_the_wire_is_unknown(follow: Follow) -> None:
     for _ in range(30):  # MariaDB takes no more than 32
         deep = {"in": deep}
     Followed.objects.create(tags=deep)
-    assert changes(recorder) == [{"tags": (None, UNKNOWN)}]
+    assert take_changes(recorder) == [{"tags": (None, UNKNOWN)}]
 
 
 def test_value_that_only_the_encoder_of_its_field_can_write_is_told_as_json(
@@ -219,7 +214,7 @@ def test_value_that_only_the_encoder_of_its_field_can_write_is_told_as_json(
 ) -> None:
     recorder = follow(Run, "payload")
     Run.log("x", at=dt.date(2026, 1, 31))
-    assert changes(recorder) == [{"payload": (None, {"at": "2026-01-31"})}]
+    assert take_changes(recorder) == [{"payload": (None, {"at": "2026-01-31"})}]
 
 
 @pytest.mark.parametrize("expression", [F("count") + 1, Value(7)], ids=repr)
@@ -227,30 +222,30 @@ def test_expression_counts_as_a_change(expression: Any, follow: Follow) -> None:
     recorder = follow(Followed, "count")
     asked = follow(Followed, "count", to=6)
     row = reloaded(Followed.objects.create(count=5))
-    changes(recorder)
+    take_changes(recorder)
     row.count = expression
     row.save()
-    (told,) = changes(recorder)
+    (told,) = take_changes(recorder)
     now = vars(row).get("count")  # Django 6.0 reads it back, on some databases
     assert told == {"count": (5, now if isinstance(now, int) else UNKNOWN)}
     assert len(asked.calls) == (told["count"][1] == 6)
     row.refresh_from_db()
     row.save()
-    assert changes(recorder) == []
+    assert take_changes(recorder) == []
     row.count = 3
     row.save()
-    assert changes(recorder)[0]["count"][1] == 3
+    assert take_changes(recorder)[0]["count"][1] == 3
 
 
 def test_default_of_the_database_is_told_where_django_reads_it_back(follow: Follow) -> None:
     recorder = follow(Followed, "code")
     row = Followed.objects.create()
-    (told,) = changes(recorder)
+    (told,) = take_changes(recorder)
     read_back = connection.features.can_return_columns_from_insert
     assert told == {"code": (None, "new" if read_back else UNKNOWN)}
     row.code = DatabaseDefault(Value("new"))
     row.save()
-    (told,) = changes(recorder) or [{"code": ("new", "new")}]
+    (told,) = take_changes(recorder) or [{"code": ("new", "new")}]
     assert told["code"][1] in {"new", UNKNOWN}
 
 
@@ -258,26 +253,26 @@ def test_value_that_its_field_refuses_is_unknown(follow: Follow) -> None:
     recorder = follow(Followed, "picky")
     asked = follow(Followed, "picky", to="why?")
     row = Followed.objects.create(picky="so")
-    changes(recorder)
+    take_changes(recorder)
     row.picky = "why?"
     row.save()
-    assert changes(recorder) == [{"picky": ("so", UNKNOWN)}]
+    assert take_changes(recorder) == [{"picky": ("so", UNKNOWN)}]
     row.picky = "so"
     row.save()
-    assert changes(recorder) == [{"picky": (UNKNOWN, "so")}]
+    assert take_changes(recorder) == [{"picky": (UNKNOWN, "so")}]
     assert asked.calls == []
 
 
 def test_value_of_a_type_that_nothing_is_known_of_is_unknown(follow: Follow) -> None:
     recorder = follow(Followed, "span")
     row = reloaded(Followed.objects.create(span=Span("a")))
-    changes(recorder)
+    take_changes(recorder)
     row.save()
-    assert changes(recorder) == [{"span": (UNKNOWN, UNKNOWN)}]
+    assert take_changes(recorder) == [{"span": (UNKNOWN, UNKNOWN)}]
     row.span = None
     row.save()
     row.save()
-    assert changes(recorder) == [{"span": (UNKNOWN, None)}]
+    assert take_changes(recorder) == [{"span": (UNKNOWN, None)}]
 
 
 def test_value_of_a_fields_own_type_is_told_as_it_is_stored(follow: Follow) -> None:
@@ -285,7 +280,7 @@ def test_value_of_a_fields_own_type_is_told_as_it_is_stored(follow: Follow) -> N
     row = reloaded(Followed.objects.create(phone=Phone("030 123")))
     row.phone = Phone("030-456")
     row.save()
-    assert changes(recorder) == [{"phone": ("030123", "030456")}]
+    assert take_changes(recorder) == [{"phone": ("030123", "030456")}]
 
 
 def test_upload_is_told_by_the_name_that_it_is_stored_under(
@@ -302,7 +297,7 @@ def test_upload_is_told_by_the_name_that_it_is_stored_under(
     row.photo = None
     row.save()
     row.photo.save("named.png", ContentFile(b"named"))
-    assert changes(recorder) == [
+    assert take_changes(recorder) == [
         {"photo": (None, "photos/small.png")},
         {"photo": ("photos/small.png", "photos/large.png")},
         {"photo": ("photos/large.png", "")},
@@ -312,7 +307,7 @@ def test_upload_is_told_by_the_name_that_it_is_stored_under(
     assert row.photo.read() == b"named"
     row.photo.close()
     row.save()
-    assert changes(recorder) == []
+    assert take_changes(recorder) == []
 
 
 def test_field_that_is_set_while_it_is_saved_has_changed(follow: Follow) -> None:
@@ -320,7 +315,7 @@ def test_field_that_is_set_while_it_is_saved_has_changed(follow: Follow) -> None
     row = reloaded(Followed.objects.create(name="One"))
     row.name = "Two"
     row.save()
-    assert changes(recorder) == [{"slug": (None, "one")}, {"slug": ("one", "two")}]
+    assert take_changes(recorder) == [{"slug": (None, "one")}, {"slug": ("one", "two")}]
 
 
 def test_field_that_a_later_handler_of_pre_save_sets_has_changed(
@@ -332,22 +327,22 @@ def test_field_that_a_later_handler_of_pre_save_sets_has_changed(
         instance.status = "paid"
 
     order = reloaded(Order.objects.create())
-    changes(recorder)
+    take_changes(recorder)
     pre_save.connect(pay, sender=Order)
     try:
         order.save()
     finally:
         pre_save.disconnect(pay, sender=Order)
-    assert changes(recorder) == [{"status": ("new", "paid")}]
+    assert take_changes(recorder) == [{"status": ("new", "paid")}]
 
 
 def test_field_of_an_abstract_parent_is_the_childs(follow: Follow) -> None:
     recorder = follow(Followed, "on")
     row = reloaded(Followed.objects.create())
-    changes(recorder)
+    take_changes(recorder)
     row.on = dt.date(2026, 1, 31)
     row.save()
-    assert changes(recorder) == [{"on": (None, dt.date(2026, 1, 31))}]
+    assert take_changes(recorder) == [{"on": (None, dt.date(2026, 1, 31))}]
 
 
 def test_nothing_is_copied_deeply(follow: Follow) -> None:
@@ -355,7 +350,7 @@ def test_nothing_is_copied_deeply(follow: Follow) -> None:
     order = reloaded(Order.objects.create())
     order.status = Text("paid")
     order.save()
-    assert changes(recorder)[-1] == {"status": ("new", "paid")}
+    assert take_changes(recorder)[-1] == {"status": ("new", "paid")}
 
 
 def test_subclasses_of_dates_are_told_as_dates(follow: Follow) -> None:
@@ -365,6 +360,6 @@ def test_subclasses_of_dates_are_told_as_dates(follow: Follow) -> None:
     recorder = follow(Order, "placed_at")
     now = timezone.now()
     order = Order.objects.create(placed_at=Moment.fromtimestamp(now.timestamp(), dt.UTC))
-    (told,) = changes(recorder)
+    (told,) = take_changes(recorder)
     assert told == {"placed_at": (None, order.placed_at)}
     assert type(told["placed_at"][1]) is dt.datetime
