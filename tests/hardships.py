@@ -225,6 +225,21 @@ def in_handlers() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def in_a_handler_among_locks() -> None:
+    """A handler of a Unix signal sends while the send that it interrupts holds a lock of kombu's."""
+    interruptions = iter([True])
+
+    def route(*_: object, **__: object) -> None:
+        with vars(Celery)["amqp"].lock:
+            if next(interruptions, False):
+                signal.raise_signal(signal.SIGUSR1)
+
+    signal.signal(signal.SIGUSR1, lambda *_: send())
+    app.conf.task_routes = (route,)
+    send()
+    send()
+
+
 SCENARIOS = [
     without_threads,
     without_files,
@@ -234,6 +249,7 @@ SCENARIOS = [
     fork_while_sending,
     fork_in_c,
     in_handlers,
+    in_a_handler_among_locks,
 ]
 
 if __name__ == "__main__":

@@ -18,9 +18,11 @@ class Daemon:
     Arguments:
         serve: what it runs.
         name: the thread's.
+        allowed: False: there is never one.
     """
 
-    def __init__(self, serve: Callable[[], None], name: str) -> None:
+    def __init__(self, serve: Callable[[], None], name: str, *, allowed: bool = True) -> None:
+        self._allowed = allowed
         self._serve = serve
         self._name = name
         self._thread: threading.Thread | None = None
@@ -38,7 +40,7 @@ class Daemon:
         with self._lock:
             if self.is_running:
                 return True
-            if sys.is_finalizing():
+            if sys.is_finalizing() or not self._allowed:
                 return False
             thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
             try:

@@ -15,7 +15,9 @@ own threads, under the timeouts of their sockets, and look for a broker that fai
 
 A handler of a Unix signal runs between two steps of the main thread, and a finalizer between two
 steps of any, and both may send. So the thread that holds a lock in here can take it again. The
-broker it cannot use again, in the midst of a message: another line is made for those who interrupt.
+connection cannot be used again in the midst of a message: another line is made for those who
+interrupt. That one publishes on the calling thread, since the interrupted code may hold locks of
+Celery's and kombu's, which no other thread could take meanwhile.
 
 What may or may not have arrived is never published again: its commit is told that it is not known
 to be published.
@@ -24,6 +26,7 @@ to be published.
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -38,7 +41,7 @@ from deferred_signals.sending.job import Job
 from deferred_signals.telling import is_interruption
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from celery import Celery
 
@@ -57,7 +60,7 @@ class _Caller(threading.local):
     """A thread that publishes.
 
     Attributes:
-        is_publishing: it holds the broker, or is about to.
+        is_publishing: it is within `Line.taken`.
     """
 
     is_publishing: bool = False
@@ -68,9 +71,10 @@ class Line:
 
     Arguments:
         app: whose settings say where the broker is.
+        has_thread: whether another thread may connect and publish.
     """
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, *, has_thread: bool = True) -> None:
         #: Why the breaker is open; None while it is closed.
         self.broken: Exception | None = None
         self._app = app
@@ -82,9 +86,22 @@ class Line:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting: set[Job] = set()
         self._lock = threading.RLock()
-        self._daemon = Daemon(self._serve, "deferred_signals.line")
+        self._daemon = Daemon(self._serve, "deferred_signals.line", allowed=has_thread)
         self._answered = 0.0
         self._probe_at = 0.0
+
+    @contextmanager
+    def taken(self) -> Iterator[Line]:
+        """Give the line on which to publish in the block: another one to those who interrupt it."""
+        if self._caller.is_publishing:
+            with self._spare_line().taken() as spare:
+                yield spare
+            return
+        self._caller.is_publishing = True
+        try:
+            yield self
+        finally:
+            self._caller.is_publishing = False
 
     def outage(self) -> Exception | None:
         """Why nothing is published now; None where it is to be tried."""
@@ -95,7 +112,7 @@ class Line:
         return broken if monotonic() < self._probe_at or self._daemon.start() else None
 
     def publish(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
-        """Hand publications to the broker, in order, and wait for its answer.
+        """Hand publications to the broker, in order, and wait for its answer; on a line that was taken.
 
         Waits no longer than ``PUBLISH_TIMEOUT``; a large batch, as long for each slice of it.
         Gives for each publication None where the broker has it, else why that is not known. Never
@@ -106,8 +123,6 @@ class Line:
         outage = self.outage()
         if outage is not None:
             return [outage] * len(publications)
-        if self._caller.is_publishing:  # and was interrupted
-            return self._spare_line().publish(publications)
         results = None
         if len(publications) <= FEW:
             results = self._publish_here(publications)
@@ -130,18 +145,14 @@ class Line:
             publications: what is to be published.
             alone: there is no other thread, so wait for the broker to be free, and connect.
         """
-        self._caller.is_publishing = True
+        if not self._turn.acquire(timeout=conf.current().PUBLISH_TIMEOUT if alone else 0):
+            return None
         try:
-            if not self._turn.acquire(timeout=conf.current().PUBLISH_TIMEOUT if alone else 0):
+            if not alone and not self._broker.is_ready(publications):
                 return None
-            try:
-                if not alone and not self._broker.is_ready(publications):
-                    return None
-                return self._publish_now(publications, connect=alone)
-            finally:
-                self._turn.release()
+            return self._publish_now(publications, connect=alone)
         finally:
-            self._caller.is_publishing = False
+            self._turn.release()
 
     def _publish_now(
         self, publications: Sequence[Publication | Copy], *, connect: bool
@@ -182,9 +193,9 @@ class Line:
         return job.results
 
     def _spare_line(self) -> Line:
-        """The line for those who interrupt this thread while it uses this one's connection."""
+        """The line for those who interrupt a thread that has taken this one."""
         if self._spare is None:
-            self._spare = Line(self._app)
+            self._spare = Line(self._app, has_thread=False)
         return self._spare
 
     def _wait(self, job: Job, patience: float) -> bool:

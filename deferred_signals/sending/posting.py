@@ -30,10 +30,12 @@ def post(publish: Publish, *, connect: bool, headers: Mapping[str, Any]) -> None
         Exception: the broker is not known to have it, or Celery cannot write it.
     """
     app = app_or_default()
-    publications = recorded(app, publish, connect=connect)
-    for publication in publications:
-        if publication.arguments.get("correlation_id"):  # an event of Celery's has none
-            publication.arguments["headers"].update(headers)
-    for outcome in line_of(app).publish(publications):
+    with line_of(app).taken() as line:
+        publications = recorded(app, publish, connect=connect)
+        for publication in publications:
+            if publication.arguments.get("correlation_id"):  # an event of Celery's has none
+                publication.arguments["headers"].update(headers)
+        outcomes = line.publish(publications)
+    for outcome in outcomes:
         if outcome is not None:
             raise outcome

@@ -8,13 +8,15 @@ from celery.app import app_or_default
 
 from deferred_signals.forks import unforked
 from deferred_signals.sending.chunks import parcels
-from deferred_signals.sending.connection import line_of
+from deferred_signals.sending.connection import Line, line_of
 from deferred_signals.sending.recorder import Recorder
 from deferred_signals.sending.reports import Store, announce, report, spill_to
 from deferred_signals.telling import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from celery import Celery
 
     from deferred_signals.sending.chunks import Parcel
     from deferred_signals.sending.outgoing import Outgoing
@@ -46,11 +48,15 @@ def publish(batch: Sequence[Outgoing]) -> None:
 def _publish(batch: Sequence[Outgoing]) -> dict[str, BaseException]:
     """Publish; gives by their ids the messages that are not known to be published, and why."""
     app = app_or_default()
+    with line_of(app).taken() as line:
+        return _publish_on(line, app, batch)
+
+
+def _publish_on(line: Line, app: Celery, batch: Sequence[Outgoing]) -> dict[str, BaseException]:
     failures: dict[str, BaseException] = {}
     publications: list[Publication | Copy] = []
     published: list[Parcel] = []
     with unforked():
-        line = line_of(app)
         outage = line.outage()
         if outage is not None:
             return {outgoing.id: outage for outgoing in batch}
