@@ -1,19 +1,22 @@
 """Sends without threads, at exit, in children of all makes, and in handlers, on real brokers."""
 
+from uuid import uuid4
+
 import pytest
 
 from tests.enduring import Outcome, endure
 
 from .nodes import Broker
-from .own_app import QUEUE, on_broker
+from .own_app import on_broker
 from .proxy import Proxy
 
 
 def endured(scenario: str, node: Broker, **environ: str) -> Outcome:
     """The outcome of a scenario, in which each message arrived once."""
-    outcome = endure(scenario, node.host_url, QUEUE, **environ)
+    queue = f"hardships.{uuid4().hex}"  # what a test that fails leaves behind is no other's
+    outcome = endure(scenario, node.host_url, queue, **environ)
     assert outcome.lost == 0
-    assert sorted(on_broker(node.host_url)) == sorted(outcome.sent)
+    assert sorted(on_broker(node.host_url, queue)) == sorted(outcome.sent)
     return outcome
 
 
@@ -26,7 +29,7 @@ def test_broker_that_never_answers_is_waited_for_once_where_no_thread_can_be_sta
 ) -> None:
     with Proxy(node.host_url) as proxy:
         proxy.silent = True
-        outcome = endure("without_threads", proxy.url, QUEUE)
+        outcome = endure("without_threads", proxy.url)
     assert outcome.lost == len(outcome.sent) == 4
     assert outcome.longest < 1.7
 
