@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from deferred_signals.lazy import lazily
+from deferred_signals.support.lazy import lazily
 
 if TYPE_CHECKING:
-    from deferred_signals.conditions import changed
+    from deferred_signals.decorator import connect, receiver
     from deferred_signals.errors import (
         ConfigurationError,
         DecodeError,
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
         UnknownReceiver,
     )
     from deferred_signals.handlers import decoded, send_again
-    from deferred_signals.muting import muted
     from deferred_signals.policies import Retry
-    from deferred_signals.receivers import connect, receiver
+    from deferred_signals.receivers.conditions import changed
+    from deferred_signals.receivers.muting import muted
     from deferred_signals.running.current import current_message
     from deferred_signals.sending.dispatch import Deferred
     from deferred_signals.serialization import ExceptionSummary, RequestSnapshot, register_type
-    from deferred_signals.unknown import UNKNOWN
+    from deferred_signals.support.unknown import UNKNOWN
 else:
     # Out of type checkers' sight: with a `__getattr__` they would believe in every name.
     __getattr__, __dir__ = lazily(
         __name__,
         {
-            "conditions": ["changed"],
+            "receivers.conditions": ["changed"],
             "errors": [
                 "ConfigurationError",
                 "DecodeError",
@@ -60,13 +60,13 @@ else:
             ],
             "events": [],
             "handlers": ["decoded", "send_again"],
-            "muting": ["muted"],
+            "receivers.muting": ["muted"],
             "policies": ["Retry"],
-            "receivers": ["connect", "receiver"],
+            "decorator": ["connect", "receiver"],
             "running.current": ["current_message"],
             "sending.dispatch": ["Deferred"],
             "serialization": ["ExceptionSummary", "RequestSnapshot", "register_type"],
-            "unknown": ["UNKNOWN"],
+            "support.unknown": ["UNKNOWN"],
         },
     )
 

@@ -14,4 +14,4 @@ class DeferredSignalsConfig(AppConfig):
     def ready(self) -> None:
         """Make ``manage.py check`` know the library, and a worker the task of parked messages."""
         # Both are registered by importing them.
-        from deferred_signals import checks, receivers  # noqa: F401, PLC0415
+        from deferred_signals import checks, decorator  # noqa: F401, PLC0415

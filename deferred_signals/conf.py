@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings as django_settings
 
-from deferred_signals.amounts import as_seconds
 from deferred_signals.errors import ConfigurationError, InvalidPolicy
-from deferred_signals.frozen import Frozen
-from deferred_signals.hints import nearest
 from deferred_signals.policies import NO_RETRY, Retry
+from deferred_signals.support.amounts import as_seconds
+from deferred_signals.support.frozen import Frozen
+from deferred_signals.support.hints import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,21 +5,21 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from deferred_signals import registry
-from deferred_signals.conditions import Changed, track
-from deferred_signals.connections import Connection, connected_by
-from deferred_signals.declarations import declared
 from deferred_signals.deferred_receiver import DeferredReceiver
 from deferred_signals.errors import DuplicateReceiver
-from deferred_signals.naming import identity, place_of
-from deferred_signals.running.tasks import declare
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.conditions import Changed, track
+from deferred_signals.receivers.connections import Connection, connected_by
+from deferred_signals.receivers.declarations import declared
+from deferred_signals.receivers.naming import identity, place_of
+from deferred_signals.worker.tasks import declare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
     from django.dispatch import Signal
 
-    from deferred_signals.declarations import Declaration
+    from deferred_signals.receivers.declarations import Declaration
 
 __all__ = ["connect_deferred"]
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings as django_settings
 from django.utils import timezone, translation
 
-from deferred_signals.zones import zone_of
+from deferred_signals.support.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,9 @@ import weakref
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from deferred_signals import registry
-from deferred_signals.cached import cached_property
-from deferred_signals.connections import Connections, connected_by
-from deferred_signals.forks import unforked
-from deferred_signals.naming import (
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.connections import Connections, connected_by
+from deferred_signals.receivers.naming import (
     declaring_module,
     home_of,
     identity,
@@ -20,19 +18,20 @@ from deferred_signals.naming import (
     place_of,
     weakly,
 )
-from deferred_signals.running import posting
-from deferred_signals.running.tasks import undeclare
+from deferred_signals.sending.undeferred import is_for_sender, report_undeferred
 from deferred_signals.serialization import codec_for
-from deferred_signals.undeferred import is_for_sender, report_undeferred
+from deferred_signals.support.cached import cached_property
+from deferred_signals.support.forks import unforked
+from deferred_signals.worker.tasks import undeclare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from django.dispatch import Signal
 
-    from deferred_signals.catalogue import Entry
-    from deferred_signals.connections import Connection
-    from deferred_signals.options import Options
+    from deferred_signals.receivers.catalogue import Entry
+    from deferred_signals.receivers.connections import Connection
+    from deferred_signals.receivers.options import Options
     from deferred_signals.sending.dispatch import Deferred
     from deferred_signals.serialization import Codec
 
@@ -198,33 +197,18 @@ class DeferredReceiver:
 #: Whether anything was sent in this process, or in one that it was forked from.
 _sent: list[bool] = []
 
-# The way out is imported by the first send, as its last part is by the first commit, or by what a
-# worker publishes: a process that sends nothing should not pay for it when it starts.
+# The way out is imported by the first send, as its last part is by the first commit: a process that
+# sends nothing should not pay for it when it starts.
 
 
 @cache
 def _dispatcher() -> Callable[..., Deferred | None]:
     with unforked():
+        from deferred_signals.sending.destinations import current_way  # noqa: PLC0415 - see above
         from deferred_signals.sending.dispatch import dispatch  # noqa: PLC0415 - see above
-        from deferred_signals.sending.ways import current_way  # noqa: PLC0415 - see above
 
         current_way()  # Celery reads its settings when it is first asked for one
     return dispatch
-
-
-@cache
-def _poster() -> posting.Post:
-    with unforked():
-        from deferred_signals.sending.posting import post  # noqa: PLC0415 - see above
-
-    return post
-
-
-def _post(publish: posting.Publish, *, connect: bool, headers: Mapping[str, Any]) -> None:
-    _poster()(publish, connect=connect, headers=headers)
-
-
-posting.post_by(_post)
 
 
 def _forget(reference: weakref.ref[DeferredReceiver]) -> None:

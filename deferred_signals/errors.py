@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
-from deferred_signals.amounts import as_seconds
+from deferred_signals.support.amounts import as_seconds
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import SynchronousOnlyOperation
 
-from deferred_signals import conf, registry, serialization
-from deferred_signals.asking import Raised
-from deferred_signals.catalogue import entry_of
-from deferred_signals.description import describe_kwargs
+from deferred_signals import conf, serialization
 from deferred_signals.errors import DecodeError, DepthExceeded
 from deferred_signals.message import Message
+from deferred_signals.message.context import restored
+from deferred_signals.message.description import describe_kwargs
+from deferred_signals.message.outgoing import Outgoing
+from deferred_signals.message.wire import pack
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.catalogue import entry_of
 from deferred_signals.running import executor
 from deferred_signals.sending.commit import defer
 from deferred_signals.sending.dispatch import Deferred, publish_options
-from deferred_signals.sending.outgoing import Outgoing
-from deferred_signals.surroundings import restored
-from deferred_signals.telling import is_telling
-from deferred_signals.wire import pack
+from deferred_signals.support.asking import Raised
+from deferred_signals.support.telling import is_telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.db.models import Model
 
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.registry import Receiver
     from deferred_signals.serialization import Reference
 
 __all__ = ["decoded", "send_again"]

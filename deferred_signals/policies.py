@@ -11,9 +11,9 @@ from datetime import timedelta
 from math import inf, isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
-from deferred_signals.amounts import as_seconds, is_number
 from deferred_signals.errors import InvalidPolicy, RetryLater
-from deferred_signals.hints import nearest
+from deferred_signals.support.amounts import as_seconds, is_number
+from deferred_signals.support.hints import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

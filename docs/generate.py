@@ -51,7 +51,7 @@ from shop.models import Order
 from shop.parcels import Handling, Parcel, Size
 
 from deferred_signals import UNKNOWN
-from deferred_signals.catalogue import CATALOGUE
+from deferred_signals.receivers.catalogue import CATALOGUE
 from deferred_signals.serialization import (
     Snapshot,
     SomeRows,

@@ -14,7 +14,7 @@ They are registered by importing this, and are themselves imported when they are
 * `sources`: deferred_signals.W005 (attributes that do not travel), deferred_signals.W007 (a result),
   deferred_signals.W009 (writes in vain), deferred_signals.W010 (an instance saved whole)
 * `rows`: deferred_signals.W014 (fields of deleted rows that stay behind)
-* `deferred_signals.installed`: deferred_signals.W013 (not in INSTALLED_APPS)
+* `deferred_signals.worker.installed`: deferred_signals.W013 (not in INSTALLED_APPS)
 """
 
 from __future__ import annotations

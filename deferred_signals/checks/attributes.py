@@ -16,8 +16,8 @@ from deferred_signals.serialization import RequestSnapshot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deferred_signals.inspection import Findings, Path
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.inspection import Findings, Path
+    from deferred_signals.receivers.registry import Receiver
 
 __all__ = ["check_attributes"]
 

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name
 
 from deferred_signals.checks.common import message, receivers, register
-from deferred_signals.running.project import REDIS, CeleryFacts, celery_facts, eviction_policy
+from deferred_signals.publishing.celery_facts import (
+    REDIS,
+    CeleryFacts,
+    celery_facts,
+    eviction_policy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from django.apps import apps
 from django.core import checks
 from django.db.models import Model
 
-from deferred_signals import registry
-from deferred_signals.running.project import CeleryFacts, celery_facts
+from deferred_signals.publishing.celery_facts import CeleryFacts, celery_facts
+from deferred_signals.receivers import registry
 
 __all__ = ["checks_of", "facts_or_none", "message", "model_of", "receivers", "register"]
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's own name
 
 from deferred_signals import conf
-from deferred_signals.amounts import is_number
 from deferred_signals.checks.common import facts_or_none, message, receivers, register
 from deferred_signals.errors import ConfigurationError
-from deferred_signals.options import policy_of
-from deferred_signals.running.project import REDIS
+from deferred_signals.publishing.celery_facts import REDIS
+from deferred_signals.receivers.options import policy_of
+from deferred_signals.support.amounts import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deferred_signals.options import Options
-    from deferred_signals.registry import Receiver
-    from deferred_signals.running.project import CeleryFacts
+    from deferred_signals.publishing.celery_facts import CeleryFacts
+    from deferred_signals.receivers.options import Options
+    from deferred_signals.receivers.registry import Receiver
 
 __all__: list[str] = []
 

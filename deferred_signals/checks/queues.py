@@ -8,10 +8,10 @@ from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 
 
 from deferred_signals import conf
 from deferred_signals.checks.common import facts_or_none, message, receivers, register
-from deferred_signals.running.project import missing_queue
+from deferred_signals.publishing.celery_facts import missing_queue
 
 if TYPE_CHECKING:
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.registry import Receiver
 
 __all__: list[str] = []
 

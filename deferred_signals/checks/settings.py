@@ -10,8 +10,8 @@ from django.utils.module_loading import import_string
 from deferred_signals import conf
 from deferred_signals.checks.common import facts_or_none, message, receivers, register
 from deferred_signals.errors import ConfigurationError
-from deferred_signals.options import policy_of
-from deferred_signals.running.facts import always_eager
+from deferred_signals.publishing.celery_settings import always_eager
+from deferred_signals.receivers.options import policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's ow
 from deferred_signals.checks.attributes import check_attributes
 from deferred_signals.checks.common import message, receivers, register
 from deferred_signals.checks.writes import check_writes
-from deferred_signals.inspection import Findings, forget_sources, inspect_receiver
+from deferred_signals.receivers.inspection import Findings, forget_sources, inspect_receiver
 
 if TYPE_CHECKING:
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.registry import Receiver
 
 __all__: list[str] = []
 

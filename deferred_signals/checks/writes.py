@@ -13,8 +13,8 @@ from deferred_signals.checks.common import message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deferred_signals.inspection import Findings, Write
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.inspection import Findings, Write
+    from deferred_signals.receivers.registry import Receiver
 
 __all__ = ["check_writes"]
 

@@ -1,1 +1,1 @@
-"""The way in: how a message becomes a call of its receiver, and what follows from how that ends."""
+"""Resolve, run and settle one message."""

@@ -11,12 +11,11 @@ from django.db import DatabaseError
 
 from deferred_signals import conf
 from deferred_signals.errors import EagerReceiverFailed
+from deferred_signals.message.wire import pack, unpack
 from deferred_signals.running import executor
-from deferred_signals.running.calls import translate
 from deferred_signals.running.own_blocks import OwnBlocks, open_aliases
 from deferred_signals.running.watching import watches
 from deferred_signals.serialization import fetch
-from deferred_signals.wire import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from deferred_signals.message import Message
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.registry import Receiver
     from deferred_signals.serialization import Reference
 
 __all__ = ["attempt", "run_all"]
@@ -86,7 +85,7 @@ def attempt(message: Message) -> executor.Outcome:
             own.run(partial(executor.run, receiver, kwargs))
 
     try:
-        outcome = executor.execute(message, translate, fetch_and_note, call)
+        outcome = executor.execute(message, fetch_and_note, call)
     except BaseException:
         if own.are_open:
             own.abandon()

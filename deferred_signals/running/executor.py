@@ -1,8 +1,7 @@
 """One message, in named steps: resolve, run, settle.
 
 `execute` decides and changes nothing outside the receiver; its caller publishes the next attempt
-where one is due, and then `settle`s, which tells the log and the lifecycle signals. Nothing here
-knows Celery: what its control flow means comes in as ``translate``.
+where one is due, and then `settle`s, which tells the log and the lifecycle signals.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model
 from django.db.models.signals import ModelSignal
 
-from deferred_signals import events, registry
+from deferred_signals import events
 from deferred_signals.errors import (
     ConfigurationError,
     ContextNotRestored,
@@ -29,10 +28,12 @@ from deferred_signals.errors import (
     NotKnownHere,
     UnknownReceiver,
 )
-from deferred_signals.frames import forget_values
-from deferred_signals.options import policy_of
+from deferred_signals.message.context import restored
 from deferred_signals.policies import GiveUp, TryAgain
-from deferred_signals.running.awaiting import await_here
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.options import policy_of
+from deferred_signals.running.async_receivers import await_here
+from deferred_signals.running.control_flow import translated
 from deferred_signals.running.current import CurrentMessage, entered
 from deferred_signals.running.outcomes import (
     Discarded,
@@ -54,7 +55,7 @@ from deferred_signals.serialization import (
     references,
     waiting,
 )
-from deferred_signals.surroundings import restored
+from deferred_signals.support.frames import forget_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from django.dispatch import Signal
 
     from deferred_signals.message import Message
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.registry import Receiver
 
 __all__ = [
     "Call",
@@ -111,7 +112,6 @@ Call = Callable[["Receiver", "Mapping[str, Any]"], None]
 
 def execute(
     message: Message,
-    translate: Callable[[Exception], Exception] = lambda error: error,
     fetch: Fetch = fetch,
     call: Call = run,
 ) -> Outcome:
@@ -119,7 +119,6 @@ def execute(
 
     Arguments:
         message: what to run.
-        translate: turns an exception of a transport's control flow into one of ours.
         fetch: gives the rows that it refers to.
         call: calls the receiver, within the message's context.
     """
@@ -143,7 +142,7 @@ def execute(
         except ContextNotRestored as error:
             _tell_start(receiver, message, waited)
             return _decide(message, error, asked=False)
-        outcome = _attempt(receiver, message, translate, fetch, call, waited)
+        outcome = _attempt(receiver, message, fetch, call, waited)
         if isinstance(outcome, (Failed, Retrying)):
             forget_values(outcome.exception)
         return outcome
@@ -156,7 +155,6 @@ def _tell_start(receiver: Receiver, message: Message, waited: float) -> None:
 def _attempt(
     receiver: Receiver,
     message: Message,
-    translate: Callable[[Exception], Exception],
     fetch: Fetch,
     call: Call,
     waited: float,
@@ -170,7 +168,7 @@ def _attempt(
     try:
         return _run(receiver, message, resolved, call)
     except Exception as error:  # noqa: BLE001 - whatever a receiver raises
-        return _decide(message, translate(error), asked=True)
+        return _decide(message, translated(error), asked=True)
 
 
 def _resolved(receiver: Receiver, message: Message, fetch: Fetch) -> dict[str, Any] | Outcome:

@@ -6,8 +6,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deferred_signals import events, registry
-from deferred_signals.escaping import shown
+from deferred_signals import events
+from deferred_signals.receivers import registry
+from deferred_signals.support.escaping import shown
 
 if TYPE_CHECKING:
     from deferred_signals.errors import DecodeError

@@ -5,7 +5,7 @@ a ``TestCase``'s above all. Its own blocks make it as if it were in none: they c
 ``TestCase``'s, so that the receiver may open a durable block, and what the receiver registered with
 ``on_commit`` is called when they have ended.
 
-They are marked by ``Atomic._from_testcase``, which `deferred_signals.savepoints` reads.
+They are marked by ``Atomic._from_testcase``, which `deferred_signals.support.savepoints` reads.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The way out: from ``send()`` to the broker."""
+"""Send, encode, and defer to the commit."""

@@ -16,21 +16,21 @@ from django.db.models import Model
 from django.db.models.signals import m2m_changed
 
 from deferred_signals import conf
-from deferred_signals.asking import Raised, ask
-from deferred_signals.description import describe_kwargs
 from deferred_signals.errors import InvalidReceiver
-from deferred_signals.json_text import size_of
+from deferred_signals.message.description import describe_kwargs
+from deferred_signals.message.wire import pack
 from deferred_signals.serialization import is_saved, merge_kwargs
-from deferred_signals.telling import log
-from deferred_signals.wire import pack
+from deferred_signals.support.asking import Raised, ask
+from deferred_signals.support.json import size_of
+from deferred_signals.support.telling import log
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     from django.dispatch import Signal
 
-    from deferred_signals.registry import Receiver
-    from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.message.outgoing import Outgoing
+    from deferred_signals.receivers.registry import Receiver
 
 __all__ = ["coalesced", "key_of"]
 

@@ -16,14 +16,14 @@ from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
 from deferred_signals.sending.coalesce import coalesced
+from deferred_signals.sending.destinations import current_way, may_raise
 from deferred_signals.sending.testcase import defer_in_testcase, in_testcase
-from deferred_signals.sending.ways import current_way, may_raise
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from deferred_signals.sending.outgoing import Outgoing
-    from deferred_signals.sending.ways import Way
+    from deferred_signals.message.outgoing import Outgoing
+    from deferred_signals.sending.destinations import Way
 
 __all__ = ["Flush", "Tail", "defer"]
 

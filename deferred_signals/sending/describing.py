@@ -6,10 +6,10 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from deferred_signals.description import describe_kwargs
+from deferred_signals.message.description import describe_kwargs
 
 if TYPE_CHECKING:
-    from deferred_signals.sending.prepare import Written
+    from deferred_signals.sending.encode import Written
 
 __all__ = ["describe_sent"]
 

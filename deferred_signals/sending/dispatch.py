@@ -14,40 +14,41 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 from django.db.models.signals import ModelSignal, m2m_changed
 
-from deferred_signals import conf, registry
-from deferred_signals.asking import Raised, ask
-from deferred_signals.cleared import note_cleared, with_cleared
-from deferred_signals.conditions import Changed, changes_for
+from deferred_signals import conf
 from deferred_signals.errors import ConfigurationError, DepthExceeded, InvalidReceiver
-from deferred_signals.json_text import size_of, to_json
 from deferred_signals.message import write
-from deferred_signals.muting import is_muted
-from deferred_signals.rules import RULES
+from deferred_signals.message.context import taken
+from deferred_signals.message.outgoing import Outgoing
+from deferred_signals.message.wire import signed
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.conditions import Changed, changes_for
+from deferred_signals.receivers.muting import is_muted
+from deferred_signals.receivers.rules import RULES
 from deferred_signals.running.current import current_message
 from deferred_signals.running.watching import watches
+from deferred_signals.sending.cleared import note_cleared, with_cleared
 from deferred_signals.sending.coalesce import key_of
 from deferred_signals.sending.commit import defer
 from deferred_signals.sending.describing import describe_sent
+from deferred_signals.sending.encode import write_kwargs, write_sender
 from deferred_signals.sending.fixtures import is_from_fixture
-from deferred_signals.sending.ids import new_id
-from deferred_signals.sending.outgoing import Outgoing
-from deferred_signals.sending.prepare import write_kwargs, write_sender
 from deferred_signals.sending.shrinking import shrunk
-from deferred_signals.surroundings import taken
-from deferred_signals.telling import is_telling
-from deferred_signals.undeferred import is_for_sender, report_undeferred
-from deferred_signals.wire import signed
+from deferred_signals.sending.undeferred import is_for_sender, report_undeferred
+from deferred_signals.support.asking import Raised, ask
+from deferred_signals.support.ids import new_id
+from deferred_signals.support.json import size_of, to_json
+from deferred_signals.support.telling import is_telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.dispatch import Signal
 
-    from deferred_signals.catalogue import Entry
-    from deferred_signals.conditions import Changes
     from deferred_signals.conf import Settings
-    from deferred_signals.options import Options
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.catalogue import Entry
+    from deferred_signals.receivers.conditions import Changes
+    from deferred_signals.receivers.options import Options
+    from deferred_signals.receivers.registry import Receiver
 
 __all__ = ["Deferred", "dispatch", "publish_options"]
 

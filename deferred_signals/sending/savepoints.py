@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from deferred_signals.savepoints import SavepointWatch
 from deferred_signals.sending.coalesce import coalesced
+from deferred_signals.support.savepoints import SavepointWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.message.outgoing import Outgoing
 
     Leave = Callable[[Sequence[Outgoing]], None]
 

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from deferred_signals.extractors import CLEANSED
+from deferred_signals.receivers.extractors import CLEANSED
 
 __all__ = ["may_tell_secrets", "secret_in"]
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from deferred_signals import conf, extractors
+from deferred_signals import conf
 from deferred_signals.errors import MessageTooLarge
-from deferred_signals.json_text import size_of, to_json
-from deferred_signals.sending.prepare import Written
+from deferred_signals.receivers import extractors
+from deferred_signals.sending.encode import Written
+from deferred_signals.support.json import size_of, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deferred_signals.catalogue import Entry
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.catalogue import Entry
+    from deferred_signals.receivers.registry import Receiver
 
 __all__ = ["shrunk"]
 

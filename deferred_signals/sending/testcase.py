@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from deferred_signals.endings import End, is_seen, listen, look_for_eager_mode
-from deferred_signals.savepoints import is_of_a_test, open_savepoints
+from deferred_signals.sending.endings import End, is_seen, listen, look_for_eager_mode
 from deferred_signals.sending.savepoints import (
     defer_to_savepoint,
     let_leave,
     waiting_for_savepoints,
 )
+from deferred_signals.support.savepoints import is_of_a_test, open_savepoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.transaction import Atomic
 
-    from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.message.outgoing import Outgoing
 
     Leave = Callable[[Sequence[Outgoing]], None]
 

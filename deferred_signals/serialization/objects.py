@@ -11,7 +11,7 @@ from django.utils.functional import LazyObject, Promise, empty
 from django.utils.safestring import SafeString
 
 from deferred_signals.serialization.refusals import Unencodable
-from deferred_signals.unknown import UNKNOWN, Unknown
+from deferred_signals.support.unknown import UNKNOWN, Unknown
 
 if TYPE_CHECKING:
     from deferred_signals.serialization.codec import Codec

@@ -11,11 +11,11 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 
 from deferred_signals import conf
-from deferred_signals.frozen import Frozen
 from deferred_signals.serialization.captured import Captured, CapturedHeaders, NotCaptured
 from deferred_signals.serialization.objects import unwrapped
 from deferred_signals.serialization.pending import Pending, replace
 from deferred_signals.serialization.pending import references as find_references
+from deferred_signals.support.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.utils.datastructures import MultiValueDict
 
 from deferred_signals.serialization.refusals import Unencodable
-from deferred_signals.zones import known_zones, zone_of
+from deferred_signals.support.zones import known_zones, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ does not fail on a worker.
 
 from typing import TYPE_CHECKING
 
-from deferred_signals.lazy import lazily
+from deferred_signals.support.lazy import lazily
 
 if TYPE_CHECKING:
     from deferred_signals.testing.collected import Call, Collected

@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from deferred_signals import registry
+from deferred_signals.message.wire import unpack
+from deferred_signals.receivers import registry
 from deferred_signals.serialization import decode_call
 from deferred_signals.testing.matching import check_names, differences, instead, receivers_of, shown
 from deferred_signals.testing.stale import tell_of_stale_instances
 from deferred_signals.testing.story import Delivery, check_waits, raise_first, run_story
-from deferred_signals.wire import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from deferred_signals.registry import Receiver
-    from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.message.outgoing import Outgoing
+    from deferred_signals.receivers.registry import Receiver
     from deferred_signals.testing.matching import Target
 from deferred_signals.testing.story import Ran
 

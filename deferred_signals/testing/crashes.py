@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from deferred_signals.sending.ways import Way, using_way
+from deferred_signals.sending.destinations import Way, using_way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.message.outgoing import Outgoing
 
 __all__ = ["FakeCrash", "crash_of_workers", "fake_crash"]
 

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 
 import django
 
-from deferred_signals import registry
 from deferred_signals.message import Message
+from deferred_signals.publishing.celery_settings import load_tasks
+from deferred_signals.receivers import registry
 from deferred_signals.running import executor
-from deferred_signals.running.facts import load_tasks
 from deferred_signals.serialization import SenderNotLoaded, decode_sender
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.registry import Receiver
 
 __all__: list[str] = []
 

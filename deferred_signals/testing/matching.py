@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
 
-from deferred_signals import registry
 from deferred_signals.conf import nearest
 from deferred_signals.errors import InvalidReceiver
-from deferred_signals.naming import identity
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.naming import identity
 from deferred_signals.serialization import Reference, key_of
 from deferred_signals.testing.pending import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deferred_signals.registry import Receiver
+    from deferred_signals.receivers.registry import Receiver
     from deferred_signals.testing.collected import Call
 
 __all__ = ["Target", "check_names", "differences", "instead", "receivers_of", "shown"]

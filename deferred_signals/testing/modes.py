@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django.conf import settings as django_settings
 from django.test.utils import override_settings
 
-from deferred_signals.blocks import within
-from deferred_signals.endings import seeing_ends
-from deferred_signals.sending.ways import HERE, LIVE, Way, using_way
+from deferred_signals.sending.destinations import HERE, LIVE, Way, using_way
+from deferred_signals.sending.endings import seeing_ends
+from deferred_signals.support.blocks import within
 from deferred_signals.testing.collected import Collected, in_force
 from deferred_signals.testing.leaks import check_choice, tell
 from deferred_signals.testing.stale import tell_of_stale_instances, watching_instances
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.message.outgoing import Outgoing
     from deferred_signals.testing.leaks import Leaks
 
 __all__ = ["inline", "live", "manual", "settings"]

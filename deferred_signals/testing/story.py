@@ -9,20 +9,20 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from deferred_signals import registry
-from deferred_signals.amounts import as_seconds
-from deferred_signals.options import policy_of
+from deferred_signals.message.wire import pack, unpack
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.options import policy_of
 from deferred_signals.running import executor
 from deferred_signals.running.eager import attempt
-from deferred_signals.sending.ways import Way, using_way
+from deferred_signals.sending.destinations import Way, using_way
+from deferred_signals.support.amounts import as_seconds
 from deferred_signals.testing.crashes import FakeCrash, crash_of_workers
-from deferred_signals.wire import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from deferred_signals.message import Message
-    from deferred_signals.sending.outgoing import Outgoing
+    from deferred_signals.message.outgoing import Outgoing
 
 __all__ = ["Delivery", "Ran", "check_waits", "raise_first", "run_story"]
 

@@ -14,8 +14,8 @@ from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
 from deferred_signals.errors import ConfigurationError
-from deferred_signals.running.facts import module_of_app
-from deferred_signals.wire import unpack
+from deferred_signals.message.wire import unpack
+from deferred_signals.publishing.celery_settings import module_of_app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

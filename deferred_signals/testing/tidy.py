@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from deferred_signals import registry
-from deferred_signals.receivers import DeferredReceiver
+from deferred_signals.decorator import DeferredReceiver
+from deferred_signals.receivers import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

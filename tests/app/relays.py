@@ -8,7 +8,7 @@ from django.dispatch import Signal
 
 from deferred_signals import events, receiver
 from deferred_signals.message import Message
-from deferred_signals.wire import pack
+from deferred_signals.message.wire import pack
 
 #: A queue that no worker listens to.
 QUEUE = "relayed"

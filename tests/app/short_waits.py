@@ -1,6 +1,6 @@
 """A project's own module that makes parked messages wait less, for tests."""
 
-from deferred_signals.running import parking
+from deferred_signals.worker import parking
 
 
 def connect() -> None:

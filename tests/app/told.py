@@ -13,7 +13,8 @@ from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save, pre_delete
 from django.dispatch import Signal
 
-from deferred_signals import RequestSnapshot, current_message, events, receiver, registry
+from deferred_signals import RequestSnapshot, current_message, events, receiver
+from deferred_signals.receivers import registry
 
 from .models import Board, Line, Order, Run, Ticket
 from .signals import order_placed

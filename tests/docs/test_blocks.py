@@ -25,8 +25,9 @@ from pytest_django import DjangoDbBlocker, Settings
 from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from deferred_signals import conf, registry
-from deferred_signals.receivers import DeferredReceiver
+from deferred_signals import conf
+from deferred_signals.decorator import DeferredReceiver
+from deferred_signals.receivers import registry
 from tests.project.celery import app
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from deferred_signals import Retry, checks, conf, events, installed, options
+from deferred_signals import Retry, checks, conf, events
+from deferred_signals.receivers import options
+from deferred_signals.worker import installed
 from tests.docs.test_blocks import PAGES, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

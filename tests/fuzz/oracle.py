@@ -14,9 +14,9 @@ from django.db.models import Model, QuerySet, signals
 from django.db.models.base import ModelBase
 
 from deferred_signals import DecodeError, RequestSnapshot
+from deferred_signals.message.wire import unpack
 from deferred_signals.serialization import MissingRow, complete, decode_call, references
 from deferred_signals.serialization.codec import Codec
-from deferred_signals.wire import unpack
 from tests.app.fields import RAN
 
 __all__ = ["Process", "check_values", "obeys", "run"]

@@ -13,9 +13,10 @@ from pytest_celery import CeleryTestBroker
 from pytest_django import Settings
 
 from deferred_signals.message import Message
-from deferred_signals.wire import pack
-from tests.conftest import Connected, Lifecycle
+from deferred_signals.message.wire import pack
 from tests.project.celery import app as project_app
+from tests.support.connected import Connected
+from tests.support.lifecycle import Lifecycle
 
 from .wiretaps import TAPS, Raw, Tap, differences
 

@@ -27,7 +27,7 @@ from deferred_signals.testing import live
 from tests.project.celery import app
 from tests.project.databases import database_url
 from tests.project.settings import transport_options
-from tests.services import POSTGRES, absent, listens
+from tests.support.services import POSTGRES, absent, listens
 
 from .comparison import comparison  # noqa: F401 - a fixture
 from .nodes import Broker, LocalWorker

@@ -9,7 +9,7 @@ from django.dispatch import Signal
 from pytest_celery import CeleryTestSetup, RedisContainer
 
 from tests.app.models import Run
-from tests.conftest import deferred
+from tests.support.connected import deferred
 
 from .processes import Process, wait_until
 from .residents import NODE, is_at_rest

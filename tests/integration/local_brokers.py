@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.project.celery import app
-from tests.services import require_program
+from tests.support.services import require_program
 
 from .nodes import LocalRabbitMQ, LocalRedis
 from .processes import Process, free_port

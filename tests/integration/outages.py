@@ -11,7 +11,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from deferred_signals import events
-from tests.conftest import Connected, deferred
+from tests.support.connected import Connected, deferred
 
 from .own_app import on_broker
 

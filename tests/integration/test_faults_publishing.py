@@ -15,7 +15,7 @@ import pytest
 from django.db import connections
 from django.test import override_settings
 
-from deferred_signals.sending.connection import line_of
+from deferred_signals.publishing.lines import line_of
 from deferred_signals.testing import settings
 
 from .nodes import Broker, LocalRabbitMQ

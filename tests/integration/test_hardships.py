@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.enduring import Outcome, endure
+from tests.support.enduring import Outcome, endure
 
 from .nodes import Broker
 from .own_app import on_broker
@@ -43,7 +43,7 @@ def test_message_of_an_exit_handler_arrives(node: Broker) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["deferred_signals.sending.commit", "deferred_signals.sending.publisher"]
+    "module", ["deferred_signals.sending.commit", "deferred_signals.publishing.publisher"]
 )
 def test_child_of_a_process_whose_other_thread_imports_sends(node: Broker, module: str) -> None:
     outcome = endured("fork_while_importing", node, MODULE=module)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from deferred_signals import receiver, registry
+from deferred_signals import receiver
+from deferred_signals.receivers import registry
 from tests.app.models import Run
 from tests.app.signals import order_placed
 from tests.project.celery import app

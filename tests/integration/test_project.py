@@ -10,7 +10,7 @@ import pytest
 from django.core import checks
 from django.dispatch import Signal
 
-from tests.conftest import Connected
+from tests.support.connected import Connected
 
 from .conftest import DOCKER
 from .nodes import Broker, LocalRedis

@@ -13,7 +13,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.dispatch import Signal
 
-from tests.conftest import Connected, deferred
+from tests.support.connected import Connected, deferred
 
 from .nodes import Broker
 from .own_app import QUEUE, on_broker, publishing_to

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from deferred_signals.message import Message
-from deferred_signals.running.seals import break_seal, put_seal
+from deferred_signals.worker.seals import break_seal, put_seal
 from tests.project.celery import app
 
 from .conftest import DOCKER

@@ -25,10 +25,10 @@ from hypothesis.stateful import (
 )
 
 from deferred_signals import UNKNOWN, changed
-from deferred_signals.kept import as_told
-from deferred_signals.saves import latest
+from deferred_signals.receivers.changes.kept import as_told
+from deferred_signals.receivers.changes.saves import latest
 from tests.app.models import Order
-from tests.conftest import Connected
+from tests.support.connected import Connected
 
 FIELDS = ("status", "total")
 TOTALS = [1, "1", Decimal("1.00"), 2, "2.0"]

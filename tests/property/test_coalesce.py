@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from deferred_signals.serialization import CODEC, merge_kwargs
-
-from .test_transactions import Entry, InATestCase, Transactions
+from tests.property.test_transactions import Entry, InATestCase, Transactions
 
 together = Signal()
 

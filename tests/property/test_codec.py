@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deferred_signals import DecodeError
-from deferred_signals.json_text import size_of
 from deferred_signals.message import Message, is_name
 from deferred_signals.serialization import CODEC
-
-from .strategies import json_values, values
+from deferred_signals.support.json import size_of
+from tests.property.strategies import json_values, values
 
 TAGS = sorted({*CODEC._by_tag, *CODEC._plain_by_tag})  # noqa: SLF001 - each tag there is
 

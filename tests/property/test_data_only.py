@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from tests.fuzz.declared import CODEC
 from tests.fuzz.oracle import Process, obeys
 from tests.fuzz.places import PLACES, message, tags_of
-
-from .strategies import json_values
+from tests.property.strategies import json_values
 
 TAGS = tags_of(CODEC)
 

@@ -6,10 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deferred_signals.description import MOST_OF_ALL
 from deferred_signals.message import Message
-
-from .strategies import json_values, texts
+from deferred_signals.message.description import MOST_OF_ALL
+from tests.property.strategies import json_values, texts
 
 labels = st.sampled_from(
     ["tests_app.Order", "tests_app.Seat", "tests_app.Ticket", "auth.User", "gone.Model"]

@@ -14,10 +14,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deferred_signals import DecodeError, ExceptionSummary
+from deferred_signals.message.wire import pack, unpack
 from deferred_signals.serialization import Snapshot, codec_for, complete, references
-from deferred_signals.wire import pack, unpack
 from tests.app.models import GiftOrder, Label, Line, Order, PaidOrder, Run, Seat, Ticket
-from tests.unit.known_types import (
+from tests.message.test_untrusted import text_of
+from tests.property.strategies import json_values, scalars, texts
+from tests.support.known_types import (
     RAN,
     Bits,
     Colour,
@@ -33,9 +35,6 @@ from tests.unit.known_types import (
     Word,
     receive,
 )
-from tests.unit.test_untrusted import text_of
-
-from .strategies import json_values, scalars, texts
 
 CODEC = codec_for(receive)
 
@@ -145,7 +144,7 @@ TAGS = sorted(
 )
 NAMES = st.sampled_from(
     ["tests_app.Order", "tests_app.Ticket", "tests_app.Line", "default", "unsaved", "deleted",
-     *(f"tests.unit.known_types.{name}" for name in ("Colour", "Point", "Plain", "Frozen"))]
+     *(f"tests.support.known_types.{name}" for name in ("Colour", "Point", "Plain", "Frozen"))]
 )  # fmt: skip
 forms: st.SearchStrategy[Any] = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), texts, NAMES),
@@ -166,7 +165,7 @@ class Rows(dict[Any, Any]):
 
 
 @given(forms)
-@example({"$enum": ["tests.unit.known_types.Plain", None, 1]})
+@example({"$enum": ["tests.support.known_types.Plain", None, 1]})
 def test_any_form_is_a_value_or_a_decode_error_and_nothing_is_called(form: object) -> None:
     RAN.clear()
     before = set(sys.modules)

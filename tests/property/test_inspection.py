@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deferred_signals.inspection import Findings, forget_sources, inspect_receiver
+from deferred_signals.receivers.inspection import Findings, forget_sources, inspect_receiver
 
 
 def functions() -> Iterator[FunctionType]:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deferred_signals import conf
-from deferred_signals.sending.chunks import parcels
-from deferred_signals.sending.outgoing import Outgoing
-from tests.conftest import Connected
+from deferred_signals.message.outgoing import Outgoing
+from deferred_signals.publishing.parcels import parcels
+from tests.support.connected import Connected
 
 #: Receivers of the test, and how many calls of each may travel together.
 SIZES = {"tests.single": 1, "tests.few": 3, "tests.many": 100}

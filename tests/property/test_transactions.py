@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from deferred_signals import events
-from tests.conftest import Connected
+from tests.support.connected import Connected
 
 sent = Signal()
 

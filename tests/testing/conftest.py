@@ -6,8 +6,8 @@ from textwrap import dedent
 import pytest
 from django.dispatch import Signal
 
-from tests.conftest import Connected
-from tests.testing.recording import Recorder
+from tests.support.connected import Connected
+from tests.support.recording import Recorder
 
 
 @pytest.fixture

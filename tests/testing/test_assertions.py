@@ -18,8 +18,8 @@ from deferred_signals.testing import (
     run_deferred,
 )
 from tests.app.models import Article, Order
-from tests.conftest import Connected
-from tests.testing.recording import Recorder
+from tests.support.connected import Connected
+from tests.support.recording import Recorder
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,9 @@ from django.dispatch import Signal
 from deferred_signals import Retry
 from deferred_signals.testing import FakeCrash, fake_crash, inline, manual
 from tests.app.models import Order
-from tests.conftest import Connected, Lifecycle
-from tests.testing.recording import Recorder
+from tests.support.connected import Connected
+from tests.support.lifecycle import Lifecycle
+from tests.support.recording import Recorder
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.test import TestCase
 
 from deferred_signals.testing import LeakWarning, manual
 from deferred_signals.testing.leaks import tell_of_stuck
-from tests.testing.recording import Recorder
+from tests.support.recording import Recorder
 
 pytestmark = pytest.mark.django_db
 

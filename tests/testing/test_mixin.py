@@ -8,8 +8,9 @@ from django.dispatch import Signal
 from django.test import TestCase, TransactionTestCase
 
 from deferred_signals.testing import DeferredSignalsMixin, LeakWarning
-from tests.conftest import Broker, Connected
-from tests.testing.recording import Recorder, close_connections, run_tests_of
+from tests.support.broker import Broker
+from tests.support.connected import Connected
+from tests.support.recording import Recorder, close_connections, run_tests_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

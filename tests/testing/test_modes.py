@@ -16,8 +16,8 @@ from django.test.utils import CaptureQueriesContext
 
 from deferred_signals.testing import Call, all_deferred, assert_deferred, inline, manual, settings
 from tests.app.models import Order
-from tests.conftest import Connected
-from tests.testing.recording import Recorder, close_connections, run_tests_of
+from tests.support.connected import Connected
+from tests.support.recording import Recorder, close_connections, run_tests_of
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
 

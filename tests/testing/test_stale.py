@@ -22,8 +22,8 @@ from deferred_signals.running.watching import watches
 from deferred_signals.testing import Collected, StaleInstanceWarning, inline, manual
 from deferred_signals.testing.sameness import differs
 from tests.app.models import Article, GiftOrder, Label, Line, Order, PaidOrder, Run, Ticket
-from tests.conftest import Connected
-from tests.testing.recording import Recorder
+from tests.support.connected import Connected
+from tests.support.recording import Recorder
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,8 @@ from django.dispatch import Signal
 from deferred_signals import Discard, Retry, RetryLater
 from deferred_signals.testing import manual, run_deferred
 from tests.app.models import Order
-from tests.conftest import Connected, running
-from tests.testing.recording import Recorder
+from tests.support.connected import Connected, running
+from tests.support.recording import Recorder
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,8 @@ from django.urls import path
 from deferred_signals.testing import inline, manual
 from tests.app.models import Order
 from tests.app.signals import order_placed
-from tests.conftest import Connected
-from tests.testing.recording import Recorder
+from tests.support.connected import Connected
+from tests.support.recording import Recorder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 

@@ -9,9 +9,10 @@ import pytest
 from celery import Celery, current_app
 from django.dispatch import Signal
 
-from deferred_signals import receiver, registry
+from deferred_signals import receiver
+from deferred_signals.receivers import registry
 from deferred_signals.testing import inline, manual
-from tests.conftest import deferred
+from tests.support.connected import deferred
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.processes import Process, free_port
-from tests.services import require_program
+from tests.support.services import require_program
 
 ROOT = Path(__file__).resolve().parents[2]
 

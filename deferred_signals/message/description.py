@@ -1,0 +1,201 @@
+"""What may be told of a message where anybody reads it: its receiver, names, and rows.
+
+It says which rows a message refers to, by their models and keys, and no other values. All of a
+message is data from outside: what is shown of it is escaped and cut, and however large a message
+is, to describe it takes a moment.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+
+from deferred_signals.message.keys import shown_key
+from deferred_signals.support.escaping import quoted, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.models import Model
+
+__all__ = ["bounded", "describe", "describe_kwargs"]
+
+#: How much of one message is shown: names of kwargs, rows, and characters of each and of all.
+MOST_NAMES = 30
+MOST_ROWS = 10
+MOST_OF_A_NAME = 40
+MOST_OF_A_LABEL = 100
+MOST_OF_ALL = 1000
+
+#: Encoded values that are looked into.
+MOST_FORMS = 10_000
+
+
+def describe(receiver: object, kwargs: object, sender: object) -> str:
+    """Describe a message of these encoded values, whatever they are.
+
+    >>> describe("shop.receivers.greet", {"instance": {"$ref": ["shop.Order", 7, "default"]}}, None)
+    'shop.receivers.greet(instance=shop.Order 7)'
+    """
+    name = shown(receiver) if isinstance(receiver, str) else "?"
+    return f"{name}({describe_kwargs(kwargs, sender)})"
+
+
+def describe_kwargs(kwargs: object, sender: object = None) -> str:
+    """Describe encoded kwargs: their names, and the rows that each refers to.
+
+    Arguments:
+        kwargs: encoded, by name.
+        sender: encoded; it is shown where it refers to a row, as senders seldom do.
+
+    >>> describe_kwargs({"lines": [{"$ref": ["shop.Line", n, "default"]} for n in (1, 2)], "total": 9})
+    'lines=[shop.Line 1, shop.Line 2], total'
+    """
+    if not isinstance(kwargs, dict):
+        return "?"
+    look = _Look()
+    parts = [
+        f"{_show_name(name)}{look.rows_in(form)}"
+        for name, form in islice(kwargs.items(), MOST_NAMES)
+    ]
+    if rows := look.rows_in(sender):
+        parts.append(f"sender{rows}")
+    if len(kwargs) > MOST_NAMES or look.is_over:
+        parts.append("...")
+    return bounded(", ".join(parts))
+
+
+def _describe_row(label: object, key: str) -> str:
+    """Describe a row by the label of its model and its key, as it is shown."""
+    if not isinstance(label, str):
+        return f"? {key}"
+    known = len(label) <= MOST_OF_A_LABEL and _LABEL.fullmatch(label)
+    return f"{label if known else quoted(label, MOST_OF_A_LABEL)} {key}"
+
+
+def _show_name(name: object) -> str:
+    """Show the name of a kwarg, which is a text of anybody's where it came by ``**``."""
+    if not isinstance(name, str):
+        return "?"
+    if name.isidentifier() and len(name) <= MOST_OF_A_NAME:
+        return name
+    is_clear = name.isprintable() and not _CONFUSING.search(name)
+    return shown(name, MOST_OF_A_NAME) if is_clear else quoted(name, MOST_OF_A_NAME)
+
+
+def bounded(text: str) -> str:
+    """Cut a description that is too long to be read."""
+    return text if len(text) <= MOST_OF_ALL else f"{text[:MOST_OF_ALL]}..."
+
+
+#: What a name could pass for another one, or for a row, by.
+_CONFUSING = re.compile("[=,;']")
+
+_LABEL = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
+
+
+_HOLDERS = {dict, list}
+
+
+class _Look:
+    """A look into a message for the rows that it refers to; it ends when enough was seen.
+
+    Attributes:
+        is_over: there may be rows that were not looked at.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._forms = self._rows = 0
+
+    def rows_in(self, form: object) -> str:
+        """The rows inside an encoded value, as they stand behind a name; empty where there are none."""
+        if type(form) not in _HOLDERS:
+            return ""
+        rows = list(self._found(form))
+        if not rows:
+            return ""
+        return f"={rows[0]}" if len(rows) == 1 else f"=[{', '.join(rows)}]"
+
+    def _found(self, form: Any) -> Iterator[str]:
+        waiting = [form]
+        while waiting:
+            form = waiting.pop()
+            if type(form) not in _HOLDERS:
+                continue
+            rows = _rows_of(form) if type(form) is dict else None
+            if rows is None:
+                waiting += reversed(self._parts_of(form))
+                continue
+            for row in rows:
+                if self._rows == MOST_ROWS:
+                    self.is_over = True
+                    return
+                self._rows += 1
+                yield row
+
+    def _parts_of(self, form: dict[str, Any] | list[Any]) -> list[Any]:
+        """What is inside a value; no more of it than may still be looked at."""
+        parts = list(form.values()) if isinstance(form, dict) else form
+        left = MOST_FORMS - self._forms
+        if len(parts) > left:
+            self.is_over = True
+            parts = parts[:left]
+        self._forms += len(parts)
+        return parts
+
+
+def _rows_of(form: dict[Any, Any]) -> Iterator[str] | None:
+    """The rows that an encoded value stands for itself; None where it is no such value."""
+    if len(form) != 1:
+        return None
+    ((tag, parts),) = form.items()
+    describe_rows = _TAGS.get(tag)
+    if describe_rows is None or type(parts) is not list or len(parts) < 2:  # noqa: PLR2004 - label and key
+        return None
+    return describe_rows(*parts)
+
+
+def _referred(label: object, key: object, *_rest: object) -> Iterator[str]:
+    yield _describe_row(label, shown_key(key))
+
+
+def _referred_together(label: object, keys: object, *_rest: object) -> Iterator[str]:
+    for key in keys if type(keys) is list else ():
+        yield _describe_row(label, shown_key(key))
+
+
+def _snapped(label: object, state: object, *rest: object) -> Iterator[str]:
+    fields: dict[Any, Any] = next((part for part in rest if type(part) is dict), {})
+    names = _names_of_key(label)
+    keys = [fields[name] for name in names if name in fields]
+    if not keys or len(keys) < len(names):
+        yield _describe_row(label, "?")
+    elif len(keys) > 1:
+        yield _describe_row(label, shown_key(keys))
+    elif keys == [None] and state == "unsaved":
+        yield _describe_row(label, "unsaved")
+    else:
+        yield _describe_row(label, shown_key(keys[0]))
+
+
+#: Encoded values that stand for rows.
+_TAGS = {"$ref": _referred, "$row": _snapped, "$rows": _referred_together}
+
+
+def _names_of_key(label: object) -> list[str]:
+    """The attributes that are the key of a model; none of a model that this process does not have."""
+    try:
+        return _key_of(apps.get_model(label))  # type: ignore[arg-type]  # a wrong type is among the errors
+    except Exception:  # noqa: BLE001 - whatever a label may be
+        return []
+
+
+@cache
+def _key_of(model: type[Model]) -> list[str]:
+    meta: Any = model._meta
+    return [field.attname for field in meta.pk_fields]

@@ -1,0 +1,265 @@
+"""The `Message`: one receiver, one send. What travels, and its wire form."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, Self
+
+from deferred_signals.errors import DecodeError
+from deferred_signals.message.description import describe
+from deferred_signals.support.json import quote, to_json
+
+__all__ = ["LONGEST_NAME", "WIRE_VERSION", "Message", "is_name", "write"]
+
+#: Version of the wire form. A worker reads its own version and all before it.
+WIRE_VERSION = 1
+
+#: Characters of the names of receivers, signals and databases.
+LONGEST_NAME = 300
+
+#: The largest number that an envelope may have.
+MOST = 2**31 - 1
+
+#: The end of time for messages, in seconds since the epoch: the year 3000.
+LATEST = 32_503_680_000
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Message:
+    """One receiver's call, as it travels.
+
+    The kwargs and the sender are held encoded (see `deferred_signals.serialization`), so that a
+    message can be looked at, kept and published anew where its values cannot be had.
+
+    Arguments:
+        id: the message's id, the same through retries and redeliveries.
+        receiver: the receiver's name.
+        signal: the signal's name.
+        sender: the sender, encoded.
+        kwargs: the kwargs by name, encoded.
+        using: alias of the database whose commit was waited for.
+        sent_at: when ``send()`` was called, in UTC.
+        depth: deferrals that led to this one: 0 for a send from outside any receiver.
+        attempt: the run that this message asks for, from 1.
+        redeliveries: how often the broker gave it out again because a whole worker was gone.
+        version: of the receiver's kwargs.
+        context: what context carriers took along, by their keys.
+
+    >>> message = Message(
+    ...     id="5f1c", receiver="shop.receivers.greet", signal="shop.signals.order_placed",
+    ...     sender=None, kwargs={"order_id": 7}, using="default",
+    ...     sent_at=datetime(2026, 1, 31, tzinfo=UTC),
+    ... )
+    >>> Message.from_wire(message.to_wire()) == message
+    True
+    >>> message.next_attempt().attempt
+    2
+    >>> message.describe()
+    'shop.receivers.greet(order_id)'
+    """
+
+    id: str
+    receiver: str
+    signal: str
+    sender: Any
+    kwargs: dict[str, Any]
+    using: str
+    sent_at: datetime
+    depth: int = 0
+    attempt: int = 1
+    redeliveries: int = 0
+    version: int = 1
+    context: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """Its receiver, the names of its kwargs, and the label and key of each row: no other values.
+
+        It is what logs and monitors show: short, on one line, and never an error, whatever the
+        message holds.
+        """
+        return describe(self.receiver, self.kwargs, self.sender)
+
+    def next_attempt(self) -> Message:
+        """The message that asks for the run after this one."""
+        return replace(self, attempt=self.attempt + 1, redeliveries=0)
+
+    def redelivered(self) -> Message:
+        """The message as it is published anew after a worker was gone: no attempt is charged."""
+        return replace(self, redeliveries=self.redeliveries + 1)
+
+    def age(self, now: datetime) -> float:
+        """Seconds since the send."""
+        return (now - self.sent_at).total_seconds()
+
+    def to_wire(self) -> str:
+        """Write it as one JSON text."""
+        return write(
+            id=self.id,
+            receiver=self.receiver,
+            signal=self.signal,
+            sender=to_json(self.sender),
+            kwargs=to_json(self.kwargs),
+            using=self.using,
+            sent_at=self.sent_at.timestamp(),
+            depth=self.depth,
+            attempt=self.attempt,
+            redeliveries=self.redeliveries,
+            version=self.version,
+            context=to_json(self.context),
+        )
+
+    @classmethod
+    def from_wire(cls, payload: object) -> Self:
+        """The message of a wire form.
+
+        Raises:
+            DecodeError: the payload is no message, or one of a newer wire version.
+        """
+        if not isinstance(payload, (str, bytes)):
+            raise DecodeError(f"A payload is a JSON text, got {type(payload).__name__}.", payload)
+        try:
+            raw = _decode(payload if isinstance(payload, str) else payload.decode())
+        except (ValueError, RecursionError) as error:
+            what = (
+                "it is nested too deeply" if isinstance(error, RecursionError) else "it is broken"
+            )
+            raise DecodeError(f"A payload is not readable as JSON: {what}.", payload) from None
+        try:
+            return cls._from_raw(raw)
+        except _Malformed as error:
+            raise DecodeError(f"A payload is no message: {error}", payload) from None
+
+    @classmethod
+    def _from_raw(cls, raw: object) -> Self:
+        if not isinstance(raw, dict):
+            raise _Malformed(f"it is a {type(raw).__name__}, not an object.")
+        version = raw.get("v")
+        if type(version) is not int or not 1 <= version <= WIRE_VERSION:
+            raise _Malformed(f"this worker reads the wire versions 1 to {WIRE_VERSION}.")
+        raw = {**_USUAL, **raw}
+        for key, kind in _KINDS.items():
+            if type(raw.get(key)) is not kind:
+                found = type(raw.get(key)).__name__
+                raise _Malformed(f"{key!r} is missing or of the wrong type ({found}).")
+        for key, least in _LEAST.items():
+            if not least <= raw[key] <= MOST:
+                raise _Malformed(f"{key!r} must be from {least} to {MOST}.")
+        if not _ID.fullmatch(raw["id"]):
+            raise _Malformed("'id' must be up to 100 visible ASCII characters.")
+        for key in ("receiver", "signal", "using"):
+            if not is_name(raw[key]):
+                raise _Malformed(f"{key!r} must be up to {LONGEST_NAME} visible characters.")
+        return cls(
+            id=raw["id"],
+            receiver=raw["receiver"],
+            signal=raw["signal"],
+            sender=raw.get("sender"),
+            kwargs=raw["kwargs"],
+            using=raw["using"],
+            sent_at=_moment(raw.get("sent_at")),
+            depth=raw["depth"],
+            attempt=raw["attempt"],
+            redeliveries=raw["redeliveries"],
+            version=raw["version"],
+            context=raw["context"] or {},  # never the one that stands for all that were left out
+        )
+
+
+def write(  # noqa: PLR0913 - the fields of a message
+    *,
+    id: str,  # noqa: A002 - the name of the field
+    receiver: str,
+    signal: str,
+    sender: str,
+    kwargs: str,
+    using: str,
+    sent_at: float,
+    depth: int = 0,
+    attempt: int = 1,
+    redeliveries: int = 0,
+    version: int = 1,
+    context: str = "{}",
+) -> str:
+    """The wire form of a message of these fields: all that a send needs of one.
+
+    They are those of a `Message`, but for ``sender``, ``kwargs`` and ``context``, which are JSON
+    texts here, and ``sent_at``, in seconds since the epoch. What is as usual is left out, since a
+    broker keeps, and a worker reads, some millions of these.
+    """
+    unusual = ""
+    if depth:
+        unusual += f',"depth":{depth}'
+    if attempt != 1:
+        unusual += f',"attempt":{attempt}'
+    if redeliveries:
+        unusual += f',"redeliveries":{redeliveries}'
+    if version != 1:
+        unusual += f',"version":{version}'
+    if context != "{}":
+        unusual += f',"context":{context}'
+    return (
+        f'{{"v":{WIRE_VERSION},"id":{quote(id)},"receiver":{quote(receiver)},'
+        f'"signal":{quote(signal)},"sender":{sender},"kwargs":{kwargs},'
+        f'"using":{quote(using)},"sent_at":{sent_at:.6f}{unusual}}}'
+    )
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be a name in a message: it stays on one line of a log, and is visible.
+
+    >>> is_name("shop.receivers.greet"), is_name("greet ERROR: all is lost")
+    (True, False)
+    """
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable() and " " not in text
+
+
+class _Malformed(Exception):
+    """What is wrong with a payload."""
+
+
+#: What an id may be: it is the task's id, and part of queues' names.
+_ID = re.compile(r"[!-~]{1,100}")
+
+
+def _finite(text: str) -> float:
+    """A number that JSON has: it has no infinities, and nothing that is read as one."""
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is no number of JSON's")
+    return value
+
+
+#: Built once: `json.loads` with arguments builds a decoder at each call.
+_decode = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).decode
+
+
+#: The fields of a wire form, of the very types that JSON gives.
+_KINDS: dict[str, type] = {
+    "id": str,
+    "receiver": str,
+    "signal": str,
+    "kwargs": dict,
+    "using": str,
+    "depth": int,
+    "attempt": int,
+    "redeliveries": int,
+    "version": int,
+    "context": dict,
+}
+#: The least of each number. The most of all is what a database's integer holds.
+_LEAST = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1}
+#: Defaults for fields that the sender omitted.
+_USUAL: dict[str, Any] = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1, "context": {}}
+
+
+def _moment(sent_at: object) -> datetime:
+    if type(sent_at) in {int, float} and 0 <= sent_at < LATEST:  # type: ignore[operator]  # a number
+        return datetime.fromtimestamp(sent_at, UTC)  # type: ignore[arg-type]  # as above
+    raise _Malformed("'sent_at' is no point in time.")

@@ -1,0 +1,87 @@
+"""Between a `Message` and the text that a broker keeps: bounded, and signed where the settings say so.
+
+A signed text is the message's JSON behind its HMAC, ``<hmac>:<json>``, made by Django's `Signer`
+with ``SECRET_KEY``; texts signed with one of ``SECRET_KEY_FALLBACKS`` are still read.
+"""
+
+from __future__ import annotations
+
+from django.core.signing import BadSignature, Signer
+
+from deferred_signals import conf
+from deferred_signals.errors import DecodeError
+from deferred_signals.message import Message
+from deferred_signals.serialization import is_too_deep, may_be_too_deep
+from deferred_signals.support.json import size_of
+
+__all__ = ["pack", "reopen", "signed", "unpack"]
+
+SALT = "deferred_signals"
+
+#: Bytes that a message may grow by on its way: counts of attempts and redeliveries, a signature.
+GROWTH = 1024
+
+
+def pack(message: Message) -> str:
+    """The text of a message."""
+    return signed(message.to_wire(), conf.current())
+
+
+def signed(text: str, settings: conf.Settings) -> str:
+    """A message's JSON as it travels: behind its signature, where the settings say so."""
+    return f"{_signer().signature(text)}:{text}" if settings.SIGNING else text
+
+
+def reopen(text: str) -> Message:
+    """The message of a text that this process made itself."""
+    return Message.from_wire(text[text.index("{") :])
+
+
+def unpack(payload: object) -> Message:
+    """The message of a text from the broker; a forged one is refused before it is read.
+
+    Raises:
+        DecodeError: it is too large, its signature is wrong, or it is no message.
+    """
+    settings = conf.current()
+    size = _size(payload)
+    if size is None or not isinstance(payload, str):
+        raise DecodeError(f"A payload is a text in UTF-8, got {type(payload).__name__}.", payload)
+    if size > settings.MAX_MESSAGE_BYTES + GROWTH:
+        raise DecodeError(
+            f"A payload has {size} bytes, more than MAX_MESSAGE_BYTES allows.", payload
+        )
+    signature, colon, text = "", "", payload
+    if not payload.startswith("{"):
+        signature, colon, text = payload.partition(":")
+    if settings.SIGNING:
+        try:
+            _signer().unsign(f"{text}:{signature}")
+        except BadSignature:
+            raise DecodeError(
+                "A payload is not signed with this project's SECRET_KEY or a fallback of it, and "
+                "SIGNING is on: it is forged, altered, or older than the setting.",
+                payload,
+            ) from None
+    try:
+        message = Message.from_wire(text if colon else payload)
+    except DecodeError as error:
+        error.payload = payload
+        raise
+    if may_be_too_deep(payload) and is_too_deep(
+        *message.kwargs.values(), message.sender, message.context
+    ):
+        raise DecodeError("A payload is nested deeper than any that is sent.", payload)
+    return message
+
+
+def _size(payload: object) -> int | None:
+    """Count the bytes of a payload; None of what is no text in UTF-8."""
+    try:
+        return size_of(payload) if isinstance(payload, str) else None
+    except UnicodeEncodeError:
+        return None
+
+
+def _signer() -> Signer:
+    return Signer(salt=SALT)

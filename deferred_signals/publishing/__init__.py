@@ -1,0 +1,1 @@
+"""Publish: from a flush to the broker, by Celery and kombu."""

@@ -1,0 +1,287 @@
+"""The process's line to the broker: the thread that connects and publishes, and the breaker.
+
+A commit must not be the hostage of a broker. So one daemon thread connects, declares and
+publishes, and a commit waits for it at most ``PUBLISH_TIMEOUT``, whatever hangs: the resolution of
+a name, a handshake, a write, a reply. Where a few messages have a connection that is ready, which
+takes one round trip under the timeouts of its socket, the commit's own thread publishes them: to
+wake another one would take about as long.
+
+When a commit has waited in vain the breaker opens: those that follow fail at once, and the thread
+alone tries the broker again, every ``BREAKER_COOLDOWN``. (Breaker: the circuit breaker of Michael
+Nygard's "Release It!".)
+
+Where no thread can be started, since there are too many or the process ends, commits publish on their
+own threads, under the timeouts of their sockets, and look for a broker that failed themselves.
+
+A handler of a Unix signal runs between two steps of the main thread, and a finalizer between two
+steps of any, and both may send. So the thread that holds a lock in here can take it again. The
+connection cannot be used again in the midst of a message: another line is made for those who
+interrupt. That one publishes on the calling thread, since the interrupted code may hold locks of
+Celery's and kombu's, which no other thread could take meanwhile.
+
+What may or may not have arrived is never published again: its commit is told that it is not known
+to be published.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from functools import partial
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from deferred_signals import conf
+from deferred_signals.errors import ConfigurationError
+from deferred_signals.publishing.connection import Broker
+from deferred_signals.publishing.daemon import Daemon
+from deferred_signals.publishing.job import Job
+from deferred_signals.support.forks import unforked
+from deferred_signals.support.telling import is_interruption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from celery import Celery
+
+    from deferred_signals.publishing.patterns import Copy, Publication
+
+__all__ = ["Line"]
+
+#: Publications that a commit makes by itself, where the connection is ready.
+FEW = 10
+
+#: Publications that leave before the broker's answer is waited for, and other threads get a turn.
+SLICE = 500
+
+
+class _Caller(threading.local):
+    """A thread that publishes.
+
+    Attributes:
+        is_publishing: it is within `Line.taken`.
+    """
+
+    is_publishing: bool = False
+
+
+class Line:
+    """The way to one broker, for all threads of the process.
+
+    Arguments:
+        app: whose settings say where the broker is.
+        has_thread: whether another thread may connect and publish.
+    """
+
+    def __init__(self, app: Celery, *, has_thread: bool = True) -> None:
+        #: Why the breaker is open; None while it is closed.
+        self.broken: Exception | None = None
+        self._app = app
+        self._broker = Broker(app)
+        #: Held by the thread that uses the broker.
+        self._turn = threading.Lock()
+        self._caller = _Caller()
+        self._spare: Line | None = None
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._waiting: set[Job] = set()
+        self._lock = threading.RLock()
+        self._daemon = Daemon(self._serve, "deferred_signals.line", allowed=has_thread)
+        self._answered = 0.0
+        self._probe_at = 0.0
+
+    @contextmanager
+    def taken(self) -> Iterator[Line]:
+        """Give the line on which to publish in the block: another one to those who interrupt it."""
+        if self._caller.is_publishing:
+            with self._spare_line().taken() as spare:
+                yield spare
+            return
+        self._caller.is_publishing = True
+        try:
+            yield self
+        finally:
+            self._caller.is_publishing = False
+
+    def outage(self) -> Exception | None:
+        """Why nothing is published now; None where it is to be tried."""
+        broken = self.broken
+        if broken is None or self._daemon.is_running:
+            return broken
+        # No thread looks for the broker: whoever comes after the cooldown does.
+        return broken if monotonic() < self._probe_at or self._daemon.start() else None
+
+    def publish(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
+        """Hand publications to the broker, in order, and wait for its answer; on a line that was taken.
+
+        Waits no longer than ``PUBLISH_TIMEOUT``; a large batch, as long for each slice of it.
+        Gives for each publication None where the broker has it, else why that is not known. Never
+        raises for what a broker does, nor for a lack of threads.
+        """
+        if not publications:
+            return []
+        outage = self.outage()
+        if outage is not None:
+            return [outage] * len(publications)
+        results = None
+        if len(publications) <= FEW:
+            results = self._publish_here(publications)
+        if results is None and self._daemon.start():
+            results = self._publish_there(publications)
+        if results is None:
+            results = self._publish_here(publications, alone=True)
+        if results is None:
+            error = TimeoutError("other threads had the broker to themselves")
+            self._open(error)
+            results = [error] * len(publications)
+        return results
+
+    def _publish_here(
+        self, publications: Sequence[Publication | Copy], *, alone: bool = False
+    ) -> list[Exception | None] | None:
+        """Publish on the calling thread; None where it had better be done by the line's.
+
+        Arguments:
+            publications: what is to be published.
+            alone: there is no other thread, so wait for the broker to be free, and connect.
+        """
+        if not self._turn.acquire(timeout=conf.current().PUBLISH_TIMEOUT if alone else 0):
+            return None
+        try:
+            if not alone and not self._broker.is_ready(publications):
+                return None
+            return self._publish_now(publications, connect=alone)
+        finally:
+            self._turn.release()
+
+    def _publish_now(
+        self, publications: Sequence[Publication | Copy], *, connect: bool
+    ) -> list[Exception | None]:
+        """Publish on the calling thread, whose turn it is."""
+        job = Job(publications)
+        try:
+            with unforked():
+                if connect:
+                    self._broker.connect(within=conf.current().PUBLISH_TIMEOUT)
+                self._broker.publish(publications, partial(job.settle, 0))
+            self.broken = None
+        except BaseException as error:
+            failure: Exception = InterruptedError(repr(error))
+            if isinstance(error, Exception) and not is_interruption(error):
+                failure = error
+            self._break(failure, 0 if self._daemon.start() else _cooldown())
+            if failure is not error:
+                raise
+            job.end(failure)
+        return job.results
+
+    def _publish_there(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
+        """Let the line's thread publish, and wait for it."""
+        job, patience = Job(publications), conf.current().PUBLISH_TIMEOUT
+        with self._lock:
+            if self.broken is not None:
+                return [self.broken] * len(publications)
+            self._waiting.add(job)
+        self._jobs.put(job)
+        try:
+            if not self._wait(job, patience):
+                self._open(TimeoutError(f"the broker gave no answer for {patience:g} s"))
+        finally:
+            with self._lock:
+                self._waiting.discard(job)
+            job.end(InterruptedError("the wait for the broker was interrupted"))
+        return job.results
+
+    def _spare_line(self) -> Line:
+        """The line for those who interrupt a thread that has taken this one."""
+        if self._spare is None:
+            self._spare = Line(self._app, has_thread=False)
+        return self._spare
+
+    def _wait(self, job: Job, patience: float) -> bool:
+        """Return whether the broker has answered about all of a job in time."""
+        began = monotonic()
+        while (rest := max(began, self._answered) + patience - monotonic()) > 0:
+            if job.wait(rest):
+                return True
+        return job.is_done
+
+    def _open(self, error: Exception) -> None:
+        """Open the breaker, and let everybody go who waits."""
+        with self._lock:
+            self.broken = error
+            for job in list(self._waiting):
+                job.end(error)
+        # The thread may sleep: it has to see to the breaker.
+        self._jobs.put(None)
+
+    def _break(self, error: Exception, pause: float = 0.0) -> None:
+        """Drop a connection that failed, and open the breaker; look again after a pause."""
+        self._broker.drop()
+        self._probe_at = monotonic() + pause
+        self._open(error)
+
+    def _serve(self) -> None:
+        """Publish what comes; while the breaker is open, try the broker from time to time."""
+        self._caller.is_publishing = True
+        while True:
+            self._serve_one()
+
+    def _serve_one(self) -> None:
+        # A method of its own, so that nothing of a job is held until the next one comes.
+        pause = max(0.0, self._probe_at - monotonic()) if self.broken else None
+        try:
+            job = self._jobs.get(timeout=pause)
+        except Empty:
+            with self._turn:
+                self._probe()
+        else:
+            if job is not None and not job.is_done:
+                with self._turn:
+                    self._run(job)
+
+    def _run(self, job: Job) -> None:
+        """Publish the next slice of a job."""
+        connected = False
+        try:
+            with unforked():
+                self._broker.connect()
+                connected = True
+                job.context.run(self._publish_slice, job)
+        except Exception as error:  # noqa: BLE001 - whatever a broker, or its driver, comes up with
+            # A connection that breaks is often to be had again at once; one that cannot be had is not.
+            self._break(error, 0 if connected else _cooldown())
+        else:
+            self.broken = None
+
+    def _publish_slice(self, job: Job) -> None:
+        places = job.begin(SLICE)
+        if not places:
+            return
+        publications = [job.publications[place] for place in places]
+        self._broker.publish(publications, partial(job.settle, places.start))
+        self._answered = monotonic()
+        if not job.is_done:
+            self._jobs.put(job)  # behind those of other threads
+
+    def _probe(self) -> None:
+        """Close the breaker, if the broker can be connected to and takes a message."""
+        try:
+            with unforked():
+                self._broker.connect()
+                self._broker.prove()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._break(error, _cooldown())
+        else:
+            self.broken = None
+
+
+def _cooldown() -> float:
+    """Seconds between two looks for a broker that failed.
+
+    A setting that is wrong, as it may be for the length of a test, must not end the thread.
+    """
+    try:
+        return conf.current().BREAKER_COOLDOWN
+    except ConfigurationError:
+        return conf.Settings().BREAKER_COOLDOWN

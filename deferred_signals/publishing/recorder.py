@@ -1,0 +1,164 @@
+"""What Celery would publish, recorded instead: by its own ``apply_async``, and then by copies.
+
+``apply_async`` takes a ``producer``, and here it is given one that keeps what it is told to
+publish. So routes, options, tracers' headers, stamps and overridden task classes are right, because
+Celery, and whoever patched it, wrote the message. The next messages of the same task with the same
+options are copies, with ids and arguments of their own. Where a copy might differ from what
+``apply_async`` would have made of it, each message is recorded by itself: see
+`deferred_signals.publishing.copyable`.
+
+A recording serves later flushes, too, where nothing in it belongs to its own.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from copy import deepcopy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from kombu import Producer
+
+from deferred_signals.publishing.celery_settings import answers
+from deferred_signals.publishing.celery_tasks import argsrepr, task_of
+from deferred_signals.publishing.copyable import is_timeless, is_unpatched, may_copy, may_copy_task
+from deferred_signals.publishing.patterns import Copy, Pattern, Publication
+from deferred_signals.publishing.waits import in_pieces
+from deferred_signals.receivers import registry
+from deferred_signals.support.cached import cached_property
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from celery import Celery
+    from kombu import Connection
+
+    from deferred_signals.publishing.celery_settings import Answers
+    from deferred_signals.publishing.parcels import Parcel
+    from deferred_signals.receivers.registry import Receiver
+
+__all__ = ["Recorder", "recorded"]
+
+
+class Recorder:
+    """Records the parcels of one flush, on the thread that it belongs to.
+
+    Arguments:
+        app: the Celery app that publishes them, which is the current one.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._copying = may_copy(app)
+        self._patterns: dict[str, Pattern | None] = {}
+
+    def record(self, parcel: Parcel) -> Sequence[Publication | Copy]:
+        """What publishing a parcel comes to; more than one where Celery announces it by an event.
+
+        Raises:
+            Exception: whatever a route, a subclass or a patch of Celery's raises.
+        """
+        name = parcel.name
+        if self._copying and name not in self._patterns:
+            self._patterns[name] = self._kept_pattern(name)
+        pattern = self._patterns.get(name)
+        if pattern is not None and pattern.options == parcel.options:
+            shown = argsrepr(parcel.shown)
+            return (Copy(pattern, parcel.task_id, parcel.wires, shown, self._reply_to),)
+        task = task_of(name)
+        kept = recorded(self._app, partial(_apply, task, parcel), connect=not task.ignore_result)
+        if self._copying and len(kept) == 1 and may_copy_task(task, kept[0]):
+            return (self._first(parcel, kept[0]),)
+        return kept
+
+    def _first(self, parcel: Parcel, recorded: Publication) -> Publication:
+        """A recorded message as one that is to be copied."""
+        pattern = self._patterns[parcel.name] = Pattern(parcel, recorded)
+        if self._is_unpatched and is_timeless(recorded):
+            _patterns[registry.get(parcel.name)] = os.getpid(), answers(), pattern
+        return recorded._replace(pattern=pattern)
+
+    def _kept_pattern(self, name: str) -> Pattern | None:
+        process, then, pattern = _patterns.get(registry.get(name), (None, None, None))
+        if process != os.getpid() or then is not answers():
+            return None
+        return pattern if self._is_unpatched else None
+
+    @cached_property
+    def _is_unpatched(self) -> bool:
+        return is_unpatched()
+
+    @cached_property
+    def _reply_to(self) -> str:
+        return self._app.thread_oid
+
+
+def recorded(
+    app: Celery, publish: Callable[[Producer], object], *, connect: bool
+) -> list[Publication]:
+    """What a function would publish with the producer that it is given.
+
+    Arguments:
+        app: whose connection the producer seems to have.
+        publish: Celery's ``apply_async``, or the like.
+        connect: let it be a connection that works, as it may declare the queue of a result.
+    """
+    with app.connection_or_acquire() if connect else nullcontext(_connection_of(app)) as connection:
+        producer = _Keeping(connection)
+        publish(producer)
+        return producer.kept
+
+
+def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
+    task.apply_async(
+        parcel.wires,
+        task_id=parcel.task_id,
+        producer=producer,
+        argsrepr=argsrepr(parcel.shown),
+        kwargsrepr="{}",
+        **(_with_a_piece(parcel.options) if "countdown" in parcel.options else parcel.options),
+    )
+
+
+def _with_a_piece(options: dict[str, Any]) -> dict[str, Any]:
+    """A parcel's options; of a countdown that is too long for a worker, the first piece."""
+    countdown, mark = in_pieces(options["countdown"])
+    if not mark:
+        return options
+    return {**options, "countdown": countdown, "headers": {**options.get("headers", {}), **mark}}
+
+
+class _Keeping(Producer):
+    """A producer that publishes nothing, and never connects by itself."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, auto_declare=False)
+        self.kept: list[Publication] = []
+
+    def publish(self, body: Any, **arguments: Any) -> None:  # type: ignore[override]
+        # The options of a receiver may be a part of the headers, and listeners write into them.
+        headers = {
+            name: deepcopy(value) if isinstance(value, (dict, list)) else value
+            for name, value in (arguments.get("headers") or {}).items()
+        }
+        self.kept.append(Publication(body, {**arguments, "headers": headers}))
+
+
+#: Patterns that hold for the next flush as well, with what Celery's settings were, and the process,
+#: which a message names. By receiver: a module that is loaded again has another one under the same
+#: name, perhaps with other options.
+_patterns: WeakKeyDictionary[Receiver, tuple[int, Answers, Pattern]] = WeakKeyDictionary()
+
+os.register_at_fork(after_in_child=_patterns.clear)
+
+
+#: One for each app, never connected: Celery asks it which errors are the broker's.
+_connections: WeakKeyDictionary[Celery, Connection] = WeakKeyDictionary()
+
+
+def _connection_of(app: Celery) -> Connection:
+    if app not in _connections:
+        _connections[app] = app.connection_for_write()
+    return _connections[app]

@@ -1,0 +1,92 @@
+"""What became of the messages of a flush: told to whoever listens, and kept where there is a store.
+
+Nothing in here fails the commit, whatever handlers and stores do.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from deferred_signals import events
+from deferred_signals.errors import PublishError
+from deferred_signals.support.telling import log, telling
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deferred_signals.message.outgoing import Outgoing
+
+__all__ = ["Store", "announce", "report", "spill_to"]
+
+
+class Store(Protocol):
+    """What keeps messages that could not be published, and publishes them later."""
+
+    def spill(self, batch: Sequence[Outgoing]) -> None:
+        """Keep the messages of a flush; what cannot be kept is an exception."""
+
+
+_store: Store | None = None
+
+
+def spill_to(store: Store | None) -> Store | None:
+    """Let a store have what cannot be published; gives the one that had it until now."""
+    global _store
+    before, _store = _store, store
+    return before
+
+
+def announce(batch: Sequence[Outgoing]) -> None:
+    """Tell whoever listens of the messages that the broker has."""
+    signal = events.message_published
+    heard = {name for name in {item.receiver for item in batch} if signal.has_listeners(name)}
+    for outgoing in batch:
+        if outgoing.receiver in heard and not outgoing.quiet:
+            with telling():
+                signal.send_robust(sender=outgoing.receiver, message=outgoing.message)
+
+
+def report(failures: Sequence[tuple[Outgoing, BaseException]]) -> None:
+    """Hand what was not published to the store, and tell of it: a log a message, a signal a cause."""
+    fate = "is kept, to be published later" if _spilled(failures) else "is lost"
+    causes: dict[int, tuple[BaseException, list[Outgoing]]] = {}
+    for outgoing, cause in failures:
+        if outgoing.quiet:
+            continue
+        causes.setdefault(id(cause), (cause, []))[1].append(outgoing)
+        log(
+            logging.ERROR,
+            "Message %s for receiver %s is not known to be published and %s: %s: %s",
+            outgoing.id,
+            outgoing.describe(),
+            fate,
+            type(cause).__name__,
+            cause,
+            extra={"receiver": outgoing.receiver, "message_id": outgoing.id},
+        )
+    for cause, concerned in causes.values():
+        with telling():
+            _tell_failure(concerned, cause)
+
+
+def _tell_failure(batch: list[Outgoing], cause: BaseException) -> None:
+    if not events.publish_failed.has_listeners():
+        return
+    error = PublishError(
+        f"{len(batch)} messages are not known to be published: {type(cause).__name__}: {cause}"
+    )
+    error.__cause__ = cause
+    messages = tuple(outgoing.message for outgoing in batch)
+    events.publish_failed.send_robust(sender=None, messages=messages, exception=error)
+
+
+def _spilled(failures: Sequence[tuple[Outgoing, BaseException]]) -> bool:
+    if _store is None:
+        return False
+    try:
+        _store.spill([outgoing for outgoing, _ in failures])
+    except Exception:  # noqa: BLE001 - whatever a store comes up with
+        log(logging.ERROR, "%s messages could not be kept either", len(failures), exc_info=True)
+        return False
+    return True

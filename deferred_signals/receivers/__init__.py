@@ -1,0 +1,1 @@
+"""What a receiver may be and may ask for."""

@@ -1,0 +1,1 @@
+"""What changed in a row since it was last read or saved, for ``changed()``."""

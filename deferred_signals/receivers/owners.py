@@ -1,0 +1,61 @@
+"""Whose a signal is: the project's own, or one of Django's or of another installed package.
+
+Who sends a signal of somebody else's has never heard of deferral, and must not fail by it.
+"""
+
+from __future__ import annotations
+
+import site
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from deferred_signals.receivers import registry
+
+if TYPE_CHECKING:
+    from django.dispatch import Signal
+
+__all__ = ["is_projects_own"]
+
+#: Folders of installed packages, wherever they are.
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+
+def is_projects_own(signal: Signal) -> bool:
+    """Return whether the project declares a signal, as opposed to Django or an installed package.
+
+    A project imports the signals of packages, and packages import none of the project's. So a signal
+    that any module of a package holds is the package's. One that no module holds is the project's.
+    """
+    return not any(_is_installed(name) for name in registry.modules_of(signal))
+
+
+def _is_installed(name: str) -> bool:
+    """Return whether a module is part of Django, of an installed package, or of the standard library.
+
+    A package installed in editable mode lies elsewhere, and is the project's. So is the package of
+    the settings, which may be installed like any other where the project is deployed.
+    """
+    top = name.partition(".")[0]
+    if top == "django":
+        return True
+    if top == (getattr(settings, "SETTINGS_MODULE", None) or "").partition(".")[0]:
+        return False
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if not isinstance(file, str):
+        return name in sys.builtin_module_names
+    path = Path(file)
+    return not _INSTALLED.isdisjoint(path.parts) or any(map(path.is_relative_to, _folders()))
+
+
+@cache
+def _folders() -> tuple[Path, ...]:
+    """Where pip installs, and the standard library."""
+    paths = sysconfig.get_paths()
+    found = [paths[key] for key in ("purelib", "platlib", "stdlib", "platstdlib")]
+    found += [*site.getsitepackages(), site.getusersitepackages()]
+    return tuple(Path(item) for item in dict.fromkeys(found))

@@ -1,0 +1,186 @@
+"""Which receivers there are, under which names, and which signals they listen to.
+
+The registry is what a worker goes by: a message names a receiver, and only what was registered
+here by the project's own code can be called.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+from deferred_signals.conf import nearest
+from deferred_signals.errors import NotKnownHere, UnknownReceiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from django.dispatch import Signal
+
+    from deferred_signals.receivers.options import Options
+    from deferred_signals.serialization import Codec
+
+__all__ = [
+    "Receiver",
+    "add",
+    "all_receivers",
+    "discard",
+    "find",
+    "find_signal",
+    "get",
+    "modules_of",
+    "name_of_signal",
+    "path_of",
+]
+
+
+class Receiver(Protocol):
+    """What the rooms below `deferred_signals.receivers` see of a deferred receiver."""
+
+    name: str
+    options: Options
+    signals: list[Signal]
+    parameters: frozenset[str]
+
+    @property
+    def connections(self) -> Sequence[tuple[Signal, Any, object]]:
+        """Signal, sender and ``dispatch_uid`` of each of its connections."""
+
+    @property
+    def codec(self) -> Codec:
+        """What encodes and decodes the receiver's kwargs."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The user's callable."""
+
+
+_receivers: dict[str, Receiver] = {}
+
+
+def add(receiver: Receiver) -> None:
+    """Register a receiver under its name and its aliases, in place of any that had them."""
+    for name in (receiver.name, *receiver.options.aliases):
+        _receivers[name] = receiver
+
+
+def discard(receiver: Receiver) -> None:
+    """Forget a receiver, where its names are still its own."""
+    for name in (receiver.name, *receiver.options.aliases):
+        if _receivers.get(name) is receiver:
+            del _receivers[name]
+
+
+def find(name: str) -> Receiver | None:
+    """The receiver of a name or alias, if there is one."""
+    return _receivers.get(name)
+
+
+def get(name: str) -> Receiver:
+    """The receiver of a name or alias.
+
+    Raises:
+        UnknownReceiver: there is none, with the nearest name as a hint.
+    """
+    try:
+        return _receivers[name]
+    except KeyError:
+        hint = nearest(name, _receivers) if _receivers else "No deferred receiver is registered."
+        raise UnknownReceiver(
+            f"No deferred receiver is called {name!r} in this process. {hint} "
+            f"Is its module imported in AppConfig.ready()?"
+        ) from None
+
+
+def all_receivers() -> Iterator[Receiver]:
+    """Every receiver once, in the order of registration."""
+    return iter({id(receiver): receiver for receiver in _receivers.values()}.values())
+
+
+def name_of_signal(receiver: Receiver, signal: Signal) -> str:
+    """A name by which `find_signal` finds the signal in another process.
+
+    That is its dotted path where it is a module's attribute; else the receiver's name and the
+    signal's place among those the receiver listens to.
+    """
+    return path_of(signal) or f"{receiver.name}#{_place(receiver, signal)}"
+
+
+def path_of(signal: Signal) -> str | None:
+    """The dotted path of a signal that is a module's attribute."""
+    if id(signal) not in _signal_names:
+        _signal_names[id(signal)] = signal, _path_of(signal)
+    return _signal_names[id(signal)][1]
+
+
+def modules_of(signal: Signal) -> set[str]:
+    """The names of the modules that hold a signal: as an attribute, or inside of one.
+
+    Inside means in a container, or in a class that the module declares.
+    """
+    return {
+        name
+        for name, module in list(sys.modules.items())
+        for value in list(getattr(module, "__dict__", {}).values())
+        if value is signal or any(item is signal for item in _inside(value, name))
+    }
+
+
+def find_signal(receiver: Receiver, name: str) -> Signal:
+    """The signal of a name, among those that the receiver listens to in this process.
+
+    Raises:
+        NotKnownHere: the receiver listens to no such signal; its next version may.
+    """
+    for place, signal in enumerate(receiver.signals):
+        if name == name_of_signal(receiver, signal) or name.endswith(f"#{place}"):
+            return signal
+        if _is_at(name, signal):
+            return signal
+    if len(receiver.signals) == 1:
+        # The sender's process may know it under the name of a module that is not loaded here.
+        return receiver.signals[0]
+    raise NotKnownHere(
+        f"Receiver {receiver.name!r} listens to no signal {name!r} in this process.", name
+    )
+
+
+#: Names found so far, by identity: signals need not be hashable. The signal is kept beside its
+#: name so that no other object can come to have its identity.
+_signal_names: dict[int, tuple[Signal, str | None]] = {}
+
+
+def _is_at(path: str, signal: Signal) -> bool:
+    module, _, attribute = path.rpartition(".")
+    return getattr(sys.modules.get(module), "__dict__", {}).get(attribute) is signal
+
+
+def _path_of(signal: Signal) -> str | None:
+    paths = [
+        f"{name}.{attribute}"
+        for name, module in sorted(sys.modules.items())
+        if name != "__main__"
+        for attribute, value in list(getattr(module, "__dict__", {}).items())
+        if value is signal
+    ]
+    # Modules import one another's signals: a module called "signals" is where they are declared.
+    return min(paths, key=lambda path: (".signals." not in path, len(path), path), default=None)
+
+
+def _inside(value: Any, module: str) -> list[Any]:
+    """What a container holds, or a class that the module declares."""
+    kind = type(value)
+    if kind is dict:
+        return list(value.values())
+    if kind in {list, tuple, set, frozenset}:
+        return list(value)
+    if isinstance(value, type) and vars(value).get("__module__") == module:
+        return list(vars(value).values())
+    return []
+
+
+def _place(receiver: Receiver, signal: Signal) -> int:
+    for place, item in enumerate(receiver.signals):
+        if item is signal:
+            return place
+    raise LookupError(f"Receiver {receiver.name!r} does not listen to {signal!r}.")

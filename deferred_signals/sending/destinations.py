@@ -1,0 +1,138 @@
+"""Where committed messages go: to the broker, or in tests and eager mode to somewhere in this process."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from deferred_signals import conf
+from deferred_signals.errors import PublishError
+from deferred_signals.publishing.celery_settings import always_eager, answers
+from deferred_signals.publishing.reports import report
+from deferred_signals.support.forks import unforked
+from deferred_signals.support.under_test import is_under_test
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from deferred_signals.message.outgoing import Outgoing
+
+__all__ = ["BROKER", "HERE", "LIVE", "Way", "current_way", "may_raise", "using_way"]
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One way for messages to leave; equal to itself alone, so that blocks can be nested.
+
+    Attributes:
+        leave: takes the messages of a transaction that was committed.
+        local: they stay in this process, so that a ``TestCase``'s own transaction, which is never
+            committed, does not hold them back.
+        raises: ``leave`` may raise, and the caller of the commit should see it.
+    """
+
+    leave: Callable[[Sequence[Outgoing]], None]
+    local: bool
+    raises: bool = False
+
+
+def publish(gathered: Sequence[Outgoing]) -> None:
+    """Hand messages to the broker.
+
+    Raises:
+        PublishError: they would leave the process of a test that has not said so.
+    """
+    if _is_refused():
+        names = ", ".join(sorted({outgoing.receiver for outgoing in gathered}))
+        raise PublishError(
+            f"A test would publish {len(gathered)} messages, for {names}, to the broker of the "
+            f"settings ({answers().transport}), whose workers act on other rows than the test's. "
+            f"Use inline() or manual() of deferred_signals.testing; or live(), or "
+            f"DEFERRED_SIGNALS = {{'PUBLISH_IN_TESTS': True}} for all tests, where the broker is "
+            f"the tests' own."
+        )
+    publish_live(gathered)
+
+
+def publish_live(gathered: Sequence[Outgoing]) -> None:
+    """Hand messages to the broker, in a test too."""
+    try:
+        hand_over = _publisher()
+    except Exception as error:  # noqa: BLE001 - no file can be opened, say
+        report([(outgoing, error) for outgoing in gathered])
+    else:
+        hand_over(gathered)
+
+
+def run_here(gathered: Sequence[Outgoing]) -> None:
+    """Run messages in this process: eager mode."""
+    _runner()([outgoing.wire for outgoing in gathered])
+
+
+# Both are imported by the first commit that goes their way, as Celery imports its own parts that
+# talk to a broker: a process that publishes nothing should not pay for them when it starts.
+
+
+@cache
+def _publisher() -> Callable[[Sequence[Outgoing]], None]:
+    with unforked():
+        from deferred_signals.publishing.publisher import publish  # noqa: PLC0415 - see above
+
+    return publish
+
+
+@cache
+def _runner() -> Callable[[Sequence[str]], None]:
+    with unforked():
+        from deferred_signals.running.eager import run_all  # noqa: PLC0415 - see above
+
+    return run_all
+
+
+BROKER = Way(publish, local=False)
+LIVE = Way(publish_live, local=False)
+HERE = Way(run_here, local=True, raises=True)
+
+#: Ways that tests put in place of the settings', the innermost last. One for the process: the
+#: threads of a live server are under test as well.
+_in_use: list[Way] = []
+
+
+def current_way() -> Way:
+    """The way for messages that are sent now."""
+    if _in_use:
+        return _in_use[-1]
+    return HERE if _is_eager() else BROKER
+
+
+def _is_eager() -> bool:
+    try:
+        return conf.current().EAGER or always_eager()
+    except Exception:  # noqa: BLE001 - Celery's settings, which fail whoever publishes as well
+        return False
+
+
+@contextmanager
+def using_way(way: Way) -> Iterator[None]:
+    """Let messages leave by another way for the length of a block."""
+    _in_use.append(way)
+    try:
+        yield
+    finally:
+        _in_use.remove(way)
+
+
+def may_raise(way: Way) -> bool:
+    """Return whether the caller of a commit should see what a way raises then."""
+    if way is BROKER:
+        return _is_refused()
+    return way.raises and conf.current().EAGER_PROPAGATES
+
+
+def _is_refused() -> bool:
+    """Return whether this is a test's process, which has not said that it means to publish."""
+    if not is_under_test() or conf.current().PUBLISH_IN_TESTS:
+        return False
+    return LIVE not in _in_use and answers().transport != "memory"

@@ -1,0 +1,1 @@
+"""What a Celery worker does with the messages that it is given."""

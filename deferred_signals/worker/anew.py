@@ -1,0 +1,74 @@
+"""What a worker publishes anew: a message like the one that it was given, with all that it carried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery import current_app
+
+from deferred_signals.publishing.posting import post
+from deferred_signals.publishing.waits import in_pieces
+from deferred_signals.worker.carried import compression_of, headers_of, queue_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from celery.app.task import Context
+
+__all__ = ["publish_anew"]
+
+
+def publish_anew(
+    name: str,
+    request: Context,
+    args: Sequence[object],
+    *,
+    wait: float = 0.0,
+    calls: int = 1,
+    **options: Any,
+) -> None:
+    """Publish the next message of a request, and wait until the broker has it.
+
+    Arguments:
+        name: of the task that it is for.
+        request: what Celery tells of the one before.
+        args: of the task.
+        wait: seconds until it is due; more than a worker may hold it are served in pieces.
+        calls: of how many the request's time limits are for all, and the next one's for one.
+        options: of ``apply_async``, where they differ from what the request carried.
+
+    Raises:
+        CannotPublish: the broker is not known to have it.
+    """
+    task: Any = current_app.tasks[name]
+    countdown, mark = in_pieces(wait) if wait > 0 else (None, {})
+    headers = headers_of(request) | mark
+    ignore_result = vars(request).get("ignore_result")
+    if ignore_result is None:
+        ignore_result = task.ignore_result
+    changes = {
+        "headers": headers,
+        "compression": compression_of(request),
+        "ignore_result": ignore_result,
+        "countdown": countdown,
+        "kwargsrepr": "{}",
+        **options,
+    }
+
+    def publish(producer: Any) -> None:
+        hard, soft = request.timelimit or (None, None)
+        signature = task.signature_from_request(
+            request,
+            args=tuple(args),
+            kwargs={},
+            queue=queue_of(request),
+            time_limit=hard and hard / calls,
+            soft_time_limit=soft and soft / calls,
+            **changes,
+        )
+        signature.apply_async(producer=producer)
+
+    if request.root_id:  # else it is of protocol 1, which has no families
+        # Celery would say that it was sent by the run that it goes on from.
+        headers = headers | {"root_id": request.root_id, "parent_id": request.parent_id}
+    post(publish, connect=not ignore_result, headers=headers)

@@ -1,0 +1,116 @@
+"""What a message of Celery's carries beside its task and arguments, so that the next one is like it.
+
+Celery's own ``signature_from_request`` keeps most of it. Left to us are headers where a tracer has
+put its own into a place of their own, the compression, and the queue where the broker has moved the
+message on its way.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from celery import current_app
+from celery.app.task import Context
+from kombu import serialization
+
+from deferred_signals.publishing.waits import HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["compression_of", "headers_of", "queue_of", "request_of", "serializer_of"]
+
+#: Names of serializers, by the types of bodies.
+_serializers: Mapping[object, str] = serialization.registry.type_to_name  # type: ignore[attr-defined]  # its stubs lack it
+
+#: What a request has from Celery beside its documented attributes.
+_CELERYS = {*vars(Context), "argsrepr", "compression", "kwargsrepr", "lang", "task"}
+
+#: What RabbitMQ notes on a message, of its fate so far.
+_BROKERS = re.compile(r"x-(death|(first|last)-death-\w+|delivery-count|acquired-count)")
+
+#: The exchange, and the key's prefix, of a message that RabbitMQ itself has held back.
+_DELAYED = "celery_delayed_delivery"
+_DELAY = re.compile(r"([01]\.)+")
+
+
+def headers_of(request: Context) -> dict[str, Any]:
+    """The headers that somebody other than Celery, the broker and this library gave a message.
+
+    Tracers put theirs into a header called ``headers``, too, since Celery looks for them there. A
+    request then shows no other ones.
+    """
+    given = vars(request)
+    inner = request.headers or {}
+    if "lang" not in given:  # protocol 1, whose headers are all of them custom
+        return _without_others(inner)
+    shown = {key: value for key, value in given.items() if key not in _CELERYS}
+    found = _without_others(shown)
+    if inner and inner != shown:
+        found["headers"] = inner
+    return found
+
+
+def _without_others(headers: Mapping[str, Any]) -> dict[str, Any]:
+    others = _CELERYS | {HEADER}
+    return {
+        key: value
+        for key, value in headers.items()
+        if key not in others and not _BROKERS.fullmatch(key)
+    }
+
+
+def compression_of(request: Context) -> str | None:
+    """How a message's body was compressed, by the type that kombu notes in a header."""
+    given = vars(request).get("compression") or (request.headers or {}).get("compression")
+    return given if isinstance(given, str) else None
+
+
+def serializer_of(request: Context) -> str | None:
+    """The serializer of a message's body, where the transport tells it."""
+    return _serializers.get((request.properties or {}).get("content_type"))
+
+
+def queue_of(request: Context) -> str | None:
+    """The queue that a message came by; None where exchange and routing key have to do."""
+    info = request.delivery_info or {}
+    exchange, key = info.get("exchange") or "", info.get("routing_key") or ""
+    if not exchange:
+        return key or None
+    delayed = exchange.endswith(_DELAYED)
+    if delayed:
+        key = _DELAY.sub("", key, count=1)
+    queues: Any = current_app.amqp.queues
+    for queue in queues.values():
+        if queue.routing_key == key and (
+            delayed or getattr(queue.exchange, "name", "") == exchange
+        ):
+            return str(queue.name)
+    return None
+
+
+def request_of(message: Any) -> tuple[list[Any], Context]:
+    """The arguments that a message of kombu's brings, and the request that its task would see.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is no message of Celery's.
+    """
+    properties = dict(message.properties or {})
+    properties.setdefault("content_type", message.content_type)
+    info = dict(message.delivery_info or {})
+    seen = {
+        "properties": properties,
+        "reply_to": properties.get("reply_to"),
+        "correlation_id": properties.get("correlation_id"),
+        "delivery_info": {
+            "exchange": info.get("exchange"),
+            "routing_key": info.get("routing_key"),
+            "priority": properties.get("priority"),
+        },
+    }
+    payload = message.payload
+    if isinstance(payload, dict):  # protocol 1
+        return list(payload["args"]), Context({**payload, "headers": message.headers, **seen})
+    args, _kwargs, embed = payload
+    return list(args), Context({**message.headers, **(embed or {}), **seen})

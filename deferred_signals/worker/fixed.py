@@ -1,0 +1,16 @@
+"""What every task of the library's has in common."""
+
+from __future__ import annotations
+
+__all__ = ["FIXED"]
+
+#: Task attributes: attempts are counted by us, in the parent, and not by requeueing (see
+#: `deferred_signals.worker.parent`).
+FIXED = {
+    "bind": True,
+    "Request": "deferred_signals.worker.parent:ReceiverRequest",
+    "max_retries": None,
+    "reject_on_worker_lost": False,
+    "retry_on_worker_lost": False,
+    "typing": False,
+}

@@ -1,0 +1,115 @@
+"""The packages give their public names when asked, and load nothing before."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import deferred_signals
+import deferred_signals.testing
+
+PACKAGES = [deferred_signals, deferred_signals.testing]
+packages = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", ["deferred_signals", "deferred_signals.testing"])
+def test_import_of_a_package_loads_neither_django_nor_celery(module: str) -> None:
+    loaded = run(
+        f"import sys, {module}\n"
+        "print(*[name for name in sys.modules if name.partition('.')[0]"
+        " in {'django', 'celery', 'kombu', 'deferred_signals'}])"
+    ).split()
+    assert set(loaded) <= {
+        "deferred_signals",
+        "deferred_signals.support",
+        "deferred_signals.support.lazy",
+        "deferred_signals.testing",
+    }
+
+
+def test_declared_receiver_loads_neither_what_sends_nor_what_runs() -> None:
+    loaded = run(
+        "import sys\n"
+        "from django.conf import settings\n"
+        "from django.dispatch import Signal\n"
+        "from deferred_signals import receiver\n"
+        "settings.configure()\n"
+        "@receiver(Signal(), deferred=True, name='tests.receive')\n"
+        "def receive(sender, **kwargs): ...\n"
+        "rooms = ('publishing.', 'running.', 'sending.', 'worker.')\n"
+        "print(*[found for name in sys.modules"
+        " if (found := name.removeprefix('deferred_signals.')).startswith(rooms)])"
+    ).split()
+    assert set(loaded) == {
+        "sending.endings",
+        "sending.undeferred",
+        "worker.fixed",
+        "worker.installed",
+        "worker.tasks",
+    }
+
+
+def test_installed_library_loads_no_check_before_one_is_run() -> None:
+    loaded = run(
+        "import django, sys\n"
+        "from django.conf import settings\n"
+        "settings.configure(INSTALLED_APPS=['deferred_signals'])\n"
+        "django.setup()\n"
+        "print(*[name for name in sys.modules"
+        " if name.startswith(('deferred_signals.checks', 'deferred_signals.receivers.inspection'))])"
+    ).split()
+    assert loaded == ["deferred_signals.checks"]
+
+
+@packages
+def test_every_public_name_is_there(package: ModuleType) -> None:
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert set(package.__all__) <= set(dir(package))
+
+
+def test_names_can_be_imported_with_a_star() -> None:
+    assert run("from deferred_signals import *; print(Retry.__name__, receiver.__name__)") == (
+        "Retry receiver\n"
+    )
+
+
+def test_lifecycle_signals_are_an_attribute_of_the_package() -> None:
+    assert "Signal" in run("import deferred_signals as d; print(d.events.receiver_failed)")
+
+
+@packages
+def test_unknown_name_is_an_attribute_error(package: ModuleType) -> None:
+    with pytest.raises(AttributeError, match=f"module {package.__name__!r} has no attribute 'x'"):
+        package.x  # noqa: B018
+
+
+@packages
+def test_type_checkers_and_python_find_the_same_names_in_the_same_modules(
+    package: ModuleType,
+) -> None:
+    assert package.__file__
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
+    (branch,) = (node for node in tree.body if isinstance(node, ast.If))
+    for_checkers = {
+        (f"{node.module}", alias.name)
+        for node in branch.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    (call,) = (node for node in ast.walk(branch) if isinstance(node, ast.Call))
+    homes: dict[str, list[str]] = ast.literal_eval(call.args[1])
+    for_python = {
+        (f"{package.__name__}.{home}", name) for home, names in homes.items() for name in names
+    }
+    assert for_checkers == for_python
+    assert {name for _, name in for_python} == set(package.__all__)

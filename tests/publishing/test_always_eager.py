@@ -1,0 +1,95 @@
+"""Celery's own switch for tests: wherever a project turns it, the next send knows."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+from django.test import override_settings
+
+from deferred_signals.publishing.celery_settings import always_eager
+from tests.project.celery import app as project_app
+
+
+class Switched:
+    """Settings of Celery, as a class."""
+
+    task_always_eager = True
+
+
+@pytest.fixture
+def app() -> Iterator[Celery]:
+    """A current app that is configured as Django projects do, by a namespace of its own."""
+    app = Celery("tests.switch", set_as_current=False)
+    app.config_from_object("django.conf:settings", namespace="JOBS")
+    app.set_current()
+    assert not always_eager()
+    yield app
+    project_app.set_current()
+    app.close()
+
+
+def set_on_conf(app: Celery, value: object) -> None:
+    app.conf.task_always_eager = value
+
+
+def set_by_key(app: Any, value: object) -> None:
+    app.conf["task_always_eager"] = value
+
+
+def update(app: Celery, value: object) -> None:
+    app.conf.update(task_always_eager=value)
+
+
+def configure_anew(app: Celery, value: object) -> None:
+    app.config_from_object({"task_always_eager": value})
+
+
+@pytest.mark.parametrize("turn", [set_on_conf, set_by_key, update, configure_anew])
+def test_code_that_turns_it_is_heeded_at_once(
+    turn: Callable[[Celery, object], None], app: Celery
+) -> None:
+    for value in (True, False, True):
+        turn(app, value)
+        assert always_eager() is value
+
+
+def test_old_name_is_heeded_where_celery_heeds_it(app: Celery) -> None:
+    for value in (True, False, True):
+        app.conf.update(CELERY_ALWAYS_EAGER=value)
+        assert always_eager() is bool(app.conf.task_always_eager)
+
+
+@pytest.mark.parametrize("name", ["JOBS_TASK_ALWAYS_EAGER", "CELERY_TASK_ALWAYS_EAGER"])
+def test_setting_of_django_is_heeded_while_it_holds(name: str, app: Celery) -> None:
+    with override_settings(**{name: True}):
+        assert always_eager()
+        with override_settings(**{name: False}):
+            assert not always_eager()
+        assert always_eager()
+    assert not always_eager()
+
+
+def test_default_that_is_added_later_is_heeded(app: Celery) -> None:
+    app.add_defaults(lambda: {"task_always_eager": True})
+    assert always_eager()
+
+
+def test_each_app_has_its_own(app: Celery) -> None:
+    app.conf.task_always_eager = True
+    assert always_eager()
+    project_app.set_current()
+    assert not always_eager()
+    app.set_current()
+    assert always_eager()
+
+
+def test_app_that_was_never_asked_for_its_settings_is_configured_first() -> None:
+    app = Celery("tests.lazy", set_as_current=False)
+    app.config_from_object(Switched)
+    app.set_current()
+    try:
+        assert always_eager()
+    finally:
+        project_app.set_current()
+        app.close()

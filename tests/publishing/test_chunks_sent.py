@@ -1,0 +1,116 @@
+"""`chunk_size`: calls of one transaction that leave together travel together."""
+
+import json
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.dispatch import Signal
+
+from deferred_signals import InvalidReceiver
+from deferred_signals.testing import inline, manual
+from tests.support.broker import Broker
+from tests.support.connected import Connected, deferred
+from tests.support.letters import Acting, SendTogether, ids, raises, take_letters
+from tests.support.lifecycle import Lifecycle
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_calls_of_one_transaction_travel_together(
+    send_together: SendTogether, chunked: Acting
+) -> None:
+    assert [len(letter.wires) for letter in send_together(23)] == [10, 10, 3]
+
+
+def test_chunk_is_a_task_with_an_id_of_its_own(
+    signal: Signal, broker: Broker, chunked: Acting
+) -> None:
+    with transaction.atomic():
+        sent = [deferred(signal.send(None, number=number))[0].id for number in range(2)]
+    (letter,) = take_letters()
+    assert ids(letter) == sent
+    assert letter.headers["id"] not in sent
+
+
+def test_call_that_travels_alone_has_the_id_of_its_message(
+    send_together: SendTogether, chunked: Acting
+) -> None:
+    (letter,) = send_together(1)
+    assert letter.headers["id"] == ids(letter)[0]
+
+
+def test_monitors_see_how_many_calls_there_are_and_no_values(
+    send_together: SendTogether, chunked: Acting
+) -> None:
+    (letter,) = send_together(3, card="swordfish")
+    assert letter.headers["argsrepr"] == "(3 calls: number, card)"
+    assert "swordfish" not in json.dumps(letter.headers, default=str)
+
+
+def test_other_options_make_another_chunk(
+    signal: Signal, defer: Connected, send_together: SendTogether
+) -> None:
+    defer(signal, chunk_size=10, priority=lambda sender, number, **kwargs: 9 if number % 2 else 1)(
+        Acting()
+    )
+    assert [len(letter.wires) for letter in send_together(5)] == [3, 2]
+
+
+def test_chunk_is_no_larger_than_a_message_may_be(
+    send_together: SendTogether, chunked: Acting, configure: Any
+) -> None:
+    configure(MAX_MESSAGE_BYTES=2048)
+    letters = send_together(4, text="x" * 600)
+    assert [len(letter.wires) for letter in letters] == [2, 2]
+
+
+def test_time_limits_are_for_each_call(
+    signal: Signal, defer: Connected, send_together: SendTogether
+) -> None:
+    defer(signal, chunk_size=10, time_limit=3, soft_time_limit=2)(Acting())
+    (letter,) = send_together(4)
+    assert letter.headers["timelimit"] == [12, 8]
+
+
+def test_each_message_is_told_of_alone(
+    send_together: SendTogether, chunked: Acting, lifecycle: Lifecycle
+) -> None:
+    (letter,) = send_together(3)
+    published = [told["message"].id for told in lifecycle.of("message_published")]
+    assert published == ids(letter)
+
+
+def test_chunk_that_cannot_be_published_is_reported_by_its_messages(
+    signal: Signal, defer: Connected, send_together: SendTogether, lifecycle: Lifecycle
+) -> None:
+    defer(signal, chunk_size=10, serializer="no such serializer")(Acting())
+    assert send_together(3) == []
+    (told,) = lifecycle.of("publish_failed")
+    assert [message.kwargs["number"] for message in told["messages"]] == [0, 1, 2]
+    assert lifecycle.of("message_published") == []
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "many", True, None])
+def test_size_is_a_whole_number(signal: Signal, defer: Connected, wrong: object) -> None:
+    with pytest.raises(InvalidReceiver, match="chunk_size"):
+        defer(signal, chunk_size=wrong)(Acting())
+
+
+def test_chunks_make_no_difference_where_nothing_travels(
+    signal: Signal, chunked: Acting, broker: Broker
+) -> None:
+    chunked.does[1] = raises(LookupError())
+    with inline(), pytest.raises(LookupError), transaction.atomic():
+        for number in range(3):
+            signal.send(None, number=number)
+    assert chunked.ran == [0, 1, 1, 1, 2]
+    chunked.ran.clear()
+    with manual() as collected:
+        with transaction.atomic():
+            for number in range(3):
+                signal.send(None, number=number)
+        assert [call.kwargs["number"] for call in collected.all_deferred()] == [0, 1, 2]
+        collected.run_deferred(raises=False)
+    assert chunked.ran.count(1) == 3
+    assert broker.take() == []

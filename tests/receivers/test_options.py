@@ -1,0 +1,258 @@
+"""The options of a deferred receiver: a closed list, each value looked at."""
+
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from celery import Task
+from pytest_django import Settings
+
+from deferred_signals import ConfigurationError, InvalidReceiver, Retry
+from deferred_signals.policies import NO_RETRY
+from deferred_signals.receivers.options import Options, ReceiverOptions, policy_of
+
+
+def ask(sender: object, **kwargs: object) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "normalized"),
+    [
+        ("aliases", ["a", "b"], ("a", "b")),
+        ("when", ask, ask),
+        ("exclude", ["request"], frozenset({"request"})),
+        ("actions", ["pre_add"], frozenset({"pre_add"})),
+        ("retry", "mail", "mail"),
+        ("missing", "retry", "retry"),
+        ("coalesce", True, True),
+        ("coalesce", ask, ask),
+        ("queue", ask, ask),
+        ("priority", 0, 0),
+        ("countdown", 1.5, 1.5),
+        ("countdown", timedelta(minutes=1), 60.0),
+        ("expires", timedelta(minutes=1), 60.0),
+        ("expires", datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)),
+        ("time_limit", timedelta(minutes=1), 60.0),
+        ("headers", {"a": 1}, {"a": 1}),
+        ("rate_limit", "10/m", "10/m"),
+        ("track_started", True, True),
+        ("throws", ValueError, (ValueError,)),
+        ("throws", [ValueError, OSError], (ValueError, OSError)),
+        ("base", Task, Task),
+        ("serializer", "yaml", "yaml"),
+    ],
+)
+def test_value_is_accepted_and_normalized(name: str, value: object, normalized: object) -> None:
+    assert getattr(Options.of({name: value}), name) == normalized
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("aliases", "one"),
+        ("aliases", [1]),
+        ("aliases", [""]),
+        ("aliases", ["with space"]),
+        ("aliases", ["a\nb"]),
+        ("aliases", ["x" * 201]),
+        ("exclude", ("signal",)),
+        ("carry", ("a b",)),
+        ("carry", "_old"),
+        ("snapshot", "instance"),
+        ("snapshot", ("signal",)),
+        ("when", "always"),
+        ("raw", 1),
+        ("exclude", "request"),
+        ("exclude", {"request": 1}),
+        ("capture", {}),
+        ("actions", ["post_ad"]),
+        ("actions", "post_add"),
+        ("opt_in", "yes"),
+        ("using", 3),
+        ("using", ""),
+        ("coalesce", 1),
+        ("coalesce", "instance"),
+        ("coalesce", None),
+        ("retry", 3),
+        ("retry", True),
+        ("missing", "ignore"),
+        ("missing", []),
+        ("queue", 3),
+        ("queue", ""),
+        ("priority", "high"),
+        ("priority", -1),
+        ("priority", 256),
+        ("priority", True),
+        ("countdown", -1),
+        ("countdown", "soon"),
+        ("countdown", float("nan")),
+        ("countdown", timedelta(seconds=-1)),
+        ("expires", "soon"),
+        ("time_limit", 0),
+        ("time_limit", -1),
+        ("time_limit", True),
+        ("time_limit", timedelta(0)),
+        ("soft_time_limit", "x"),
+        ("headers", []),
+        ("headers", {1: 2}),
+        ("compression", 3),
+        ("rate_limit", ""),
+        ("rate_limit", []),
+        ("ignore_result", None),
+        ("acks_late", None),
+        ("track_started", "x"),
+        ("throws", "ValueError"),
+        ("throws", [3]),
+        ("base", "Task"),
+        ("base", int),
+        ("send_events", 0),
+        ("serializer", "pickle"),
+        ("serializer", 3),
+    ],
+)
+def test_wrong_value_is_refused_by_the_options_name(name: str, value: object) -> None:
+    with pytest.raises(InvalidReceiver, match=f"^{name} must be"):
+        Options.of({name: value})
+
+
+def test_soft_limit_beyond_the_hard_one_is_refused() -> None:
+    with pytest.raises(InvalidReceiver, match="soft_time_limit is 60 s, more than time_limit"):
+        Options.of({"time_limit": 30, "soft_time_limit": timedelta(minutes=1)})
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("exlude", "exclude"),
+        ("timelimit", "time_limit"),
+        ("retries", "retry"),
+        ("retires", "retry"),
+        ("Queue", "queue"),
+        ("senders", "sender"),
+        ("differed", "deferred"),
+    ],
+)
+def test_unknown_option_is_refused_with_the_nearest_name(name: str, nearest: str) -> None:
+    with pytest.raises(InvalidReceiver, match=f"{name}= is not an option.*Did you mean '{nearest}"):
+        Options.of({name: 1})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bind",
+        "max_retries",
+        "autoretry_for",
+        "default_retry_delay",
+        "retry_backoff",
+        "retry_jitter",
+        "retry_backoff_max",
+        "retry_kwargs",
+        "reject_on_worker_lost",
+    ],
+)
+def test_celerys_ways_to_retry_are_refused_with_ours(name: str) -> None:
+    with pytest.raises(InvalidReceiver, match=r"use retry=Retry\(\.\.\.\)"):
+        Options.of({name: 1})
+
+
+@pytest.mark.parametrize("name", [item.name for item in fields(Retry)])
+def test_field_of_retry_is_refused_with_where_it_belongs(name: str) -> None:
+    for given in ({name: 1}, {name: 1, "retry": Retry()}):
+        with pytest.raises(InvalidReceiver, match=rf"give it inside retry=Retry\({name}=\.\.\.\)"):
+            Options.of(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("eta", "countdown="), ("routing_key", "queue="), ("exchange", "task_routes")],
+)
+def test_argument_of_celery_is_refused_with_what_to_use(name: str, instead: str) -> None:
+    with pytest.raises(InvalidReceiver, match=f"{name}= is not an option.*{instead}"):
+        Options.of({name: 1})
+
+
+def test_number_of_retries_is_refused_with_the_policy_that_it_means() -> None:
+    with pytest.raises(InvalidReceiver, match=r"retry must be.*Retry\(max_attempts=4\)\), got 3"):
+        Options.of({"retry": 3})
+
+
+def test_all_wrong_options_are_told_at_once() -> None:
+    given = {"qeue": 1, "raw": 1, "priority": -1, "durable": True, "opt_in": True}
+    with pytest.raises(InvalidReceiver) as caught:
+        Options.of(given)
+    assert isinstance(caught.value, ConfigurationError)
+    for words in ("for 4 reasons", "'queue'", "raw must be", "priority must be", "durable=True"):
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("durable", True), ("atomic", True), ("ordered_by", "instance")]
+)
+def test_option_of_durable_delivery_is_refused_without_the_outbox(name: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{name}=.*deferred_signals\.outbox"):
+        Options.of({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("durable", False), ("atomic", False), ("ordered_by", None)]
+)
+def test_option_of_durable_delivery_that_asks_for_nothing_is_accepted(
+    name: str, value: object
+) -> None:
+    assert Options.of({name: value}) == Options()
+
+
+def test_equal_options_are_equal_however_they_were_written() -> None:
+    one = {"exclude": ["b", "a"], "retry": Retry(on=OSError), "time_limit": timedelta(minutes=1)}
+    other = {"exclude": ("a", "b"), "retry": Retry(on=(OSError,)), "time_limit": 60}
+    assert Options.of(one) == Options.of(other)
+    assert Options.of(one) != Options.of({**other, "time_limit": 61})
+
+
+def test_headers_are_a_copy() -> None:
+    headers = {"a": 1}
+    options = Options.of({"headers": headers})
+    headers["a"] = 2
+    assert options.headers == {"a": 1}
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    options = Options()
+    assert (options.acks_late, options.ignore_result) == (True, True)
+    assert options.actions == {"post_add", "post_remove", "post_clear"}
+    assert (options.raw, options.opt_in, options.missing) == (False, False, None)
+
+
+def test_policy_is_the_receivers_own() -> None:
+    policy = Retry(max_attempts=9)
+    assert policy_of(Options.of({"retry": policy})) is policy
+
+
+def test_policy_is_that_of_the_settings_where_none_is_given(settings: Settings) -> None:
+    settings.DEFERRED_SIGNALS = {"RETRY": {"max_attempts": 9}}
+    assert policy_of(Options()) == Retry(max_attempts=9)
+
+
+def test_policy_may_be_named(settings: Settings) -> None:
+    settings.DEFERRED_SIGNALS = {"RETRY_POLICIES": {"mail": {"max_attempts": 9}}}
+    assert policy_of(Options.of({"retry": "mail"})) == Retry(max_attempts=9)
+    with pytest.raises(ConfigurationError, match=r"'male' names no policy.*Did you mean 'mail'"):
+        policy_of(Options.of({"retry": "male"}))
+
+
+def test_name_of_a_policy_where_there_are_none_is_refused_with_how_to_make_one() -> None:
+    with pytest.raises(ConfigurationError, match=r"define none.*RETRY_POLICIES.*'mail': \{"):
+        policy_of(Options.of({"retry": "mail"}))
+
+
+def test_no_policy_is_one_attempt() -> None:
+    assert policy_of(Options.of({"retry": None})) is NO_RETRY
+
+
+def test_every_option_of_the_type_is_accepted_or_refused_by_name() -> None:
+    neutral: dict[str, Any] = {"sender": None, "weak": True, "dispatch_uid": None, "name": "x"}
+    assert Options.of(neutral) == Options()
+    assert set(Options.__dataclass_fields__) < set(ReceiverOptions.__annotations__)

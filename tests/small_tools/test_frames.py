@@ -1,0 +1,88 @@
+"""Error trackers send the locals of frames: ours hold nothing, once an attempt has failed."""
+
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deferred_signals import DecodeError, Retry
+from deferred_signals.running import executor
+from deferred_signals.support.frames import forget_values
+from tests.support.made import Make
+
+
+def frames_of(error: BaseException | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The modules and the locals of the frames of an exception, and of what led to it."""
+    if error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            yield frame.f_globals["__name__"], frame.f_locals
+        yield from frames_of(error.__cause__ or error.__context__)
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from frames_of(inner)
+
+
+def ours(error: BaseException) -> list[dict[str, Any]]:
+    return [held for name, held in frames_of(error) if name.startswith("deferred_signals.")]
+
+
+def plain(sender: object, card: str, **kwargs: object) -> None:
+    raise LookupError
+
+
+def chained(sender: object, card: str, **kwargs: object) -> None:
+    try:
+        plain(sender, card)
+    except LookupError as error:
+        raise OSError from error
+
+
+def grouped(sender: object, card: str, **kwargs: object) -> None:
+    try:
+        plain(sender, card)
+    except LookupError as error:
+        raise ExceptionGroup("several", [error, error]) from None
+
+
+async def awaited(sender: object, card: str, **kwargs: object) -> None:
+    raise LookupError
+
+
+@pytest.mark.parametrize("receive", [plain, chained, grouped, awaited])
+@pytest.mark.parametrize("retry", [None, Retry()])
+def test_frames_of_a_failed_attempt_hold_no_values_but_the_receivers_own(
+    make: Make, receive: Any, retry: Retry | None
+) -> None:
+    outcome = executor.execute(make(receive, retry=retry))
+    assert isinstance(outcome, (executor.Failed, executor.Retrying))
+    found = ours(outcome.exception)
+    assert found
+    assert not any(found)
+    assert any(held.get("card") == "swordfish" for _, held in frames_of(outcome.exception))
+
+
+def test_frames_of_a_value_that_cannot_be_decoded_hold_none(make: Make) -> None:
+    outcome = executor.execute(make(plain, kwargs={"card": {"$swordfish": 1}}))
+    assert isinstance(outcome, executor.Failed)
+    assert isinstance(outcome.exception, DecodeError)
+    found = ours(outcome.exception)
+    assert found
+    assert not any(found)
+
+
+def test_frame_that_still_runs_is_left_alone() -> None:
+    value = "kept"
+    try:
+        raise LookupError
+    except LookupError as error:
+        error.__context__ = error  # as no interpreter makes it
+        forget_values(error)
+    assert value == "kept"
+
+
+def test_traceback_still_shows_where(make: Make) -> None:
+    outcome = executor.execute(make(plain))
+    assert isinstance(outcome, executor.Retrying)
+    names = [frame.name for frame in traceback.extract_tb(outcome.exception.__traceback__)]
+    assert names[-2:] == ["run", "plain"]

@@ -1,0 +1,42 @@
+"""What lifecycle signals tell during a test."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from deferred_signals import events
+
+
+@dataclass
+class Lifecycle:
+    """What the lifecycle signals told, in order."""
+
+    seen: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.seen]
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        """The arguments of each signal of a name."""
+        return [kwargs for seen, kwargs in self.seen if seen == name]
+
+
+@pytest.fixture
+def lifecycle() -> Iterator[Lifecycle]:
+    """Listens to all lifecycle signals."""
+    told = Lifecycle()
+    listeners = []
+    for name in events.__all__:
+
+        def listener(name: str = name, **kwargs: Any) -> None:
+            del kwargs["signal"]
+            told.seen.append((name, kwargs))
+
+        getattr(events, name).connect(listener)
+        listeners.append((getattr(events, name), listener))
+    yield told
+    for signal, listener in listeners:
+        signal.disconnect(listener)

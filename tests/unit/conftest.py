@@ -1,5 +1,0 @@
-"""Fixtures of the unit tests."""
-
-from .made import make
-
-__all__ = ["make"]

@@ -1,0 +1,105 @@
+"""What a worker's parent does when a child ends that had nothing to do but to let a message wait on."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+
+from deferred_signals.message.wire import unpack
+from deferred_signals.publishing.waits import HEADER
+from deferred_signals.receivers import registry
+from deferred_signals.worker import entry as worker  # noqa: F401 - as a worker does when it starts
+from deferred_signals.worker.parent import ReceiverRequest
+from deferred_signals.worker.parking import PARKED
+from tests.project.celery import app
+from tests.support.connected import Connected
+from tests.support.letters import Acting, Letter, take_letters
+from tests.support.lifecycle import Lifecycle
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
+
+Configure = Callable[..., None]
+
+
+class Delivered:
+    """The next message on the broker, as a worker's parent has it."""
+
+    def __init__(self) -> None:
+        with app.connection_for_read() as opened:
+            channel: Any = opened.default_channel
+            message = channel.basic_get("celery", no_ack=True)
+        self.answers: list[str] = []
+        self.request = ReceiverRequest(
+            message,
+            app=app,
+            on_ack=lambda *args: self.answers.append("acknowledged"),
+            on_reject=lambda *args: self.answers.append("rejected"),
+        )
+
+    def lose_its_child(self) -> Letter:
+        """The child overran its hard time limit. Return what that published."""
+        self.request.on_timeout(soft=False, timeout=1)
+        (letter,) = take_letters()
+        assert self.answers == ["acknowledged"]
+        return letter
+
+
+@pytest.fixture
+def receiver(signal: Signal, defer: Connected) -> str:
+    defer(signal, name="tests.lost", countdown=40, headers={"tenant": "blue"})(Acting())
+    return "tests.lost"
+
+
+@pytest.mark.usefixtures("receiver")
+def test_piece_whose_child_ended_goes_on_and_is_charged_nothing(
+    signal: Signal, configure: Configure, lifecycle: Lifecycle
+) -> None:
+    configure(LONGEST_WAIT=5)
+    signal.send(None, number=1)
+    letter = Delivered().lose_its_child()
+    assert letter.task == "tests.lost"
+    assert unpack(letter.wires[0]).attempt == 1
+    assert 38 < letter.headers[HEADER]["due"] - time.time() < 40.1
+    assert letter.headers["tenant"] == "blue"
+    assert lifecycle.names == ["message_published"]
+
+
+def test_parked_message_whose_child_ended_stays_parked_and_is_charged_nothing(
+    signal: Signal, receiver: str, lifecycle: Lifecycle
+) -> None:
+    signal.send(None, number=1)
+    (letter,) = take_letters()
+    since = time.time() - 100
+    app.tasks[PARKED].apply_async((*letter.wires, since, 3), headers={"tenant": "blue"})
+    registry.discard(registry.get(receiver))
+    again = Delivered().lose_its_child()
+    assert again.task == PARKED
+    assert again.wires == (*letter.wires, since, 4)
+    assert again.headers["tenant"] == "blue"
+    assert lifecycle.names == ["message_published"]
+
+
+def test_parked_message_whose_child_ended_in_its_run_is_charged(
+    signal: Signal, receiver: str, lifecycle: Lifecycle
+) -> None:
+    signal.send(None, number=1)
+    (letter,) = take_letters()
+    app.tasks[PARKED].apply_async((*letter.wires, time.time(), 1), headers={"tenant": "blue"})
+    again = Delivered().lose_its_child()
+    assert again.task == receiver
+    assert unpack(again.wires[0]) == replace(unpack(letter.wires[0]), attempt=2)
+    assert again.headers["tenant"] == "blue"
+    assert lifecycle.names == ["message_published", "receiver_retrying"]
+
+
+def test_request_of_a_parked_message_tells_its_child_how_it_was_written(
+    signal: Signal, receiver: str
+) -> None:
+    signal.send(None, number=1)
+    (letter,) = take_letters()
+    app.tasks[PARKED].apply_async((*letter.wires, time.time(), 1))
+    properties = Delivered().request.request_dict["properties"]
+    assert properties["content_type"] == "application/json"

@@ -1,0 +1,123 @@
+"""What the broker refuses to a worker is an answer: nothing goes round for ever for it."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+from amqp.exceptions import AccessRefused
+from django.dispatch import Signal
+
+from deferred_signals import RetryLater
+from deferred_signals.errors import RedeliveredTooOften
+from deferred_signals.message.wire import pack, unpack
+from deferred_signals.publishing import posting
+from deferred_signals.publishing.waits import HEADER
+from tests.support.connected import Connected
+from tests.support.fixtures import MakeCurrent
+from tests.support.letters import QUICK, Acting, Letter, SendTogether, ids, raises, take_letters
+from tests.support.lifecycle import Lifecycle
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass
+class Refusing:
+    """A router, by which nothing can be published."""
+
+    error: Exception
+
+    def __call__(self, name: str, *args: object, **kwargs: object) -> None:
+        raise self.error
+
+
+DENIED = AccessRefused("access to exchange 'amq.default' refused for user 'reader'")
+REFUSALS = pytest.mark.parametrize(
+    "refusal", [DENIED, LookupError("no such queue")], ids=["denied", "not to be written"]
+)
+
+
+@pytest.fixture
+def acting(signal: Signal, defer: Connected) -> Acting:
+    acting = Acting()
+    defer(signal, name="tests.refused", chunk_size=10, retry=QUICK)(acting)
+    return acting
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for the broker would be a mistake, and shall not be one that takes long to see."""
+    monkeypatch.setattr(posting, "PATIENCE", 0)
+
+
+@REFUSALS
+def test_failure_whose_next_attempt_is_refused_is_final(
+    acting: Acting,
+    send_together: SendTogether,
+    make_current: MakeCurrent,
+    lifecycle: Lifecycle,
+    refusal: Exception,
+) -> None:
+    error = ConnectionError("the service is busy")
+    acting.does[0] = raises(error)
+    (letter,) = send_together(1)
+    make_current(broker_url="memory://", task_routes=[Refusing(refusal)])
+    assert letter.deliver() == "FAILURE"
+    (told,) = lifecycle.of("receiver_failed")
+    assert told["exception"] is error
+    assert "cannot be published anew" in told["reason"]
+    assert type(refusal).__name__ in told["reason"]
+
+
+@REFUSALS
+def test_call_of_a_chunk_whose_next_attempt_is_refused_fails_alone(
+    acting: Acting,
+    send_together: SendTogether,
+    make_current: MakeCurrent,
+    lifecycle: Lifecycle,
+    refusal: Exception,
+) -> None:
+    acting.does[1] = raises(RetryLater(after=7))
+    (letter,) = send_together(3)
+    make_current(broker_url="memory://", task_routes=[Refusing(refusal)])
+    assert letter.deliver() == "SUCCESS"
+    assert acting.ran == [0, 1, 2]
+    assert [told["message"].id for told in lifecycle.of("receiver_failed")] == [ids(letter)[1]]
+    assert len(lifecycle.of("receiver_succeeded")) == 2
+
+
+def test_message_that_is_given_out_again_and_cannot_be_counted_fails(
+    acting: Acting, send_together: SendTogether, make_current: MakeCurrent, lifecycle: Lifecycle
+) -> None:
+    (letter,) = send_together(1)
+    make_current(broker_url="memory://", task_routes=[Refusing(DENIED)])
+    assert letter.deliver(redelivered=True) == "FAILURE"
+    (told,) = lifecycle.of("receiver_failed")
+    assert told["exception"] is DENIED
+    assert acting.ran == []
+
+
+def test_wait_that_cannot_go_on_fails(
+    acting: Acting, send_together: SendTogether, make_current: MakeCurrent, lifecycle: Lifecycle
+) -> None:
+    (letter,) = send_together(2)
+    make_current(broker_url="memory://", task_routes=[Refusing(DENIED)])
+    waiting = replace(letter, headers={**letter.headers, HEADER: {"due": 2e10}})
+    assert waiting.deliver() == "FAILURE"
+    assert [told["message"].id for told in lifecycle.of("receiver_failed")] == ids(letter)
+    assert acting.ran == []
+
+
+def redelivered(letter: Letter, redeliveries: int) -> Letter:
+    message = replace(unpack(letter.wires[0]), redeliveries=redeliveries)
+    return replace(letter, wires=(pack(message),))
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["given out again", "published so"])
+def test_message_with_more_redeliveries_than_there_can_be_fails_at_once(
+    acting: Acting, send_together: SendTogether, lifecycle: Lifecycle, again: bool
+) -> None:
+    (letter,) = send_together(1)
+    assert redelivered(letter, 10**6).deliver(redelivered=again) == "FAILURE"
+    (told,) = lifecycle.of("receiver_failed")
+    assert isinstance(told["exception"], RedeliveredTooOften)
+    assert acting.ran == []
+    assert take_letters() == []
