@@ -7,7 +7,7 @@ from django.db.models.signals import post_delete, pre_delete
 
 from deferred_signals import conf
 from deferred_signals.checks.common import message, model_of, receivers, register
-from deferred_signals.serialization.fields import stays_behind
+from deferred_signals.serialization.trusted_fields import stays_behind
 
 __all__: list[str] = []
 

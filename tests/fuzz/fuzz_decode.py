@@ -37,7 +37,7 @@ with atheris.instrument_imports(include=["deferred_signals"]):
         MissingRow,
         Snapshot,
         encode_sender,
-        sender_form,
+        sender_value,
     )
     from tests.fuzz.declared import CODEC, Basket, Colour, Key, Pair, Rights
     from tests.fuzz.oracle import Process, obeys, run
@@ -110,7 +110,7 @@ VALUES: list[Any] = [
     [Order.from_db("default", ["id"], [7]), Article.from_db("default", ["id"], [7])],
 ]
 SAMPLES = [CODEC.encode(value) for value in VALUES]
-SENDERS = [encode_sender(CODEC, sender_form(sender)) for sender in (json.dumps, json, Path, Order)]
+SENDERS = [encode_sender(CODEC, sender_value(sender)) for sender in (json.dumps, json, Path, Order)]
 
 
 def bent(form: Any, data: Any) -> Any:

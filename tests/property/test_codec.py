@@ -11,9 +11,10 @@ from deferred_signals import DecodeError
 from deferred_signals.message import Message, is_name
 from deferred_signals.serialization import CODEC
 from deferred_signals.support.json import size_of
+from tests.fuzz.places import tags_of
 from tests.property.strategies import json_values, values
 
-TAGS = sorted({*CODEC._by_tag, *CODEC._plain_by_tag})  # noqa: SLF001 - each tag there is
+TAGS = tags_of(CODEC)
 
 
 def exact(value: object) -> Any:

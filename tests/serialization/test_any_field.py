@@ -23,7 +23,7 @@ from django.utils.datastructures import MultiValueDict
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from deferred_signals import DecodeError, MessageTooLarge, SerializationError, register_type
-from deferred_signals.serialization import fields
+from deferred_signals.serialization import trusted_fields
 from deferred_signals.testing import manual
 from tests.app.fields import Blocks, Code, Money, MoneyField
 from tests.app.models import Article, Comment, Label, Order, Run, Ticket
@@ -112,7 +112,7 @@ def test_field_that_stayed_behind_is_loaded_where_the_row_is_still_there(
 def test_registered_class_of_fields_travels_in_snapshots(
     defer: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fields, "_registered", set())
+    monkeypatch.setattr(trusted_fields, "_registered", set())
     register_type(MoneyField)
     recorder = listen(defer, post_delete, sender=Article)
     article().delete()

@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deferred_signals.serialization import CODEC, Unencodable
-from deferred_signals.serialization import values as serialization_values
+from deferred_signals.serialization import CODEC, Unencodable, derived, moments
 
 Point = namedtuple("Point", "x y")  # noqa: PYI024 - the plainest one there is
 
@@ -189,7 +188,8 @@ def test_value_of_another_type_is_refused(value: object) -> None:
 
 def test_moment_of_a_clock_that_a_test_stopped_travels(monkeypatch: pytest.MonkeyPatch) -> None:
     # As freezegun does: derived types in the places of the standard library's, in every module.
-    monkeypatch.setattr(serialization_values, "datetime", Moment)
+    for module in (derived, moments):
+        monkeypatch.setattr(module, "datetime", Moment)
     moment = Moment(2026, 1, 31, 12, 30, tzinfo=UTC, fold=1)
     back = CODEC.decode(CODEC.encode([moment, moment.date(), moment.timetz()]))
     assert back == [moment, moment.date(), moment.timetz()]

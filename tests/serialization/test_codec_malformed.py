@@ -8,6 +8,7 @@ import pytest
 
 from deferred_signals import DecodeError
 from deferred_signals.serialization import CODEC, decode_sender
+from tests.fuzz.places import tags_of
 
 ODD: list[Any] = [
     None, True, 0, -1, 1.5, float("nan"), 10**30, "", "x", "0x", [], [1], [1, 2], [1, 2, 3, 4, 5],
@@ -21,7 +22,7 @@ ODD: list[Any] = [
     "9" * 40,
 ]  # fmt: skip
 
-TAGS = sorted({*CODEC._by_tag, *CODEC._plain_by_tag})  # noqa: SLF001 - each tag there is
+TAGS = tags_of(CODEC)
 
 
 @pytest.mark.parametrize("tag", TAGS)
