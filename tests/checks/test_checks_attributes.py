@@ -1,4 +1,4 @@
-"""W005: attributes that a receiver asks for, and will not find on the worker."""
+"""W005: attributes that a receiver reads, and will not find on the worker."""
 
 # ruff: noqa: SLF001, T201  # receivers to be read, never run
 
@@ -26,7 +26,7 @@ def found() -> list[checks.CheckMessage]:
 
 
 def told() -> dict[str, str]:
-    """What is said of each attribute: its path in the message, and the hint."""
+    """Return the hint for each attribute that is warned of, by the attribute's path."""
     return {
         message.msg.partition(" reads ")[2].partition(",")[0]: str(message.hint)
         for message in found()

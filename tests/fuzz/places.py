@@ -1,4 +1,4 @@
-"""Every place of a message where a form may stand."""
+"""Every place in a message where a form may stand."""
 
 import json
 from collections.abc import Callable

@@ -18,7 +18,7 @@ TAGS = tags_of(CODEC)
 
 
 def exact(value: object) -> Any:
-    """A value in a form that tells `1` from `True` and `1.0`, and one fold from the other."""
+    """Write a value so that `1`, `True` and `1.0` differ, and one fold from the other."""
     if isinstance(value, dict):
         return dict, [(exact(key), exact(item)) for key, item in value.items()]
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Rows with fields of any kind are saved, deleted and told of: nothing that they hold breaks a sender."""
+"""Rows with fields of any kind: saving and deleting them never fails for what they hold."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Senders: what travels for one, and what arrives."""
+"""Senders: what travels for a sender, and what arrives."""
 
 import json
 import types

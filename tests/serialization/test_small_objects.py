@@ -1,4 +1,4 @@
-"""Strings with a mark, lazy ones, paths, exceptions and lazy wrappers."""
+"""Marked and lazy strings, paths, exceptions and lazy wrappers."""
 
 import json
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
