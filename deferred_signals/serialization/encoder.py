@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoder"]
 
+#: The remedy for a value that holds too much.
+_LESS = "Send a key, and let the receiver read the rest."
+
 
 class Encoder:
     """The encoding half of a `Codec`.
@@ -72,13 +75,10 @@ class Encoder:
                 error.path = self._path_to_failure(value) + error.path
             raise
         except RecursionError:
-            raise Unencodable(value, "it contains itself, or is nested too deeply") from None
+            reason = "it contains itself, or is nested too deeply"
+            raise Unencodable(value, reason, remedy=_LESS) from None
         if is_too_deep(form):
-            raise Unencodable(
-                value,
-                "it is nested too deeply",
-                remedy="Send a key, and let the receiver read the rest.",
-            )
+            raise Unencodable(value, "it is nested too deeply", remedy=_LESS)
         return form
 
     def encode_any(self, value: Any) -> Any:

@@ -346,6 +346,14 @@ def test_member_of_an_enum_is_a_key_by_its_value(signal: Signal, got: Recorder) 
     assert got["label"].name == "good"
 
 
+def nested(depth: int) -> list[Any]:
+    """Make a list in a list, and so on."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
@@ -353,8 +361,10 @@ def test_member_of_an_enum_is_a_key_by_its_value(signal: Signal, got: Recorder) 
         ({}.keys(), r"Send a list: list\(\.\.\.\)"),
         (type("", (), {"__module__": "x"}).__dict__, r"Send a dict: dict\(\.\.\.\)"),
         (object(), r"exclude=\('value',\)"),
+        (nested(150), r"nested too deeply\. Send a key"),
+        (nested(100_000), r"nested too deeply\. Send a key"),
     ],
-    ids=["generator", "keys", "mapping", "object"],
+    ids=["generator", "keys", "mapping", "object", "deep", "deeper than the stack"],
 )
 def test_refusal_names_the_remedy_that_fits(
     value: Any, words: str, signal: Signal, got: Recorder
