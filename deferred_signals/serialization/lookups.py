@@ -18,6 +18,10 @@ def path_of(kind: type) -> str:
 #: Characters of the longest path that is looked up.
 LONGEST_PATH = 1000
 
+#: Where Python says that the type of None is, and it is not. It is the sender of `user_logged_out` if
+#: nobody was logged in.
+_TYPE_OF_NONE = ("builtins", "NoneType")
+
 
 def find_object(module: str, qualname: str) -> object:
     """Find an object by its module and its name within; None if it is not there.
@@ -26,9 +30,7 @@ def find_object(module: str, qualname: str) -> object:
     """
     if len(module) + len(qualname) > LONGEST_PATH:
         return None
-    if (
-        module == "builtins" and qualname == "NoneType"
-    ):  # the sender of `user_logged_out` where nobody was logged in
+    if (module, qualname) == _TYPE_OF_NONE:
         return type(None)
     found: Any = sys.modules.get(module)
     for step in qualname.split(".") if qualname else ():
@@ -40,7 +42,10 @@ def find_object(module: str, qualname: str) -> object:
 
 
 def find_path(path: str) -> object:
-    """Find an object by its dotted path, in which the module's name has no fixed length; None if it is not there."""
+    """Find an object by its dotted path; None if it is not there.
+
+    The longest beginning of the path that is a loaded module's name is taken for the module.
+    """
     module, _, rest = path.rpartition(".")
     while module and len(path) <= LONGEST_PATH:
         if module in sys.modules:
