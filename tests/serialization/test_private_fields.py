@@ -1,13 +1,15 @@
-"""What serialization needs of Django and Python, and they do not document."""
+"""What the library needs of Django's fields and Python's enums, and they do not document.
+
+CONTRIBUTING.md names the files that rely on each fact.
+"""
 
 from enum import Enum, EnumType
 from typing import Any
 
 import pytest
 from django.db import models
-from django.utils.functional import LazyObject, SimpleLazyObject, empty
 
-from deferred_signals.serialization import CODEC, unwrapped
+from deferred_signals.serialization import CODEC
 from deferred_signals.serialization.trusted_fields import stays_behind
 from tests.app.fields import PickledField
 from tests.app.models import Line, Order
@@ -29,43 +31,6 @@ class Asked(Enum, metaclass=SaysOtherwise):
 
 def test_members_are_read_by_the_property_of_pythons_own_metaclass() -> None:
     assert CODEC.decode(CODEC.encode(Asked.ONE)) is Asked.ONE
-
-
-def test_lazy_object_has_its_value_in_wrapped_after_setup() -> None:
-    lazy = SimpleLazyObject(lambda: SimpleLazyObject(lambda: 7))
-    assert lazy._wrapped is empty  # noqa: SLF001 - what this test is about
-    assert unwrapped(lazy) == 7
-    assert type(unwrapped(lazy)) is int
-    assert issubclass(SimpleLazyObject, LazyObject)
-
-
-@pytest.mark.django_db
-def test_queryset_holds_its_rows_in_result_cache_once_it_was_evaluated() -> None:
-    Order.objects.create()
-    rows = Order.objects.all()
-    assert rows._result_cache is None  # noqa: SLF001 - what this test is about
-    held = list(rows)
-    assert rows._result_cache == held  # noqa: SLF001 - as above
-
-
-def test_query_of_values_names_what_it_selects() -> None:
-    assert Order.objects.values("pk").query.values_select
-    assert Order.objects.values_list("status").query.values_select
-    assert not Order.objects.only("status").query.values_select
-
-
-@pytest.mark.django_db
-def test_missing_field_is_looked_for_among_prefetched_objects_before_the_database(
-    django_assert_num_queries: Any,
-) -> None:
-    class Refuses(dict[str, Any]):
-        def __contains__(self, name: object) -> bool:
-            raise LookupError(name)
-
-    order = Order.from_db("default", ["id"], [7])
-    order.__dict__["_prefetched_objects_cache"] = Refuses()
-    with django_assert_num_queries(0), pytest.raises(LookupError, match="status"):
-        _ = order.status
 
 
 @pytest.mark.django_db
