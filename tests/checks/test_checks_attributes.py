@@ -29,7 +29,7 @@ def found() -> list[checks.CheckMessage]:
 
 
 def told() -> dict[str, str]:
-    """Return the hint for each attribute that is warned of, by the attribute's path."""
+    """Return the hint for each attribute, by the path that the check's message names."""
     return {
         message.msg.partition(" reads ")[2].partition(",")[0]: str(message.hint)
         for message in found()

@@ -13,7 +13,7 @@ __all__ = ["PLACES", "message", "tags_of"]
 
 
 def row(model: str, state: str = "deleted", **fields: Any) -> Any:
-    """Make the form of a snapshot with these fields."""
+    """Make a snapshot with these fields."""
     return {"$row": [f"tests_app.{model}", state, "default", fields]}
 
 
@@ -67,7 +67,7 @@ def tags_of(codec: Codec) -> list[str]:
 
 
 def message(form: Any, sender: Any = None) -> str:
-    """Write a message with a form in it."""
+    """Make the payload of a message with a form in it."""
     return json.dumps(
         {
             "v": 1, "id": "5f1c", "receiver": "x", "signal": "x", "sender": sender,

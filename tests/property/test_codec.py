@@ -18,7 +18,7 @@ TAGS = tags_of(CODEC)
 
 
 def exact(value: object) -> Any:
-    """Write a value so that `1`, `True` and `1.0` differ, and one fold from the other."""
+    """Write a value so that `1`, `True` and `1.0` differ, and so do the folds of a time."""
     if isinstance(value, dict):
         return dict, [(exact(key), exact(item)) for key, item in value.items()]
     if isinstance(value, (list, tuple)):

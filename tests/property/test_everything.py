@@ -91,7 +91,7 @@ def there_and_back(value: object) -> Any:
 
 
 def types_of(value: Any) -> Any:
-    """List the types all the way down, where the order is certain."""
+    """Return the types at all depths, where the order is certain."""
     if isinstance(value, dict):
         return dict, [(types_of(key), types_of(item)) for key, item in value.items()]
     if isinstance(value, (list, tuple)):

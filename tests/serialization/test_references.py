@@ -63,7 +63,7 @@ class Got:
 
 @pytest.fixture
 def got(signal: Signal, defer: Connected) -> Got:
-    """Connect a receiver that keeps its last call."""
+    """Record the last call of a receiver."""
     found = Got()
     defer(signal)(found)
     return found

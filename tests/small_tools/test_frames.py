@@ -13,7 +13,7 @@ from tests.support.made import Make
 
 
 def frames_of(error: BaseException | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give module and locals of each frame of an exception, and of its causes and contexts."""
+    """Yield the module and the locals of each frame of an exception and of its causes."""
     if error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):
             yield frame.f_globals["__name__"], frame.f_locals
