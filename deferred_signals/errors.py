@@ -1,6 +1,7 @@
-"""Every error that the library raises, and the two exceptions by which a receiver steers its own fate.
+"""The library's errors, and the two exceptions that a receiver raises to decide about its message.
 
-A message says what was wrong, with the value, and then what to do.
+An error's text says what was wrong, with the value, and then what to do. Values that came with a
+message are not shown.
 """
 
 from __future__ import annotations
@@ -37,15 +38,15 @@ __all__ = [
 
 
 class DeferredSignalsError(Exception):
-    """Root of the library's errors, for an ``except`` that means them all. Never raised itself."""
+    """Base of the library's errors, for an ``except`` that means them all. Do not raise it directly."""
 
 
 class ConfigurationError(DeferredSignalsError, ImproperlyConfigured):
-    """A setting, or an option that needs a part which is not installed, is wrong."""
+    """A setting is wrong, or an option needs a part of the library that is not installed."""
 
 
 class InvalidPolicy(DeferredSignalsError, ValueError):
-    """A `Retry` was made of values that make no policy."""
+    """A `Retry` or a `RetryLater` was given a value that it cannot have."""
 
 
 class RegistrationError(DeferredSignalsError):
@@ -53,38 +54,40 @@ class RegistrationError(DeferredSignalsError):
 
 
 class DuplicateReceiver(RegistrationError):
-    """One name stands for two different callables, or for one with two sets of options."""
+    """One name was given to two callables, or to one callable with two sets of options."""
 
 
 class InvalidReceiver(RegistrationError, TypeError):
-    """The callable or an option of it does not fit: no ``**kwargs``, no name, an unknown option."""
+    """The callable or one of its options is refused: no ``**kwargs``, no name, an unknown option."""
 
 
 class SignalNotDeferrable(RegistrationError, TypeError):
-    """The signal cannot be deferred, or only by those who ask for it with ``opt_in=True``."""
+    """The signal cannot be deferred, or only with ``opt_in=True``."""
 
 
 class SerializationError(DeferredSignalsError):
-    """A kwarg cannot travel. Raised in ``send()``, naming signal, receiver and path to the value.
+    """A kwarg cannot travel.
 
-    Senders of signals of Django's or of an installed package are spared it, but in tests: there
-    `publish_failed` and an error log tell of it. The same holds for `MessageTooLarge` and
+    ``send()`` of a signal of the project's own raises it. Its text names the signal, the receiver, the
+    path to the value, and a remedy. In a signal of Django's or of an installed package it does not
+    reach the sender: the call is not deferred, and `publish_failed` and an error log report it. Under
+    Django's test environment it is raised there, too. The same holds for `MessageTooLarge` and
     `DepthExceeded`.
 
-    It has no second base: callers of ``save()`` catch `TypeError` and `ValueError` for reasons of
-    their own.
+    It has no second base, since callers of ``save()`` catch `TypeError` and `ValueError` for reasons
+    of their own.
     """
 
 
 class MessageTooLarge(DeferredSignalsError):
-    """An encoded payload is larger than ``MAX_MESSAGE_BYTES``. Raised in ``send()``."""
+    """A message's payload is larger than ``MAX_MESSAGE_BYTES``. Raised by ``send()``."""
 
 
 class DecodeError(DeferredSignalsError, ValueError):
-    """A payload from the broker is malformed, or speaks of what this process does not have.
+    """A message from the broker is malformed, or names something that this process does not have.
 
     Attributes:
-        payload: what was to be decoded, kept so that nothing is lost.
+        payload: what could not be decoded: the message's payload, or a part of it.
     """
 
     def __init__(self, message: str, payload: object = None) -> None:
@@ -93,15 +96,15 @@ class DecodeError(DeferredSignalsError, ValueError):
 
 
 class NotKnownHere(DecodeError):
-    """A message speaks of a model, a type or an enum member that this process does not know.
+    """A message names a model, a type or an enum member that this process does not know.
 
-    Another process may know it, as while a deploy is under way: the message waits for
+    Another process may know it, for example during a deploy. So the message is kept for
     ``UNKNOWN_GRACE``, like one for an unknown receiver.
     """
 
 
 class ContextNotRestored(DeferredSignalsError):
-    """A context carrier that is required has not restored what surrounded the send."""
+    """A required context carrier could not restore the context of the send."""
 
 
 class UnknownReceiver(DeferredSignalsError, LookupError):
@@ -109,26 +112,32 @@ class UnknownReceiver(DeferredSignalsError, LookupError):
 
 
 class DepthExceeded(DeferredSignalsError, RecursionError):
-    """Deferrals started from within deferrals went deeper than ``MAX_DEPTH``."""
+    """A receiver deferred a call, whose receiver deferred one, and so on, more than ``MAX_DEPTH`` deep.
+
+    Raised by ``send()``.
+    """
 
 
 class PublishError(DeferredSignalsError):
-    """Messages could not be handed to the broker."""
+    """Messages could not be published."""
 
 
 class RedeliveredTooOften(DeferredSignalsError):
-    """A message came again more than ``MAX_REDELIVERIES`` times, since its workers were gone."""
+    """The broker redelivered a message more than ``MAX_REDELIVERIES`` times.
+
+    Each time the worker was gone before it acknowledged the message. Probably the message crashes it.
+    """
 
 
 class EagerReceiverFailed(DeferredSignalsError):
-    """In eager mode a receiver ended with a database error, which is this exception's cause.
+    """In eager mode a receiver raised a database error, which is this exception's cause.
 
-    Django would take a bare database error, raised while a transaction ends, for its own.
+    Django would take a bare database error for one of the transaction that is just being committed.
     """
 
 
 class Discard(Exception):
-    """Raised by a receiver to drop its message on purpose: no retry, no error.
+    """Raise it in a receiver to drop the message on purpose: no retry, no error.
 
     Arguments:
         reason: why, for the log and the `receiver_discarded` signal.
@@ -145,13 +154,13 @@ class Discard(Exception):
 
 
 class RetryLater(Exception):
-    """Raised by a receiver that knows when it should be tried again.
+    """Raise it in a receiver that knows when it should be tried again.
 
-    Counts as an attempt like any failure, so a policy's ``max_attempts`` still ends it, but the
-    wait is the receiver's and ``on`` is not asked.
+    The run counts as an attempt like any failed one, so the policy's ``max_attempts`` still ends the
+    retries. The wait is the receiver's, and the policy's ``on`` is not asked.
 
     Arguments:
-        after: seconds (or a ``timedelta``) to wait; None for the policy's own wait.
+        after: seconds to wait, or a ``timedelta``; None for the policy's own wait.
 
     >>> from datetime import timedelta
     >>> RetryLater(after=timedelta(minutes=2)).after

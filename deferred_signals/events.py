@@ -1,42 +1,47 @@
 """Lifecycle signals: what became of each message.
 
-They are ordinary Django signals, sent with ``send_robust``: a handler that fails is logged, and
-changes nothing. ``sender`` is the receiver's name, a string (None for ``publish_failed``, which may
-speak of several).
+They are ordinary Django signals, sent with ``send_robust``: an exception of a handler is logged, and
+changes nothing. ``sender`` is the receiver's name, a string; for ``publish_failed``, which may report
+messages of several receivers, it is None.
 
-| signal | when | in whose process | arguments beside ``sender`` |
+| signal | when | in which process | arguments beside ``sender`` |
 |---|---|---|---|
-| ``message_published`` | after the commit of the send's database, when the broker has the message | the sender's | ``message`` |
-| ``publish_failed`` | after the same commit, when messages are not known to be with the broker | the sender's | ``messages``, ``exception`` |
+| ``message_published`` | after the commit that the send waited for, when the broker has the message | the sender's | ``message`` |
+| ``publish_failed`` | after that commit, when messages are not known to be with the broker | the sender's | ``messages``, ``exception`` |
 | ``publish_failed`` | in ``send()``, so inside the sender's transaction, when a call could not be deferred | the sender's | ``messages``, which is empty, ``exception`` |
-| ``receiver_started`` | an attempt begins: before rows are fetched, with the context carriers in force | the worker's | ``message``, ``waited`` |
+| ``receiver_started`` | an attempt begins: context carriers are restored, rows are not fetched yet | the worker's | ``message``, ``waited`` |
 | ``receiver_succeeded`` | the receiver has returned | the worker's | ``message`` |
 | ``receiver_retrying`` | an attempt has failed, and the broker has the next one | the worker's | ``message``, ``exception``, ``wait`` |
 | ``receiver_discarded`` | the message is dropped on purpose | the worker's | ``message``, ``reason`` |
-| ``receiver_failed`` | the message is given up, and Celery has handled the failure, where it is told of it | the worker's | ``message``, ``exception``, ``reason`` |
+| ``receiver_failed`` | the message is given up; Celery has already handled the failure, where Celery is told of it | the worker's | ``message``, ``exception``, ``reason`` |
 
-Each attempt that starts ends in one of the last four. If its process dies, the worker's parent
-tells which; if the whole worker dies, nobody does, and the broker gives the message out again. An
-attempt may also end without a start: as no process of the project's knows its receiver, say.
+| argument | what it is |
+|---|---|
+| ``message`` | a `deferred_signals.message.Message`; None in a ``receiver_failed`` for a payload that is no message |
+| ``messages`` | a tuple of them |
+| ``waited`` | seconds since ``send()`` was called, by the clocks of two machines |
+| ``wait`` | seconds until the next attempt |
+| ``reason`` | a text: why the message was dropped or given up |
+| ``exception`` of ``receiver_retrying`` and ``receiver_failed`` | what the attempt failed with |
+| ``exception`` of ``publish_failed`` after the commit | a `PublishError`, whose cause is the error of the broker or its driver |
+| ``exception`` of ``publish_failed`` in ``send()`` | the library's error that says why, like `SerializationError`; or a `PublishError`, whose cause is an unexpected error |
 
-On a worker no transaction of the library's is open in a handler, and what a receiver wrote is
-committed, unless it opened a transaction that it left open. In eager mode all are sent in the
-sender's process, where transactions of the sender's, or of a test, may be open.
+The values of a message are encoded. `deferred_signals.decoded` gives them as the receiver would get
+them, `deferred_signals.send_again` publishes the message anew, and ``message.describe()`` names the
+rows that it refers to, without a value, for logs.
 
-``wait`` is in seconds, ``waited`` too: how long ago `send()` was called, by the clocks of two
-machines. ``exception`` of ``publish_failed`` is a `PublishError`, whose cause is the broker's or its
-driver's error. Where a call could not be deferred, it is the library's error that says why, as
-`SerializationError`, or a `PublishError` whose cause is what nobody expected.
+Each attempt that starts ends with one of the last four signals. If the process of an attempt dies,
+the worker's parent process sends that signal. If the whole worker dies, nobody sends one, and the
+broker redelivers the message. An attempt may also end without having started: for example, if no
+process of the project knows the receiver.
 
-What a handler of ``message_published`` or ``publish_failed`` defers is published like all else, and no
-signal and no log tells of it: else a handler that saves a row could be told of that row's message, save
-another, and so without end.
+On a worker, the library has no transaction open while a handler runs, and what the receiver wrote is
+committed, unless it left a transaction of its own open. In eager mode all signals are sent in the
+sender's process, where a transaction of the sender, or of a test, may be open.
 
-``message`` is a `deferred_signals.message.Message`, and ``messages`` a tuple of them. Its values are
-encoded: `deferred_signals.decoded` gives them as the receiver would get them,
-`deferred_signals.send_again` sends the message anew, and ``message.describe()`` says for logs which
-rows it refers to, without a value. It is None in a ``receiver_failed`` that tells of a payload which
-is no message.
+A message that a handler of ``message_published`` or ``publish_failed`` defers is published like any
+other, but no signal and no log reports it. Otherwise a handler that saves a row could be told of that
+row's message, save another row, and so on without end.
 """
 
 from __future__ import annotations
@@ -58,10 +63,10 @@ __all__ = [
 
 
 def _signal() -> Signal:
-    """Make a signal whose lock the thread that holds it can take again.
+    """Make a signal whose lock can be taken again by the thread that holds it.
 
-    Django's cannot be: a handler of a Unix signal that sends would wait for ever for the code that
-    it interrupts, where this was looking for the listeners of an event.
+    Django's own lock cannot. A handler of a Unix signal may interrupt a thread that holds the lock, and
+    send: it would wait for ever for the code that it interrupted.
     """
     signal = Signal()
     _give_lock(signal)
@@ -69,7 +74,8 @@ def _signal() -> Signal:
 
 
 def _give_lock(signal: Signal) -> None:
-    signal.lock = threading.RLock()  # type: ignore[assignment]  # it is used as any lock is
+    # The attribute is not documented. Django only enters and leaves it, as any lock can be.
+    signal.lock = threading.RLock()  # type: ignore[assignment]  # see above
 
 
 message_published = _signal()
@@ -86,5 +92,5 @@ def _give_new_locks() -> None:
         _give_lock(globals()[name])
 
 
-# A lock that another thread held when the process was forked is held for ever.
+# In a forked process, a lock that another thread held is never released.
 os.register_at_fork(after_in_child=_give_new_locks)

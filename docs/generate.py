@@ -56,12 +56,12 @@ from deferred_signals.serialization import (
     Snapshot,
     SomeRows,
     codec_for,
+    completed,
     decode_sender,
     encode_sender,
     fetch,
     references,
-    replace,
-    sender_form,
+    sender_value,
 )
 
 INTRODUCTION = """\
@@ -337,13 +337,13 @@ def transported(value: Any, *, is_sender: bool) -> tuple[Any, Any]:
     """The JSON form of a value, and what a receiver gets of it."""
     codec = codec_for(receive)
     if is_sender:
-        form = json.loads(json.dumps(encode_sender(codec, sender_form(value))))
+        form = json.loads(json.dumps(encode_sender(codec, sender_value(value))))
         decoded = decode_sender(form)
     else:
         form = json.loads(json.dumps(codec.encode(value)))
         decoded = codec.decode(form)
     rows = {reference: fetch(reference) for reference in references(decoded)}
-    return form, replace(decoded, rows)
+    return form, completed(decoded, rows)
 
 
 def row(item: Example, source: str, *, is_sender: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""W005: attributes that other code set on a kwarg stay where they were set."""
+"""W005: attributes that other code sets on a kwarg do not travel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_attributes"]
 
-#: What every instance has, though it begins with an underscore, and what named tuples have.
+#: Attributes with an underscore that every instance has, or every named tuple.
 _USUAL = frozenset(
     {
         "_asdict",
@@ -36,12 +36,12 @@ _USUAL = frozenset(
     }
 )
 
-#: Names of what was before the save.
+#: Names of attributes that hold an old value.
 _OLD = re.compile(r"_*(old|orig|original|prev|previous|initial|before)(_|$)|.*_(old|before)$")
 
 
 def check_attributes(receiver: Receiver, findings: Findings) -> Iterator[CheckMessage]:
-    """Give a warning for each attribute that a receiver reads and will not find."""
+    """Warn of each attribute that a receiver reads and will not find."""
     for path in sorted(findings.reads):
         root, *attributes = path
         last = attributes[-1] if attributes else ""
@@ -72,8 +72,8 @@ def _is_carried(receiver: Receiver, path: Path) -> bool:
 def _is_missing(root: str, attributes: list[str], classes: tuple[type, ...]) -> bool:
     if classes:
         return lacks(classes, tuple(attributes))
-    # Of an unknown class. What no model has is no field; but only names that are private by
-    # convention, and kwargs that are named like a model, tell that it is a row's attribute.
+    # The kwarg's class is not known. An attribute that no model has is no field. That the kwarg is an
+    # instance at all is assumed only if the attribute's name is private or the kwarg's is a model's.
     if len(attributes) > 1:
         return False
     models = apps.get_models(include_auto_created=True)
@@ -87,8 +87,8 @@ def _missing(receiver: Receiver, path: Path, classes: tuple[type, ...]) -> Check
         text = "which does not travel with a request: on the worker it raises an AttributeError"
     else:
         text = (
-            "which is no field: what other code set there stays in the sender's process, and the "
-            "worker has an object of its own"
+            "which is no field: the worker has an object of its own, without what other code set in "
+            "the sender's process"
         )
     return message(
         Warning,
@@ -104,9 +104,9 @@ def _remedy(receiver: Receiver, path: Path) -> str:
     if path[0] == "instance" and all(isinstance(signal, ModelSignal) for signal in signals):
         remedies.append(f"let it travel with carry=({'.'.join(path[1:])!r},)")
         if post_save in signals and _OLD.match(path[-1]):
-            remedies.append("have old and new values as changes, with when=changed(...)")
+            remedies.append("get old and new values as changes, with when=changed(...)")
     parameters = ", ".join(dict.fromkeys(["sender", path[0]]))
-    # Not on each object, perhaps: what raises in capture= raises in the sender.
+    # With a default, as not every object may have it: an exception in capture= reaches the sender.
     value = f"getattr({'.'.join(path[:-1])}, {path[-1]!r}, None)"
     remedies.append(
         f"read it at send, as a kwarg of the receiver: "
@@ -120,7 +120,7 @@ def _tracked(receiver: Receiver, path: Path, tracker: str) -> CheckMessage:
     return message(
         Warning,
         "W005",
-        f"Receiver {receiver.name} asks {'.'.join(path)}, of {tracker}, what has changed: on the "
-        f"worker, whose row was just loaded, nothing has.",
-        "Use when=changed(...): the receiver gets the changes of the save that it is told of.",
+        f"Receiver {receiver.name} asks {'.'.join(path)}, of {tracker}, what has changed: the worker "
+        f"has just loaded its row, so nothing has.",
+        "Use when=changed(...): the receiver gets the changes of the save that was sent.",
     )

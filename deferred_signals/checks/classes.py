@@ -1,4 +1,4 @@
-"""Of which classes a receiver's kwargs are, as far as its connections tell, and what these have."""
+"""The classes of a receiver's kwargs, as far as they are known, and the attributes that these have."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Known", "classes_of", "has", "lacks", "tracker_of"]
 
 _MISSING = object()
 
-#: Packages that keep track of changes in memory, and what is asked of them.
+#: Packages that track changes in memory, and the names by which they are asked.
 _TRACKERS = {
     "dirtyfields": frozenset({"get_dirty_fields", "is_dirty"}),
     "django_lifecycle": frozenset({"has_changed", "initial_value"}),
@@ -34,8 +34,8 @@ class Known(NamedTuple):
     """What is known of one kwarg.
 
     Attributes:
-        classes: all that it may be of; empty where that is not known.
-        may_be_row: it may be an instance of a model.
+        classes: all classes that it may be of; empty if they are not known.
+        may_be_row: whether it may be an instance of a model.
     """
 
     classes: tuple[type, ...] = ()
@@ -43,7 +43,7 @@ class Known(NamedTuple):
 
 
 def classes_of(receiver: Receiver, name: str) -> Known:
-    """Return what is known of the kwarg of a name: by the connections, or by the annotation."""
+    """Tell what is known of a kwarg: from the receiver's connections, or else from its annotation."""
     found: list[type] = []
     for signal, sender, _uid in receiver.connections:
         classes = list(_classes_on(signal, sender, name))
@@ -66,7 +66,7 @@ def _by_annotation(receiver: Receiver, name: str) -> Known:
         return Known()
     if all(issubclass(part, Model) and not _is_abstract(part) for part in parts):
         return Known(tuple(parts))
-    # `Any`, `object`, or `Model` itself say nothing. What is of another class has its attributes.
+    # `Any`, `object` and `Model` itself say nothing. A value of any other class is no row.
     return Known(may_be_row=any(part in {Any, object} or issubclass(part, Model) for part in parts))
 
 
@@ -75,7 +75,7 @@ def _is_abstract(model: type[Model]) -> bool:
 
 
 def _classes_on(signal: Any, sender: Any, name: str) -> Iterator[type]:
-    """The classes that a kwarg may be of, on one connection; none: not known."""
+    """Give the classes that a kwarg may be of, on one connection; nothing if they are not known."""
     if name == "request":
         yield RequestSnapshot
     elif isinstance(signal, ModelSignal) and name == "instance":
@@ -95,7 +95,7 @@ def _classes_on(signal: Any, sender: Any, name: str) -> Iterator[type]:
 
 
 def _sides_of(through: type[Model]) -> list[type[Model]]:
-    """The models that a through model connects: ``instance`` is of either; none: of any model."""
+    """List the models that a through model connects. ``instance`` may be of any model if none is given."""
     if any(hasattr(field, "ct_field") for field in through._meta.private_fields):
         return []  # a generic relation, like a tag's
     found = [
@@ -114,9 +114,9 @@ def _anonymous() -> Iterable[type]:
 
 
 def has(kind: type, name: str) -> bool:
-    """Return whether instances of a class have an attribute, without one that other code sets on them.
+    """Return whether instances of a class have an attribute, without other code setting it on them.
 
-    Asks no descriptor: a property of a class may do anything.
+    No descriptor is called, since a property may do anything.
     """
     if inspect.getattr_static(kind, name, _MISSING) is not _MISSING:
         return True
@@ -137,9 +137,9 @@ def _fields_of(model: type[Model]) -> set[str]:
 
 
 def lacks(classes: Iterable[type], path: tuple[str, ...]) -> bool:
-    """Return whether the last of some attributes, one after another, is on no instance of the classes.
+    """Return whether a path of attributes leads to one that no instance of the classes has.
 
-    Goes through relations to one row; what else stands in between is not known.
+    It is followed through relations to one row. Beyond any other attribute nothing is known.
     """
     *steps, last = path
     for step in steps:
@@ -159,7 +159,7 @@ def _related(kind: type, name: str) -> Iterator[type]:
 
 
 def tracker_of(classes: Iterable[type], path: Iterable[str]) -> str | None:
-    """Return the package of what keeps track of changes in memory, where a path leads to such a thing."""
+    """Return the package that tracks changes in memory, if a path leads to such a tracker."""
     name = next(iter(path), "")
     for kind in classes:
         found = inspect.getattr_static(kind, name, None)

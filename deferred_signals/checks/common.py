@@ -1,4 +1,4 @@
-"""What all checks share: the tag, the receivers, and Celery's facts."""
+"""What all checks share: their tag, the receivers, and Celery's facts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ TAG = "deferred_signals"
 
 Check = Callable[[], list[checks.CheckMessage]]
 
-#: All checks, by whether they are for deployments.
+#: All checks, by whether they run with ``--deploy`` only.
 _checks: dict[bool, list[Check]] = {False: [], True: []}
 
 
 def register(*, deploy: bool = False) -> Callable[[Check], Check]:
-    """Add a check to those that are run, or to those that are run for deployments."""
+    """Register a check.
+
+    Arguments:
+        deploy: whether it runs with ``--deploy`` only.
+    """
 
     def add(check: Check) -> Check:
         _checks[deploy].append(check)
@@ -33,15 +37,22 @@ def register(*, deploy: bool = False) -> Callable[[Check], Check]:
 
 
 def checks_of(*, deploy: bool) -> list[Check]:
-    """Return the checks that were registered."""
+    """Return the checks that run always, or those that run with ``--deploy`` only."""
     return _checks[deploy]
 
 
 def message(
     kind: type[checks.CheckMessage], number: str, text: str, hint: str
 ) -> checks.CheckMessage:
-    """Return what a check has to tell, with a remedy."""
-    made: Any = kind  # its stubs know the base class's arguments, whose first is the level
+    """Make a message of a check.
+
+    Arguments:
+        kind: ``Error``, ``Warning`` or ``Info``.
+        number: the check's id, without the tag.
+        text: what is wrong.
+        hint: what to do.
+    """
+    made: Any = kind  # its type is the base class, whose first argument is the level
     found: checks.CheckMessage = made(text, hint=hint, id=f"{TAG}.{number}")
     return found
 
@@ -52,15 +63,15 @@ def receivers() -> list[registry.Receiver]:
 
 
 def facts_or_none() -> CeleryFacts | None:
-    """Return Celery's facts; None where its settings cannot be read, which has a check of its own."""
+    """Return Celery's facts; None if its settings cannot be read, which E005 reports."""
     try:
         return celery_facts()
-    except Exception:  # noqa: BLE001 - what a project may write into its settings is without end
+    except Exception:  # noqa: BLE001 - reading wrong settings may raise anything
         return None
 
 
 def model_of(sender: object) -> type[Model] | None:
-    """Return the model that a connection is for; None where it is for no model, or no installed one."""
+    """Return the model that a sender is or names; None for any other sender, and for an unknown model."""
     if isinstance(sender, str):
         try:
             return apps.get_model(sender)

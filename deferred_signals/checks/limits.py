@@ -1,4 +1,4 @@
-"""W003: how long a message may stay unacknowledged, and how long receivers may take."""
+"""W003: receivers that may run for longer than the broker lets a message stay unacknowledged."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ RABBITMQ_CONSUMER_TIMEOUT = 1800.0
 
 RABBITMQ = frozenset({"amqp", "amqps", "librabbitmq", "pyamqp"})
 
-#: Part of a limit that a wait before the run may take without being worth a word.
+#: The part of a limit that a wait before the run may take without a warning.
 _SMALL = 0.1
 
 
 class Limit(NamedTuple):
-    """How long a broker lets a message be unacknowledged.
+    """How long a broker lets a message stay unacknowledged.
 
     Attributes:
-        seconds: that long.
-        longest_wait: seconds of them that a wait takes at most, before a run.
-        then: what the broker does afterwards.
-        remedy: where the limit is set.
+        seconds: the limit.
+        longest_wait: seconds of it that a wait before the run may take at most.
+        then: what the broker does when the limit is exceeded.
+        remedy: how to raise the limit.
     """
 
     seconds: float
@@ -52,13 +52,13 @@ class Limit(NamedTuple):
 
 @register()
 def check_limits() -> list[CheckMessage]:
-    """W003: the broker would give a message out again while it runs."""
+    """Run W003: the broker would redeliver a message while its receiver runs."""
     facts, found = facts_or_none(), receivers()
     if facts is None or not found or conf.problems():
         return []
     told = [*_check_longest_wait(facts)]
     for receiver in found:
-        if receiver.options.acks_late:  # else the message is acknowledged before it runs
+        if receiver.options.acks_late:  # else the message is acknowledged before the run
             told += _check_receiver(receiver, facts)
     return told
 
@@ -71,8 +71,8 @@ def _check_longest_wait(facts: CeleryFacts) -> Iterator[CheckMessage]:
             Warning,
             "W003",
             f"DEFERRED_SIGNALS['LONGEST_WAIT'] is {longest:g} s, but {limit.then} after "
-            f"{limit.seconds:g} s: what waits that long would run twice.",
-            f"Lower LONGEST_WAIT to half of that, or {limit.remedy}.",
+            f"{limit.seconds:g} s: a message that waits that long would run twice.",
+            f"Lower LONGEST_WAIT to half of that limit, or {limit.remedy}.",
         )
 
 
@@ -96,13 +96,13 @@ def _check_receiver(receiver: Receiver, facts: CeleryFacts) -> Iterator[CheckMes
 
 
 def _longest_run(options: Options, facts: CeleryFacts) -> float | None:
-    """Seconds after which a run ends; None where nothing ends it, so that nobody can tell."""
+    """Return the seconds after which a run is ended; None if no time limit ends it."""
     own = options.time_limit or options.soft_time_limit
     return own * options.chunk_size if own else facts.time_limit
 
 
 def _longest_wait(options: Options) -> float:
-    """Seconds that a message may wait on a worker, as far as options tell."""
+    """Return the seconds that a message may wait before a run, as far as the options tell."""
     if callable(options.countdown):
         return inf  # as long as LONGEST_WAIT lets it
     countdown = float(options.countdown) if is_number(options.countdown) else 0.0
@@ -113,7 +113,7 @@ def _longest_wait(options: Options) -> float:
 
 
 def _limit_of(facts: CeleryFacts, queue: object) -> Limit | None:
-    """The shortest limit of the brokers that messages of a queue may go to."""
+    """Return the shortest limit of the brokers that messages of a queue may go to."""
     limits = [_limit_on(transport, facts, queue) for transport in facts.transports]
     return min((limit for limit in limits if limit is not None), default=None)
 
@@ -125,7 +125,7 @@ def _limit_on(transport: str, facts: CeleryFacts, queue: object) -> Limit | None
         return Limit(
             seconds,
             _on_a_worker(facts, seconds / 2),
-            "the broker gives a message out again",
+            "the broker redelivers a message",
             "raise visibility_timeout in CELERY_BROKER_TRANSPORT_OPTIONS",
         )
     if transport in RABBITMQ:
@@ -141,7 +141,7 @@ def _limit_on(transport: str, facts: CeleryFacts, queue: object) -> Limit | None
 
 
 def _on_a_worker(facts: CeleryFacts, default: float) -> float:
-    """Seconds that one piece of a wait takes on a worker, at most."""
+    """Return the seconds that one piece of a wait takes on a worker, at most."""
     if facts.longest_wait == inf:
         return 0.0  # it waits on the broker
     return default if facts.longest_wait is None else facts.longest_wait

@@ -1,4 +1,4 @@
-"""Checks of queues that receivers name: whether they exist, and whether a worker takes from them."""
+"""Checks of the queues that receivers name: whether they are declared, and whether workers consume them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__: list[str] = []
 
 @register()
 def check_queues() -> list[CheckMessage]:
-    """E004, W011: a receiver's queue is not among those that Celery's settings declare."""
+    """Run E004 and W011: a receiver's queue is not among those that Celery's settings declare."""
     facts = facts_or_none()
     if facts is None or conf.problems():
         return []
@@ -31,7 +31,7 @@ def check_queues() -> list[CheckMessage]:
             Warning,
             "W011",
             f"Messages of {_listed(names)} go to the queue {queue!r}, which CELERY_TASK_QUEUES does "
-            f"not declare: a worker takes them only if it is started with -Q {queue}.",
+            f"not declare: only a worker that is started with -Q {queue} consumes it.",
             f"Declare the queue in CELERY_TASK_QUEUES, or correct queue= (or "
             f"DEFERRED_SIGNALS['QUEUE']). Declared are {', '.join(sorted(facts.queues))}.",
         )
@@ -42,7 +42,7 @@ def check_queues() -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_workers() -> list[CheckMessage]:
-    """I001: which queues workers have to be told of, where Celery's settings declare none."""
+    """Run I001: workers must be started with the queues, since Celery's settings declare none."""
     facts = facts_or_none()
     if facts is None or conf.problems() or facts.queues or not facts.creates_queues:
         return []
@@ -54,11 +54,11 @@ def check_workers() -> list[CheckMessage]:
         message(
             Info,
             "I001",
-            f"Messages of deferred receivers go to queues beside Celery's default: "
-            f"{', '.join(queues)}. A worker takes from {facts.default_queue!r} only, unless it is "
-            f"told others.",
-            f"Run workers with -Q {everything} (or some with one part of them, some with another); "
-            f"or declare the queues in CELERY_TASK_QUEUES.",
+            f"Messages of deferred receivers go to other queues than Celery's default: "
+            f"{', '.join(queues)}. A worker that is started without -Q consumes "
+            f"{facts.default_queue!r} only.",
+            f"Start workers with -Q {everything}, or each worker with some of these queues; or "
+            f"declare the queues in CELERY_TASK_QUEUES.",
         )
     ]
 
@@ -83,7 +83,7 @@ def _check_route(receiver: Receiver) -> list[CheckMessage]:
 
 
 def _queue_of(receiver: Receiver) -> str | None:
-    """The queue that the library names; None where it leaves it to Celery, or asks at each send."""
+    """Return the queue that a receiver or the settings name; None if Celery or a callable chooses it."""
     queue = receiver.options.queue
     return queue if isinstance(queue, str) else None if queue else conf.current().QUEUE
 
@@ -98,6 +98,6 @@ def _receivers_by_queue() -> dict[str, list[str]]:
 
 
 def _listed(names: list[str]) -> str:
-    """Names for a message, some of many."""
+    """List names in a message: the first few, and how many more there are."""
     shown, others = names[:3], len(names) - 3
     return ", ".join(shown) + (f" and {others} more" if others > 0 else "")

@@ -1,4 +1,4 @@
-"""W014: fields of deleted rows that stay behind."""
+"""W014: fields of deleted rows that do not travel."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from django.db.models.signals import post_delete, pre_delete
 
 from deferred_signals import conf
 from deferred_signals.checks.common import message, model_of, receivers, register
-from deferred_signals.serialization.fields import stays_behind
+from deferred_signals.serialization.trusted_fields import stays_behind
 
 __all__: list[str] = []
 
 
 @register()
 def check_deleted_rows() -> list[CheckMessage]:
-    """W014: a deleted row reaches the receiver without some of its fields."""
+    """Run W014: a deleted row reaches the receiver without some of its fields."""
     told: list[CheckMessage] = []
     if conf.problems():
         return told
@@ -43,7 +43,7 @@ def _told(name: str, label: str, reasons: dict[str, str]) -> CheckMessage:
         Warning,
         "W014",
         f"Receiver {name} gets deleted rows of {label} without some of their fields, and reading "
-        f"one raises an error: {fields}.",
-        f"Read at send what the receiver needs of them, with capture=. Where it needs nothing, say "
-        f"so: exclude_fields=({names},).",
+        f"such a field raises an error: {fields}.",
+        f"Read what the receiver needs of these fields at send, with capture=. If it needs none of "
+        f"them, say so: exclude_fields=({names},).",
     )

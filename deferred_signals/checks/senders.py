@@ -1,4 +1,4 @@
-"""Checks of what receivers are connected to."""
+"""Checks of the senders that receivers are connected to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__: list[str] = []
 
 @register()
 def check_senders() -> list[CheckMessage]:
-    """E003, W006: a receiver's sender is a model that is not there, or every model."""
+    """Run E003 and W006: a receiver's sender is a model that does not exist, or every model."""
     return [found for receiver in receivers() for found in _check_connections(receiver)]
 
 
@@ -40,14 +40,14 @@ def _check_connections(receiver: Receiver) -> Iterator[CheckMessage]:
         yield message(
             Warning,
             "W006",
-            f"Receiver {receiver.name} is deferred for every model there is: sessions, log "
-            f"entries and the results of tasks, too.",
-            "Name a sender=, or hold back what is not meant with when=.",
+            f"Receiver {receiver.name} is deferred for every model, also for sessions, log entries "
+            f"and task results.",
+            "Name a sender=, or defer only some of the sends with when=.",
         )
 
 
 def _missing_model(name: str, label: str) -> CheckMessage:
-    """Say which receiver it is: Django's own signals.E001 sees only the callable that is connected."""
+    """Name the receiver, which Django's own signals.E001 cannot: it sees only the connected callable."""
     app = label.partition(".")[0]
     if apps.is_installed(app) or app in apps.app_configs:
         why = f"the app {app!r} has no such model"
@@ -59,7 +59,7 @@ def _missing_model(name: str, label: str) -> CheckMessage:
     return message(
         Error,
         "E003",
-        f"Receiver {name} is connected to the sender {label!r}, but {why}: nothing will ever reach "
-        f"it.",
+        f"Receiver {name} is connected to the sender {label!r}, but {why}: the receiver will never "
+        f"be called.",
         hint or "Correct sender=, or add the app to INSTALLED_APPS.",
     )

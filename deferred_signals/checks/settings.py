@@ -1,4 +1,4 @@
-"""Checks of the setting ``DEFERRED_SIGNALS``, and of what receivers want of it."""
+"""Checks of the setting ``DEFERRED_SIGNALS``, and of the policies that receivers name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__: list[str] = []
 
 @register()
 def check_settings() -> list[CheckMessage]:
-    """E001: the ``DEFERRED_SIGNALS`` setting has an unknown key or a wrong value."""
+    """Run E001: the ``DEFERRED_SIGNALS`` setting has an unknown key or a wrong value."""
     found = conf.problems()
     if not found:
         found = list(_wrong_carriers())
@@ -51,7 +51,7 @@ def _why_no_carrier(path: str) -> str | None:
 
 @register()
 def check_policies() -> list[CheckMessage]:
-    """E002: a receiver's ``retry`` names a policy that the settings do not have."""
+    """Run E002: a receiver's ``retry`` names a policy that the settings do not have."""
     found: list[CheckMessage] = []
     if conf.problems():
         return found
@@ -67,12 +67,14 @@ def check_policies() -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_eager() -> list[CheckMessage]:
-    """W004: eager mode is on in a deployment."""
+    """Run W004: eager mode is on in a deployment."""
     if conf.problems() or facts_or_none() is None:
         return []
     if not (conf.current().EAGER or always_eager()):
         return []
-    text = "Deferred receivers run inside the sender's process: eager mode is on."
+    text = (
+        "Eager mode is on: deferred receivers run in the sender's process, and no worker runs them."
+    )
     hint = (
         "Remove DEFERRED_SIGNALS['EAGER'] and CELERY_TASK_ALWAYS_EAGER from the settings of a "
         "deployment."

@@ -1,4 +1,4 @@
-"""Checks that read a receiver's source: it asks for, or does, what is in vain when it is deferred."""
+"""Checks that read a receiver's source: it reads or writes what a worker does not have."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__: list[str] = []
 
 @register()
 def check_sources() -> list[CheckMessage]:
-    """W005, W007, W009, W010: what the source of each receiver says."""
+    """Run W005, W007, W009 and W010 on the source of each receiver."""
     told: list[CheckMessage] = []
     for receiver in receivers():
         try:
             function = receiver.function
-        except ReferenceError:  # connected weakly, and gone
+        except ReferenceError:  # connected weakly, and garbage-collected
             continue
         findings = inspect_receiver(function)
         if findings is not None:
@@ -38,9 +38,6 @@ def check_sources() -> list[CheckMessage]:
 def _check_result(receiver: Receiver, findings: Findings) -> list[CheckMessage]:
     if not findings.returns_value:
         return []
-    text = f"Receiver {receiver.name} returns a value, and nobody will see it."
-    hint = (
-        "A receiver whose answer matters to the sender cannot be deferred; else let it return "
-        "nothing."
-    )
+    text = f"Receiver {receiver.name} returns a value, which the sender will not get."
+    hint = "Let it return nothing. If the sender needs the value, the receiver cannot be deferred."
     return [message(Warning, "W007", text, hint)]

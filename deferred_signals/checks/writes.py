@@ -1,4 +1,4 @@
-"""W009, W010: what a receiver writes on its kwargs, nobody but itself will see."""
+"""W009, W010: what a receiver writes to its kwargs is lost, or overwrites what others saved."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["check_writes"]
 
 
 def check_writes(receiver: Receiver, findings: Findings) -> Iterator[CheckMessage]:
-    """Give a warning for what is written in vain, and one for each object that is saved whole."""
+    """Warn of each write that is lost, and of each object that is saved whole."""
     lost = {write.path: None for write in findings.writes if _is_lost(receiver, write)}
     for path in lost:
         yield _lost(receiver, path)
@@ -37,8 +37,8 @@ def _is_lost(receiver: Receiver, write: Write) -> bool:
         return True
     if write.saved or write.handed_on:
         return False
-    # To write a field and read it again is to mean the row; another attribute may be a note that
-    # the receiver keeps for itself.
+    # A field that is written is meant to be saved, also if it is read again. Any other attribute that
+    # is read again may be a note that the receiver keeps for itself.
     return not write.read or _is_field(receiver, write)
 
 
@@ -57,20 +57,22 @@ def _lost(receiver: Receiver, path: tuple[str, ...]) -> CheckMessage:
     shown = ".".join(path)
     if path[0] == "request" and path[1:2] != ("user",):
         text = (
-            f"changes {shown}: the worker has a snapshot of the request, and the response is gone."
+            f"changes {shown}: the worker has a snapshot of the request, and the response was sent."
         )
         hint = "A receiver that changes a request or its session cannot be deferred."
     elif len(path) == 1:
-        text = f"changes {shown}, which is a copy on the worker: the sender will not see it."
-        hint = "A receiver by which the sender collects something cannot be deferred."
+        text = (
+            f"changes {shown}, which is a copy on the worker: the sender will not see the change."
+        )
+        hint = "A receiver that hands something back to the sender so cannot be deferred."
     else:
         text = (
-            f"sets {shown} and does not save it: the worker has an object of its own, so neither "
-            f"the sender nor the database will see it."
+            f"sets {shown} and does not save it: the worker has an object of its own, so the value "
+            f"reaches neither the sender nor the database."
         )
         hint = (
-            f"Save it, with save(update_fields=[{path[-1]!r}]) or by QuerySet.update(). A receiver "
-            f"whose sender reads it afterwards cannot be deferred."
+            f"Save it, with save(update_fields=[{path[-1]!r}]) or QuerySet.update(). If the sender "
+            f"reads it afterwards, the receiver cannot be deferred."
         )
     return message(Warning, "W009", f"Receiver {receiver.name} {text}", hint)
 
@@ -81,9 +83,9 @@ def _saved_whole(receiver: Receiver, name: str, attributes: list[str]) -> CheckM
         Warning,
         "W010",
         f"Receiver {receiver.name} sets {', '.join(f'{name}.{item}' for item in attributes)} and "
-        f"saves all of {name}: it may overwrite what others saved meanwhile, and the sender's own "
-        f"{name} does not know of the change.",
-        f"Save what was set and nothing else: save(update_fields=[{names}]), or QuerySet.update(). "
-        f"A sender that goes on with its {name} has to call refresh_from_db() before it saves it, or "
-        f"its save undoes the change.",
+        f"saves all of {name}. It may overwrite what others saved meanwhile, and the sender's own "
+        f"{name} does not have the change.",
+        f"Save only what was set: save(update_fields=[{names}]), or QuerySet.update(). A sender that "
+        f"goes on using its {name} must call refresh_from_db() before it saves that, or its save "
+        f"undoes the change.",
     )

@@ -27,7 +27,7 @@ from deferred_signals.serialization import (
     is_too_deep,
     key_set_form,
     may_be_too_deep,
-    sender_form,
+    sender_value,
     unwrapped,
 )
 from deferred_signals.support.asking import ask
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from deferred_signals.receivers.catalogue import Entry
     from deferred_signals.receivers.conditions import Changes
     from deferred_signals.receivers.registry import Receiver
-    from deferred_signals.serialization.snapshot import State
+    from deferred_signals.serialization.marks import State
 
 __all__ = ["Written", "write_kwargs", "write_sender"]
 
@@ -54,7 +54,7 @@ def write_sender(receiver: Receiver, signal: Signal, sender: Any) -> str:
     try:
         if isinstance(sender, type):
             return _write_class(sender)
-        form = sender_form(sender)
+        form = sender_value(sender)
         if "sender" in receiver.options.snapshot_names and isinstance(form, Model):
             form = Snapshot(form, "saved", receiver.options.exclude_fields)
         return to_json(encode_sender(receiver.codec, form))
@@ -65,7 +65,7 @@ def write_sender(receiver: Receiver, signal: Signal, sender: Any) -> str:
 @lru_cache(maxsize=1024)
 def _write_class(sender: type) -> str:
     """A class as a sender, which most are: looked for among the modules once."""
-    return to_json(encode_sender(CODEC, sender_form(sender)))
+    return to_json(encode_sender(CODEC, sender_value(sender)))
 
 
 class Written(NamedTuple):

@@ -1,4 +1,4 @@
-"""Mappings of which a part was captured: they know what else was asked for, and say that they have not got it."""
+"""Mappings of which a part was captured. Asking for anything else raises an error that tells the remedy."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any, NoReturn
 
 __all__ = ["Captured", "CapturedHeaders", "NotCaptured", "refusals"]
 
-#: Where the testing modes gather what a receiver asked for and did not get, though it may have
+#: Where the testing modes collect what a receiver asked for and did not get. The receiver may have
 #: caught the error.
 refusals: ContextVar[list[str] | None] = ContextVar("deferred_signals_refusals", default=None)
 
 
 class NotCaptured(AttributeError, KeyError):
-    """A receiver asked a request for what did not travel with the message.
+    """A receiver asked a request for something that did not travel with the message.
 
-    An ``AttributeError`` and a ``KeyError``, since a request is asked in both ways.
+    It is both an ``AttributeError`` and a ``KeyError``, since a request is asked in both ways.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        gathered = refusals.get()
-        if gathered is not None:
-            gathered.append(message)
+        collected = refusals.get()
+        if collected is not None:
+            collected.append(message)
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -32,11 +32,11 @@ class NotCaptured(AttributeError, KeyError):
 class Captured(Mapping[str, Any]):
     """A read-only mapping that answers for the keys that were looked at, and refuses all others.
 
-    A key that was looked at and was not there is answered as any mapping does.
+    For a key that was looked at and was not there, it answers as any mapping does.
 
     Arguments:
-        what: what it stands for, like ``request.META``.
-        values: what was found, by its keys.
+        what: what the mapping stands for, like ``request.META``.
+        values: what was found, by key.
         looked_at: keys that were looked at beside those.
         setting: the setting that names what else is to be captured.
     """
@@ -53,7 +53,11 @@ class Captured(Mapping[str, Any]):
         return self._values[self._known(key)]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Answer as a dict does, for a key that was looked at."""
+        """Answer as a dict does, for a key that was looked at.
+
+        Raises:
+            NotCaptured: it was not.
+        """
         return self._values.get(self._known(key), default)
 
     def __contains__(self, key: object) -> bool:
@@ -69,7 +73,7 @@ class Captured(Mapping[str, Any]):
         return f"<{self._what} of a message, with {', '.join(sorted(self._values)) or 'nothing'}>"
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):  # asked for by Python itself, of a copy that is being made
+        if name.startswith("_"):  # Python itself asks, of a copy that is being made
             raise AttributeError(name)
         raise NotCaptured(f"{self._what}.{name} did not travel: {self._advice()}")
 
@@ -87,7 +91,7 @@ class Captured(Mapping[str, Any]):
     def _refuse_write(self) -> NoReturn:
         raise TypeError(
             f"{self._what} is what was captured at the send, and what is written to it would be lost: "
-            f"write it before the send, or where the request is."
+            f"write it before the send, in the sender's process."
         )
 
     def _known(self, key: Any) -> Any:
@@ -103,7 +107,7 @@ class Captured(Mapping[str, Any]):
 
 
 class CapturedHeaders(Captured):
-    """Headers, by names in any case, as Django has them."""
+    """Headers, whose names may be in any case, as Django's are."""
 
     def _known(self, key: Any) -> Any:
         return super()._known(key.title() if isinstance(key, str) else key)

@@ -1,78 +1,52 @@
-"""Lists and dicts, which hold what every other family encodes; and how deep they may be."""
+"""Lists, tuples, sets and dicts, whose items are of every other family."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals.serialization.hashing import first_with_own_code, sound_items
-from deferred_signals.serialization.refusals import Unencodable
+from deferred_signals.serialization.unencodable import Unencodable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from deferred_signals.serialization.codec import Codec
+    from deferred_signals.serialization.encoder import Encoder
 
-__all__ = [
-    "decode_dict",
-    "encode_dict",
-    "encode_list",
-    "hashable_items",
-    "is_too_deep",
-    "may_be_too_deep",
-]
-
-#: How deep a JSON form may be. The sender's stack may be deeper, or less deep, than the worker's:
-#: what one can encode, the other must be able to decode.
-MAX_NESTING = 100
-
-_HOLDERS = frozenset({dict, list})
+__all__ = ["install"]
 
 
-def is_too_deep(*forms: Any) -> bool:
-    """Whether more dicts and lists are inside one another, in one of the forms, than `MAX_NESTING`.
-
-    >>> is_too_deep({"lines": [[1], [2]]}, 7)
-    False
-    """
-    holders = [form for form in forms if type(form) in _HOLDERS]
-    for _ in range(MAX_NESTING):
-        if not holders:
-            return False
-        holders = [
-            inner
-            for item in holders
-            for inner in (item.values() if type(item) is dict else item)
-            if type(inner) in _HOLDERS
-        ]
-    return bool(holders)
+def install(codec: Codec) -> None:
+    """Teach a codec this family."""
+    codec.add_encoder(list, _encode_list)
+    codec.add_encoder(dict, _encode_dict)
+    codec.add_decoder("$dict", _decode_dict)
+    codec.add(tuple, "$tuple", list, _decode_tuple)
+    for kind, tag in ((set, "$set"), (frozenset, "$frozenset")):
+        codec.add(kind, tag, _hashable_items, partial(_decode_set, kind))
 
 
-def may_be_too_deep(text: str) -> bool:
-    """Whether a JSON text has so many brackets that its form could be too deep."""
-    return text.count("{") + text.count("[") > MAX_NESTING
-
-
-def encode_list(value: list[Any], codec: Codec) -> list[Any]:
-    """Encode each item."""
-    encode = codec.encode_any
+def _encode_list(value: list[Any], encoder: Encoder) -> list[Any]:
+    encode = encoder.encode_any
     return [encode(item) for item in value]
 
 
-def encode_dict(value: dict[Any, Any], codec: Codec) -> dict[str, Any]:
-    """Encode a dict as it is, unless it could be mistaken for a tag or has keys that JSON has not."""
+def _encode_dict(value: dict[Any, Any], encoder: Encoder) -> dict[str, Any]:
+    """Write a dict as itself, unless it looks like a tagged form or has keys that JSON lacks."""
     for key in value:
         if type(key) is not str or key[:1] == "$" or not key.isascii():
-            encode = codec.encode_any
-            hashable_items(value)
+            encode = encoder.encode_any
+            _hashable_items(value)
             return {"$dict": [[encode(key), encode(item)] for key, item in value.items()]}
-    return codec.encode_values(value)
+    return encoder.encode_values(value)
 
 
-def decode_dict(pairs: Any) -> dict[Any, Any]:
+def _decode_dict(pairs: Any) -> dict[Any, Any]:
     """Rebuild a dict that was written as pairs.
 
     Raises:
-        TypeError, ValueError: they are no pairs, or the keys cannot be keys.
+        TypeError, ValueError: they are no pairs, or their first parts cannot be keys.
     """
     if type(pairs) is not list:
         raise TypeError("a dict is written as a list of pairs")
@@ -83,11 +57,21 @@ def decode_dict(pairs: Any) -> dict[Any, Any]:
     return dict(zip(sound_items(keys), items, strict=True))
 
 
-def hashable_items(items: Iterable[Any]) -> list[Any]:
-    """List the items of a set, or the keys of a dict, which a worker has to hash again.
+def _decode_tuple(items: Any) -> tuple[Any, ...]:
+    if type(items) is not list:
+        raise TypeError("a tuple is written as a list")
+    return tuple(items)
+
+
+def _decode_set(kind: Callable[[Any], Any], items: Any) -> Any:
+    return kind(sound_items(items))
+
+
+def _hashable_items(items: Iterable[Any]) -> list[Any]:
+    """List the items of a set, or the keys of a dict, which the worker has to hash again.
 
     Raises:
-        Unencodable: hashing one of them there would run code of its own.
+        Unencodable: hashing one of them would run a method of its own class there.
     """
     found = list(items)
     own = first_with_own_code(found)

@@ -1,7 +1,7 @@
-"""Members of enums, of any that a loaded module holds: they travel by path, name and value.
+"""Members of enums: they travel as the enum's path, the member's name and its value.
 
-No payload makes a member, or calls an enum: members are looked up among those that there are. What
-``Enum(value)`` would do runs ``_missing_``, and a flag keeps every combination that it is asked for.
+Any enum of a loaded module will do. A member is looked up among those that there are, and the enum is
+never called: ``Enum(value)`` would run ``_missing_``, and a flag would keep each combination for good.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 from deferred_signals.errors import NotKnownHere
 from deferred_signals.serialization.lookups import find_path, path_of
-from deferred_signals.serialization.refusals import Unencodable, brief
+from deferred_signals.serialization.unencodable import Unencodable, brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from deferred_signals.serialization.codec import Codec
+    from deferred_signals.serialization.encoder import Encoder
 
 __all__ = ["decode", "encode", "encode_declared"]
 
-#: Types of values that are written beside a member's name: comparing them runs no code of anybody's.
+#: Types of values that are written beside a member's name. Comparing them runs no project's code.
 _PLAIN = frozenset({bool, int, float, str})
 
-#: Bits of the largest flag whose combinations are rebuilt: Python keeps each for good.
+#: Bits of the largest flag whose combinations are rebuilt. Python keeps each combination for good.
 MOST_BITS = 32
 
 
-def encode(value: Enum, _codec: Codec) -> Any:
+def encode(value: Enum, _encoder: Encoder) -> Any:
     """Write a member of an enum that a worker finds by its path.
 
     Raises:
-        Unencodable: the path leads elsewhere, or it is no single member.
+        Unencodable: the path leads elsewhere, or the value is no single member.
     """
     kind = type(value)
     if find_path(path_of(kind)) is not kind:
@@ -45,13 +45,14 @@ def encode(value: Enum, _codec: Codec) -> Any:
     if value.name not in _members(kind):
         raise Unencodable(
             value,
-            f"a worker combines the members of a flag only if it is declared: annotate the "
-            f"receiver's argument with {kind.__name__}, or call register_type({kind.__name__})",
+            "a worker combines the members of a flag only if the flag is declared",
+            remedy=f"Annotate the receiver's argument with {kind.__name__}, or call "
+            f"register_type({kind.__name__}).",
         )
     return _form(value)
 
 
-def encode_declared(value: Any, _codec: Codec) -> Any:
+def encode_declared(value: Any, _encoder: Encoder) -> Any:
     """Write a member of an enum that code declared, or a combination of a flag's members.
 
     Raises:
@@ -63,7 +64,9 @@ def encode_declared(value: Any, _codec: Codec) -> Any:
     parts = [member for member in _members(kind).values() if member.value and member in value]
     if _combined(kind, parts) != value or _width(kind) > MOST_BITS:
         raise Unencodable(
-            value, f"it has bits that are no member's, or more than {MOST_BITS}: send its value"
+            value,
+            f"it has bits that are no member's, or more than {MOST_BITS}",
+            remedy="Send its value.",
         )
     return {"$enum": [path_of(kind), [member.name for member in parts]]}
 
@@ -78,11 +81,11 @@ def decode(parts: Any, declared: Mapping[str, Any]) -> Any:
 
     Arguments:
         parts: path, name and value; or path and the names of a combination's members.
-        declared: types that code declared, by their paths.
+        declared: types that code declared, by path.
 
     Raises:
-        NotKnownHere: there is no such enum, or no such member.
-        TypeError, ValueError: they are no such parts.
+        NotKnownHere: this process has no such enum, or no such member of it.
+        TypeError, ValueError: no encoder writes such parts.
     """
     path, name, *values = parts
     if type(path) is not str or len(values) > 1:
@@ -98,7 +101,7 @@ def decode(parts: Any, declared: Mapping[str, Any]) -> Any:
 
 
 def _member(kind: Any, path: str, name: str, values: list[Any]) -> Any:
-    """Find the member of a name; one that was renamed is found by its value, where that is a text."""
+    """Find a member by its name, or else, where its value is a text, by the value: it may be renamed."""
     members = _members(kind)
     found = members.get(name)
     if not values:
@@ -121,7 +124,10 @@ def _has_value(member: Any, value: Any) -> bool:
 
 
 def _rebuilt(kind: Any, members: Mapping[str, Any], names: Any, values: list[Any]) -> Any:
-    """Rebuild a combination of a declared flag's members: by their names, or by its bits as of old."""
+    """Rebuild a combination of a declared flag's members, from their names.
+
+    Older messages have the combination's bits instead.
+    """
     if not issubclass(kind, Flag) or _width(kind) > MOST_BITS:
         raise TypeError("only flags of few bits are combined")
     if names is None:
@@ -146,5 +152,6 @@ def _width(kind: Any) -> int:
     return max((member.value.bit_length() for member in _members(kind).values()), default=0)
 
 
-#: Names and members, aliases included, whatever a metaclass of the project's own would say.
+#: Names and members, aliases included. It is `EnumType`'s own property, since an enum may have a
+#: metaclass that says something else.
 _members: Callable[[Any], Mapping[str, Any]] = EnumType.__members__.fget  # type: ignore[attr-defined]  # a property

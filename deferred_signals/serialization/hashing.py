@@ -1,8 +1,8 @@
-"""What may become an item of a set or a key of a dict: Python hashes it there, and compares it.
+"""What may become an item of a set or a key of a dict, where Python hashes and compares it.
 
-Both call methods of the item, and both are done before any receiver has a say. So the methods must
-not be a project's own, and no message may choose items that all have one hash: each would be
-compared with all others.
+Hashing and comparing call methods of the item, before any receiver runs. So these methods must not
+be a project's own. Nor may a message choose many items of one hash: each of them would be compared
+with all others.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 __all__ = ["first_with_own_code", "sound_items", "trust"]
 
-#: How many items of one set, or keys of one dict, may have the same hash. Chance makes no two of a
-#: million alike; somebody who chooses the numbers can make all alike.
+#: How many items of one set, or keys of one dict, may have the same hash. By chance, hardly two of a
+#: million have; an attacker can choose numbers that all have.
 MOST_ALIKE = 16
 
-#: Types of what sets and keys are made of nearly always, of which nothing needs to be asked.
+#: Types of nearly all items and keys. They need no check.
 _PLAIN = frozenset({bool, bytes, float, int, str, NoneType})
 
-#: Where a method may come from: whoever wrote it, no message chose it.
+#: Packages whose methods may run.
 _TRUSTED = sys.stdlib_module_names | {"django", "deferred_signals"}
 
 _BUILT_IN = (WrapperDescriptorType, MethodDescriptorType, NoneType)
 
-#: Types that a project taught us to decode by a function of its own: their methods are its affair.
+#: Types that a project decodes by a function of its own, and so answers for.
 _registered: set[type] = set()
 
 
 def trust(kind: type) -> None:
-    """Let values of a type be hashed, since the project itself decodes them."""
+    """Let values of a type be hashed by its own methods, since the project itself decodes them."""
     _registered.add(kind)
 
 
 def sound_items(items: Any) -> list[Any]:
-    """Check what is to become the items of a set, or the keys of a dict; give it back.
+    """Return what is to become the items of a set, or the keys of a dict, if it may.
 
     Raises:
         TypeError: it is no list, or an item has methods of its own to hash or compare it.
@@ -60,7 +60,7 @@ def _check_hashes(items: Sequence[Any]) -> None:
 
     Raises:
         TypeError: an item cannot be hashed.
-        ValueError: they do.
+        ValueError: too many have the same hash.
     """
     if len(items) <= MOST_ALIKE:
         deque(map(hash, items), maxlen=0)  # whether they can be hashed at all
@@ -71,7 +71,7 @@ def _check_hashes(items: Sequence[Any]) -> None:
 
 
 def first_with_own_code(items: Collection[Any]) -> Any:
-    """Find an item which to hash or to compare runs a method that a project wrote; None if there is none."""
+    """Find an item whose ``__hash__`` or ``__eq__`` a project wrote; None if there is none."""
     if _PLAIN.issuperset(map(type, items)):
         return None
     return next(filter(_hashed_by_own_code, items), None)
@@ -98,6 +98,6 @@ def _is_own(method: Any) -> bool:
         return False
     if not isinstance(method, FunctionType):
         return True
-    # `dataclasses` compiles the methods that it writes from a text, which has no file.
-    written = method.__code__.co_filename == "<string>"
-    return not written and method.__module__.partition(".")[0] not in _TRUSTED
+    # `dataclasses` compiles the methods that it generates from a text, which has no file.
+    is_generated = method.__code__.co_filename == "<string>"
+    return not is_generated and method.__module__.partition(".")[0] not in _TRUSTED

@@ -1,7 +1,6 @@
-"""The encoded kwargs of two sends made those of one, so that nothing a receiver acts on is lost.
+"""Merging the encoded kwargs of two sends to those of one, which loses nothing that a receiver acts on.
 
-Forms are merged, not values: what arrives is what was sent, whatever its type, and a commit has
-nothing to encode that could fail.
+Forms are merged, not values. So a commit need not decode and encode anything, which could fail.
 """
 
 from __future__ import annotations
@@ -18,12 +17,13 @@ __all__ = ["merge_kwargs"]
 
 
 def merge_kwargs(earlier: Forms, later: Forms) -> Forms:
-    """What the later send tells, and what the earlier one told of the same instance.
+    """Merge the encoded kwargs of two sends for one instance.
 
-    ``created`` is true if either was. ``update_fields`` and ``pk_set`` are the union, None if
-    either was None. ``changes`` go from the earlier's old to the later's new value; a field that
-    ends where it began stays, with the same value twice. One of these that only one send has is
-    kept as it is. All else, and one of these in another shape than Django's, is the later's.
+    ``created`` is true if either was. ``update_fields`` and ``pk_set`` are the union, or None if
+    either was None. ``changes`` go from the earlier send's old value to the later one's new value;
+    a field that ends where it began stays, with the same value twice. If only one send has such a
+    kwarg, the kwarg is kept as it is. Any other kwarg, and one of these in another shape than
+    Django's, is the later send's.
 
     Arguments:
         earlier: encoded kwargs of one send.
@@ -48,13 +48,13 @@ def _union(earlier: Any, later: Any) -> Any:
     first, last = _items(earlier), _items(later)
     if first is None or last is None:
         return None if earlier is None and last is not None else later
-    # By their text, since a form may be a dict, and a True is no 1.
+    # By their JSON text: a form may be a dict, and True must not equal 1.
     items = list({json.dumps(item): item for item in [*first, *last]}.values())
     return items if type(later) is list else dict.fromkeys(later, items)
 
 
 def _items(form: Any) -> list[Any] | None:
-    """The forms in a set or list; None of anything else."""
+    """Return the forms in the form of a set or list; None for any other form."""
     if type(form) is dict and len(form) == 1:
         form = form.get("$frozenset", form.get("$set"))
     return form if type(form) is list else None
@@ -74,7 +74,7 @@ def _first_to_last(earlier: Any, later: Any) -> Any:
 
 
 def _pairs(form: Any) -> dict[str, list[Any]] | None:
-    """The two forms for each name in a dict of pairs; None of anything else."""
+    """Return the old and the new form for each name in ``changes``; None for any other form."""
     if type(form) is not dict:
         return None
     pairs = {}

@@ -11,74 +11,66 @@ from django.db.models import Model
 from django.db.models.base import ModelBase
 
 from deferred_signals.errors import DecodeError, NotKnownHere
-from deferred_signals.serialization.fields import decode_key, encode_key, key_form, keys_of
+from deferred_signals.serialization.keys import decode_key, key_form
+from deferred_signals.serialization.marks import Snapshot
 from deferred_signals.serialization.pending import Reference
-from deferred_signals.serialization.refusals import Unencodable, brief
-from deferred_signals.serialization.snapshot import Snapshot
+from deferred_signals.serialization.unencodable import Unencodable, brief
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from deferred_signals.serialization.codec import Codec
+    from deferred_signals.serialization.encoder import Encoder
 
-__all__ = [
-    "alias_of",
-    "encode_row",
-    "install",
-    "is_saved",
-    "key_set_form",
-    "label_of",
-    "model_of",
-]
+__all__ = ["alias_of", "encode_row", "install", "is_saved", "label_of", "model_of"]
 
 
 def install(codec: Codec) -> None:
-    """Teach a codec this family. References decode to `Reference`: fetching is not decoding."""
-    codec.add_encoder(ModelBase, lambda model, _codec: {"$model": label_of(model)}, subclasses=True)
+    """Teach a codec this family."""
+    codec.add_encoder(
+        ModelBase, lambda model, _encoder: {"$model": label_of(model)}, subclasses=True
+    )
     codec.add_decoder("$model", model_of)
     codec.add_encoder(Model, encode_row, subclasses=True)
-    codec.add_raw_decoder("$ref", _reference)
+    codec.add_raw_decoder("$ref", _decode_reference)
 
 
 def is_saved(row: Model) -> bool:
-    """Whether there is a row in a database that a reference could lead to."""
+    """Return whether a reference could lead to a row in a database."""
     return row.pk is not None and not row._state.adding and row._state.db is not None
-
-
-def key_set_form(model: type[Model], keys: Collection[Any]) -> Any:
-    """Write a set of a model's primary keys by the field's own conversion.
-
-    Raises:
-        Unencodable: one is none that can travel.
-    """
-    field, *others = keys_of(model)
-    if others:
-        raise Unencodable(keys, "keys of several columns travel as tuples")
-    return {"$set": [encode_key(field, key) for key in keys]}
 
 
 @cache
 def label_of(model: type[Model]) -> str:
-    """The label of a model class that the app registry finds again: asked once, as models stay."""
+    """Return the label by which the app registry finds a model class again.
+
+    Raises:
+        Unencodable: the app registry has no such model, or another class of this label.
+    """
     label = model._meta.label
     try:
         found = apps.get_model(label)
     except (LookupError, ValueError):
         found = None
     if found is not model:
-        historical = model.__module__ == "__fake__"
         raise Unencodable(
             model,
             f"the app registry knows no model {label!r} that is this class",
             remedy="Defer nothing in a migration: put `with muted():` around what it saves."
-            if historical
+            if _is_historical(model)
             else "",
         )
     return label
 
 
+def _is_historical(model: type[Model]) -> bool:
+    """Return whether a model class is one that a migration works with.
+
+    Django makes them in a module of this name, and tells it in no other way.
+    """
+    return model.__module__ == "__fake__"
+
+
 def model_of(label: object) -> type[Model]:
-    """The model class of a label.
+    """Find the model class of a label.
 
     Raises:
         NotKnownHere: the app registry has no such model.
@@ -93,27 +85,27 @@ def model_of(label: object) -> type[Model]:
 
 
 def alias_of(alias: object) -> str:
-    """The alias of a database that this process has.
+    """Return the alias of a database, if this process has that database.
 
     Raises:
-        DecodeError: it has none of this name.
+        DecodeError: it has none of this alias.
     """
     if type(alias) is not str or alias not in connections:
         raise DecodeError(f"There is no database {brief(alias)} in this process.", alias)
     return alias
 
 
-def encode_row(row: Model, codec: Codec) -> Any:
-    """A reference to a saved row; the values of an unsaved one."""
+def encode_row(row: Model, encoder: Encoder) -> Any:
+    """Write a reference to a saved row, or a snapshot of one that no reference leads to."""
     state = row._state
-    if getattr(state, "travelled", None) == "deleted":  # it came by a message, and goes on
-        return codec.encode_any(Snapshot(row, "deleted"))
+    if getattr(state, "travelled", None) == "deleted":  # it came with a message, and is sent on
+        return encoder.encode_any(Snapshot(row, "deleted"))
     if not is_saved(row):
-        return codec.encode_any(Snapshot(row, "unsaved"))
+        return encoder.encode_any(Snapshot(row, "unsaved"))
     return {"$ref": [label_of(type(row)), key_form(row), state.db]}
 
 
-def _reference(parts: Any, _codec: Codec) -> Reference:
+def _decode_reference(parts: Any) -> Reference:
     label, form, alias = parts
     key = decode_key(form)
     hash(key)

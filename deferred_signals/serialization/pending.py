@@ -1,7 +1,8 @@
-"""Values that a payload can only promise: they need a row from the database to be complete.
+"""Decoded values that are not complete before rows were fetched.
 
-Decoding is pure: it asks no database. What needs one decodes to a `Pending` value, and is
-completed when the rows are there.
+Decoding is pure: it asks no database. A value that needs a row decodes to a `Pending` one, which is
+completed when the rows are there. `references` tells which rows are needed, and `complete` puts them
+in.
 """
 
 from __future__ import annotations
@@ -13,33 +14,27 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.db.models.base import ModelBase
 
 from deferred_signals.errors import DecodeError
-from deferred_signals.serialization.codec import MALFORMED
-from deferred_signals.serialization.fields import key_of, prepared
+from deferred_signals.serialization.decoder import MALFORMED
 from deferred_signals.serialization.hashing import sound_items
-from deferred_signals.serialization.refusals import brief
+from deferred_signals.serialization.unencodable import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from django.db.models import Model
 
     Rows = Mapping["Reference", Model]
 
 __all__ = [
-    "MissingRelation",
-    "MissingRow",
     "Pending",
     "Reference",
     "complete",
-    "fetch",
-    "fetch_many",
+    "completed",
     "made",
     "references",
-    "replace",
     "waiting",
 ]
 
@@ -49,15 +44,15 @@ class Pending(ABC):
 
     @abstractmethod
     def references(self) -> Iterator[Reference]:
-        """The rows it waits for."""
+        """Give the rows that the value waits for."""
 
     @abstractmethod
     def complete(self, rows: Rows) -> Any:
-        """The value itself."""
+        """Make the value itself, with the rows."""
 
 
 class Place(NamedTuple):
-    """Where a row is: which one of which model, on which database."""
+    """Where a row is: its model, its primary key, and the alias of its database."""
 
     model: type[Model]
     pk: Any
@@ -65,7 +60,7 @@ class Place(NamedTuple):
 
 
 class Reference(Place, Pending):
-    """A saved instance as it travels: the place of its row."""
+    """What a saved instance decodes to: the place of its row."""
 
     __slots__ = ()
 
@@ -74,98 +69,55 @@ class Reference(Place, Pending):
         return f"{self.model._meta.label} with primary key {key} on {self.alias!r}"
 
     def __hash__(self) -> int:
-        # By the key's text, whose hash nobody can foresee: numbers can be chosen so that all of
-        # them have the same.
+        # The hash of a text cannot be foreseen. Numbers can be chosen so that all have one hash.
         return hash((self.model, str(self.pk), self.alias))
 
     def references(self) -> Iterator[Reference]:
-        """Itself."""
+        """Give the reference itself."""
         yield self
 
     def complete(self, rows: Rows) -> Model:
-        """The row."""
+        """Return the row."""
         return rows[self]
 
 
 class Made(Pending):
-    """A value that a function makes of parts, of which some are pending."""
+    """A value that a function makes of parts, some of which are pending."""
 
     def __init__(self, make: Callable[[Any], Any], parts: Any) -> None:
         self.make = make
         self.parts = parts
 
     def references(self) -> Iterator[Reference]:
-        """The rows that the parts wait for."""
+        """Give the rows that the parts wait for."""
         return references(self.parts)
 
     def complete(self, rows: Rows) -> Any:
-        """What the function makes of the completed parts."""
-        return self.make(replace(self.parts, rows))
+        """Call the function with the completed parts."""
+        return self.make(completed(self.parts, rows))
 
 
 def made(make: Callable[[Any], Any], parts: Any) -> Any:
-    """What a function makes of decoded parts: now, or when they are complete."""
+    """Call a function with decoded parts: now, or else when they are complete."""
     return Made(make, parts) if _is_pending(parts) else make(parts)
 
 
-class MissingRow(Exception):
-    """A referenced row is gone."""
-
-
-class MissingRelation(MissingRow):
-    """A row that an attribute leads to, of those which ``carry=`` names, is gone."""
-
-
-def fetch(reference: Reference) -> Model:
-    """The row, as it is now, from the database it was saved on.
-
-    Raises:
-        MissingRow: there is no such row.
-        DecodeError: the model's primary key can have no such value.
-    """
-    model = reference.model
-    rows = model._base_manager.using(reference.alias)
-    try:
-        rows = rows.filter(pk=prepared(model, reference.pk))
-    except (ArithmeticError, TypeError, ValidationError, ValueError):
-        raise DecodeError(f"There can be no {reference}.", reference) from None
-    # Not `get()`: what the model's own code looks for while the row is made, and does not find, is
-    # another row.
-    for row in rows.order_by()[:1]:
-        return row
-    raise MissingRow(f"{reference} does not exist")
-
-
-def fetch_many(model: type[Model], alias: str, wanted: Sequence[Reference]) -> Rows:
-    """Read rows of one model together; those that are gone are not among them.
-
-    Raises:
-        TypeError, ValidationError, ValueError: the model's primary key can have no such value.
-    """
-    found = {}
-    for start in range(0, len(wanted), AT_ONCE):
-        keys = [prepared(model, reference.pk) for reference in wanted[start : start + AT_ONCE]]
-        for row in model._base_manager.using(alias).filter(pk__in=keys).order_by():
-            found[Reference(model, key_of(row), alias)] = row
-    return found
-
-
-#: Rows that one query asks for: what every database takes as parameters.
-AT_ONCE = 500
-
-#: Types of values that wait for nothing, and hold nothing: most of all there are.
+#: Types of values that are not pending and hold nothing: most values are of these.
 _SIMPLE = frozenset(
     {bool, date, datetime, Decimal, float, int, NoneType, str, type, ModelBase, UUID}
 )
 
 
 def waiting(values: dict[str, Any]) -> dict[str, Any]:
-    """Those of the decoded kwargs that may have to be completed: mostly none, as is quickly seen."""
+    """Select the decoded kwargs that may be pending, or may hold something pending.
+
+    Mostly there are none, and this tells quickly.
+    """
     return {name: value for name, value in values.items() if type(value) not in _SIMPLE}
 
 
 def references(value: object) -> Iterator[Reference]:
-    """Every reference inside a decoded value."""
+    """Give every reference inside a decoded value."""
     kind = type(value)
     if kind in _SIMPLE:
         return
@@ -181,21 +133,25 @@ def references(value: object) -> Iterator[Reference]:
 
 
 def complete(values: dict[str, Any], rows: Rows) -> dict[str, Any]:
-    """Decoded kwargs with everything pending completed.
+    """Complete decoded kwargs.
+
+    Arguments:
+        values: the kwargs by name.
+        rows: a row for each of the `references` in them.
 
     Raises:
-        DecodeError: what was promised cannot be made of what the payload holds.
+        DecodeError: a pending value cannot be made of what the message holds.
     """
     try:
-        return {name: replace(value, rows) for name, value in values.items()}
+        return {name: completed(value, rows) for name, value in values.items()}
     except DecodeError:
         raise
     except MALFORMED as error:
         raise DecodeError(f"A value cannot be completed ({type(error).__name__}).") from None
 
 
-def replace(value: Any, rows: Rows) -> Any:
-    """One decoded value with everything pending completed."""
+def completed(value: Any, rows: Rows) -> Any:
+    """Return a decoded value with everything pending in it completed."""
     kind = type(value)
     if kind in _SIMPLE:
         return value
@@ -203,17 +159,17 @@ def replace(value: Any, rows: Rows) -> Any:
         return value.complete(rows)
     if kind is dict:
         keys = _hashable(value, rows)
-        return dict(zip(keys, (replace(item, rows) for item in value.values()), strict=True))
+        return dict(zip(keys, (completed(item, rows) for item in value.values()), strict=True))
     if kind in {list, tuple}:
-        return kind(replace(item, rows) for item in value)
+        return kind(completed(item, rows) for item in value)
     return kind(_hashable(value, rows)) if kind in {set, frozenset} else value
 
 
 def _hashable(items: Iterable[Any], rows: Rows) -> Iterable[Any]:
-    """Complete the items of a set, or the keys of a dict: rows may be hashed by code of their own."""
+    """Complete the items of a set, or the keys of a dict: a row's model may hash it by its own code."""
     if all(type(item) in _SIMPLE for item in items):
         return items
-    return sound_items([replace(item, rows) for item in items])
+    return sound_items([completed(item, rows) for item in items])
 
 
 def _is_pending(value: object) -> bool:

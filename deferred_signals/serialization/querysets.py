@@ -1,4 +1,4 @@
-"""QuerySets: the rows that they stand for as their keys, where a receiver asks for them."""
+"""QuerySets: the keys of their rows travel, to receivers that ask for the rows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from django.core.exceptions import ValidationError
 from django.db.models import Manager, QuerySet
 
 from deferred_signals.errors import DecodeError
-from deferred_signals.serialization.fields import (
+from deferred_signals.serialization.keys import (
     decode_key,
     encode_key,
+    fields_of_key,
     key_form,
-    keys_of,
     prepared,
 )
+from deferred_signals.serialization.marks import SomeRows
 from deferred_signals.serialization.models import alias_of, label_of, model_of
 from deferred_signals.serialization.pending import Pending
-from deferred_signals.serialization.refusals import Unencodable
-from deferred_signals.serialization.snapshot import SomeRows
+from deferred_signals.serialization.unencodable import Unencodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from deferred_signals.serialization.codec import Codec
+    from deferred_signals.serialization.encoder import Encoder
     from deferred_signals.serialization.pending import Reference, Rows
 
 __all__ = ["RowsNotSent", "install"]
 
 
 class RowsNotSent:
-    """Stands for a QuerySet that did not travel: it was not asked for, or its rows are gone.
+    """Stands for a QuerySet that did not travel: the receiver did not ask for it, or its rows are gone.
 
     Attributes:
         model: the QuerySet's model.
@@ -66,8 +67,9 @@ class RowsNotSent:
 
     def _explanation(self) -> str:
         return (
-            f"The rows of this {self.model._meta.label} QuerySet did not travel. A receiver has "
-            f"them if its signature names the argument, or what capture= read from them."
+            f"The rows of this {self.model._meta.label} QuerySet did not travel. A receiver gets rows "
+            f"if its signature names the argument. What it needs of rows that are deleted, capture= "
+            f"must read at send."
         )
 
 
@@ -75,21 +77,25 @@ def install(codec: Codec) -> None:
     """Teach a codec this family."""
     codec.add_encoder(SomeRows, _encode_rows)
     codec.add_raw_decoder("$rows", _decode_rows)
-    codec.add_encoder(
-        QuerySet, lambda rows, _codec: {"$norows": label_of(rows.model)}, subclasses=True
-    )
-    codec.add_encoder(RowsNotSent, lambda rows, _codec: {"$norows": label_of(rows.model)})
+    codec.add_encoder(QuerySet, _encode_label, subclasses=True)
+    codec.add_encoder(RowsNotSent, _encode_label)
     codec.add_decoder("$norows", lambda label: RowsNotSent(model_of(label)))
     codec.add_encoder(Manager, _refuse_manager, subclasses=True)
 
 
-def _encode_rows(value: SomeRows, codec: Codec) -> Any:
-    del codec
+def _encode_label(rows: QuerySet[Any] | RowsNotSent, _encoder: Encoder) -> Any:
+    model: type[Model] = rows.model
+    return {"$norows": label_of(model)}
+
+
+def _encode_rows(value: SomeRows, _encoder: Encoder) -> Any:
     rows = value.rows
     model: type[Model] = rows.model
     if rows.query.values_select:
         raise Unencodable(
-            rows, "values() are no rows", remedy="Read them at send with capture=, as a list."
+            rows,
+            "values() and values_list() give no rows",
+            remedy="Read them at send with capture=, as a list.",
         )
     held = _held_by(rows)
     keys = _keys_in_database(rows) if held is None else [key_form(row) for row in held]
@@ -97,7 +103,7 @@ def _encode_rows(value: SomeRows, codec: Codec) -> Any:
 
 
 def _held_by(rows: QuerySet[Any]) -> list[Model] | None:
-    """The rows of a QuerySet that was evaluated, in its order: what the sender has seen.
+    """Return the rows of an evaluated QuerySet, which the sender has seen; None of any other.
 
     Django has no public way to ask whether a QuerySet was evaluated.
     """
@@ -105,7 +111,7 @@ def _held_by(rows: QuerySet[Any]) -> list[Model] | None:
 
 
 def _keys_in_database(rows: QuerySet[Any]) -> list[Any]:
-    fields = keys_of(rows.model)
+    fields = fields_of_key(rows.model)
     keys = rows.values_list("pk", flat=True)
     if len(fields) == 1:
         return [encode_key(fields[0], key) for key in keys]
@@ -114,21 +120,20 @@ def _keys_in_database(rows: QuerySet[Any]) -> list[Any]:
     ]
 
 
-def _decode_rows(parts: Any, codec: Codec) -> _Rows:
-    del codec
+def _decode_rows(parts: Any) -> _PendingRows:
     label, forms, alias = parts
     if type(forms) is not list:
         raise TypeError("the keys of rows are written as a list")
     model, name = model_of(label), alias_of(alias)
     try:
         keys = [prepared(model, decode_key(form)) for form in forms]
-        return _Rows(model._base_manager.using(name).filter(pk__in=keys))
+        return _PendingRows(model._base_manager.using(name).filter(pk__in=keys))
     except (ArithmeticError, TypeError, ValidationError, ValueError):
         raise DecodeError(f"A message has keys that no {model._meta.label} can have.") from None
 
 
-class _Rows(Pending):
-    """A QuerySet, which asks the database as soon as somebody looks into it."""
+class _PendingRows(Pending):
+    """A decoded QuerySet. It asks the database when the receiver evaluates it."""
 
     def __init__(self, rows: QuerySet[Any]) -> None:
         self.rows = rows
@@ -141,7 +146,7 @@ class _Rows(Pending):
         return self.rows
 
 
-def _refuse_manager(manager: Any, _codec: Codec) -> Any:
+def _refuse_manager(manager: Any, _encoder: Encoder) -> Any:
     raise Unencodable(
         manager, "it is a manager, and not the rows", remedy="Send a QuerySet: call .all() on it."
     )

@@ -1,8 +1,8 @@
-"""Rows that came by a message as they were: what keeps them from being taken for the database's.
+"""Instances that were made of a snapshot: what keeps their values from being taken for the database's.
 
-Such a row is an ordinary instance, and so can be copied and pickled like one. Its state, which
-Django keeps beside the fields, says that it travelled. Old values must not be saved over new ones,
-and a field that stayed behind must say so when it is asked for.
+Such an instance is an ordinary one, which can be copied and pickled. Django keeps a state beside an
+instance's fields, and a mark on this state tells that the instance travelled. A save must not write
+its old values over new ones, and a field that stayed behind must tell so when it is read.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from typing import TYPE_CHECKING, Any
 from django.db.models.signals import pre_save
 
 from deferred_signals.errors import DecodeError
-from deferred_signals.serialization.fields import keys_of, stays_behind
+from deferred_signals.serialization.keys import fields_of_key
+from deferred_signals.serialization.trusted_fields import stays_behind
 
 if TYPE_CHECKING:
     from django.db.models import Model
 
-    from deferred_signals.serialization.snapshot import State
+    from deferred_signals.serialization.marks import State
 
 __all__ = ["mark"]
 
-#: Where Django keeps objects that were prefetched, and looks before it loads a missing field.
+#: Where Django keeps prefetched objects of an instance. Loading a missing field looks there first,
+#: and Django has no public way to learn of such a load before it queries.
 PREFETCHED = "_prefetched_objects_cache"
 
 
 def mark(row: Model, state: State) -> None:
-    """Mark a row that was made of a message's values.
+    """Mark an instance that was made of a message's values.
 
     Arguments:
-        row: the row.
+        row: the instance.
         state: what it was at the send.
     """
     row._state.adding = state == "unsaved"
@@ -43,10 +45,10 @@ def mark(row: Model, state: State) -> None:
 
 
 class StayedBehind(dict[str, Any]):
-    """Explains, in place of a query for a row that is not there, why a field has no value.
+    """Raises an error for a field without a value, where Django would query for a row that is gone.
 
-    Django loads a field that is missing by ``refresh_from_db(fields=[...])``, which first looks
-    among the objects that were prefetched. So that is where this one stands.
+    Django loads a missing field by ``refresh_from_db(fields=[...])``, which looks among the
+    prefetched objects first. This dict takes their place.
     """
 
     def __init__(self, reasons: dict[str, str]) -> None:
@@ -68,7 +70,7 @@ _LEFT_OUT = (
 
 
 def _reasons(row: Model, state: State, missing: set[str]) -> dict[str, str]:
-    """Say of each field that is missing why it is."""
+    """Tell for each missing field why it is missing."""
     return {
         field.attname: f"{row._meta.label}.{field.name} did not travel with the {state} row: "
         + (stays_behind(field) or _LEFT_OUT)
@@ -79,19 +81,22 @@ def _reasons(row: Model, state: State, missing: set[str]) -> dict[str, str]:
 
 @cache
 def _guard_saves() -> None:
-    """Listen to saves, from the first row that travelled to this process."""
+    """Listen to saves: once, when the first marked instance is made."""
     pre_save.connect(_refuse_old_values, weak=False, dispatch_uid="deferred_signals.travelled")
 
 
 def _refuse_old_values(
     instance: Model, update_fields: frozenset[str] | None = None, **_: object
 ) -> None:
-    """Refuse to save a row that travelled, unless as a new one, or fields that are named."""
+    """Refuse to save a marked instance, unless as a new row, or only the fields that are named."""
     state = getattr(instance._state, "travelled", None)
     if state is None or instance._state.adding or instance.pk is None:
         return
     if state == "deleted":
-        raise TypeError(f"{instance!r} was deleted before it was sent here, and cannot be saved.")
+        raise TypeError(
+            f"{instance!r} was deleted before it was sent here, and cannot be saved. To make a new "
+            f"row of its values, set its primary key to None first."
+        )
     if update_fields is None or update_fields == _all_loaded(instance):
         raise TypeError(
             f"{instance!r} is a snapshot of what was sent, and saving it would write old values over "
@@ -100,8 +105,8 @@ def _refuse_old_values(
 
 
 def _all_loaded(instance: Model) -> set[str]:
-    """Name the fields that Django writes where it is told none, of a row that lacks some."""
+    """Name the fields that Django itself passes as ``update_fields``, for a row that lacks some."""
     missing = instance.get_deferred_fields()
-    keys = {field.attname for field in keys_of(type(instance))}
+    keys = {field.attname for field in fields_of_key(type(instance))}
     loaded = {field.attname for field in instance._meta.concrete_fields} - missing - keys
     return loaded if missing else set()

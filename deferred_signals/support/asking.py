@@ -1,7 +1,7 @@
-"""Asking the project's own callables at send: what they raise is the sender's to see.
+"""Calling the project's own callables at send, whose exceptions must reach the sender.
 
-Whatever else goes wrong in a send is the library's affair, and must not break the sender. So an
-error of a callable travels inside an exception of its own until it has left the library's code.
+Any other exception during a send is the library's fault, and must not break the sender. To tell the
+two apart, an exception of a callable is wrapped in `Raised` until it leaves the library's code.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Answer = TypeVar("Answer")
 
 
 class Raised(Exception):
-    """Carry an error for which the project's own code is answerable.
+    """The project's own code raised an exception.
 
     Attributes:
-        error: what the sender is to see.
+        error: the exception, which the sender must get.
     """
 
     def __init__(self, error: Exception) -> None:
@@ -29,12 +29,12 @@ class Raised(Exception):
 
 
 def ask(call: Callable[..., Answer], sender: object, kwargs: Mapping[str, object]) -> Answer:
-    """Call a callable of the project's with what was sent.
+    """Call a callable of the project's with the arguments of a send.
 
     Raises:
         Raised: the callable raised an exception.
     """
     try:
         return call(sender, **kwargs)
-    except Exception as error:  # noqa: BLE001 - it is on its way to the sender
+    except Exception as error:  # noqa: BLE001 - it is raised again for the sender
         raise Raised(error) from None

@@ -16,9 +16,13 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def within(make_block: Callable[[], AbstractContextManager[Any]], function: F) -> F:
-    """The function, each of whose calls runs inside a block of its own.
+    """Decorate a function so that each call runs inside a block of its own.
 
     `contextlib.ContextDecorator` would leave the block before a coroutine begins.
+
+    Arguments:
+        make_block: makes the context manager, once for each call.
+        function: sync or async.
     """
     if inspect.iscoroutinefunction(function):
 

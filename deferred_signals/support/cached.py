@@ -1,7 +1,7 @@
 """An attribute that is computed once, without a lock.
 
-Until Python 3.12 `functools.cached_property` holds a lock, one for all instances, while it computes.
-A process that is forked in that moment by another thread inherits the lock, and nobody releases it.
+Until Python 3.12, `functools.cached_property` holds one lock for all instances while it computes. If
+another thread forks at that moment, the child inherits the lock, and nothing ever releases it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 
 class cached_property(Generic[Value]):  # noqa: N801 - used like a function, as `property` is
-    """Make an attribute of a method; threads that ask at the same moment may each compute it.
+    """Compute an attribute at its first use. Threads that use it at the same moment may each compute it.
 
     >>> class Parcel:
     ...     @cached_property

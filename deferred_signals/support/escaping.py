@@ -1,19 +1,19 @@
-"""Texts from outside as logs show them: on one line, without control characters, and cut."""
+"""Showing texts from outside in logs: on one line, without control characters, and cut."""
 
 from __future__ import annotations
 
 __all__ = ["quoted", "shown"]
 
-#: Characters of a text that are shown, unless somebody says otherwise.
+#: Characters of a text that are shown by default.
 MOST = 200
 
 
 def shown(text: str, most: int = MOST) -> str:
-    r"""Escape whatever could forge a line of a log, or steer a terminal, and cut what is long.
+    r"""Escape whatever could forge a line of a log or control a terminal, and cut a long text.
 
     Arguments:
         text: a name or an id that a message brought, or a reason that a receiver gave.
-        most: characters that are shown.
+        most: how many characters are shown.
 
     >>> shown("shop.receivers.greet")
     'shop.receivers.greet'
@@ -27,7 +27,7 @@ def shown(text: str, most: int = MOST) -> str:
 
 
 def quoted(text: str, most: int = MOST) -> str:
-    r"""Show a text between quotes, so that it cannot pass for what stands beside it.
+    r"""Show a text between quotes, so that it is not mistaken for the text around it.
 
     >>> print(quoted("it's", 40))
     'it\'s'

@@ -1,12 +1,13 @@
-"""Work that a fork must not cut in two.
+"""Work during which no other thread may fork the process.
 
-A child of a fork has one thread, and inherits the locks of all: what another thread held at that
-moment, nobody will release. A thread that imports holds locks of Python's, and one that publishes
-holds locks of Celery's and kombu's. A child that needs one of them would wait without end. So a fork
-waits until no other thread is in the midst of such work.
+A forked child has one thread, and inherits the locks that all threads held: nothing in the child
+releases them. A thread that imports holds Python's import locks, and one that publishes holds locks of
+Celery and kombu. A child that needs such a lock would wait for ever. So a fork waits until no other
+thread is doing such work.
 
-There is no lock in here, since a handler of a Unix signal may interrupt whoever holds one, and send.
-Threads write down what they do before they look at what others do, and a set does that in one step.
+This module uses no lock itself, since a handler of a Unix signal may interrupt the thread that holds
+it, and send. Instead each thread notes what it does before it looks at what the others do; adding to
+a set is one step.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 
 __all__ = ["unforked"]
 
-#: Seconds that a fork waits at most: the thread that forks may itself hold what the others wait for.
+#: Seconds that a fork waits at most. The thread that forks may hold a lock that the others wait for.
 PATIENCE = 10.0
 
 #: Seconds that other threads wait at most for a fork that is about to be made.
@@ -26,16 +27,16 @@ COURTESY = 0.5
 #: Seconds between two looks.
 PAUSE = 0.001
 
-#: Threads that are inside of `unforked`, and those that are about to fork.
+#: Threads that are inside `unforked`, and threads that are about to fork.
 _inside: set[int] = set()
 _forking: set[int] = set()
 
 
 class _Here(threading.local):
-    """What a thread is doing.
+    """What the current thread is doing.
 
     Attributes:
-        depth: blocks of `unforked` that it is in.
+        depth: how many blocks of `unforked` it is in.
     """
 
     depth: int = 0
@@ -45,7 +46,7 @@ _here = _Here()
 
 
 class unforked:  # noqa: N801 - used like a function, as `contextlib.suppress` is
-    """While a thread is in the block, no other thread forks the process."""
+    """Keep other threads from forking the process during the block."""
 
     __slots__ = ()
 

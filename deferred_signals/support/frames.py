@@ -1,4 +1,4 @@
-"""Tracebacks that show where, and no values of kwargs: error trackers send the locals of frames."""
+"""Tracebacks without values: error trackers send the local variables of each frame, and so kwargs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ if TYPE_CHECKING:
 
 __all__ = ["forget_values"]
 
-#: How modules of the library are called.
+#: The names of the library's modules begin so.
 OURS = "deferred_signals."
 
 
 def forget_values(error: BaseException) -> None:
-    """Empty the library's own frames in the traceback of an exception, and of what led to it.
+    """Clear the local variables of the library's own frames in the tracebacks of an exception.
 
-    They hold what a receiver is called with. Frames that still run keep theirs; those of the
-    receiver, and of whatever it calls, are its own business.
+    The tracebacks of its causes and contexts are included. The library's frames hold the kwargs that
+    a receiver is called with. Frames that still run cannot be cleared. Frames of the receiver, and of
+    the code that it calls, are not the library's to clear.
     """
     for frame in _frames(error):
         if str(frame.f_globals.get("__name__")).startswith(OURS):

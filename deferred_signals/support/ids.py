@@ -1,4 +1,4 @@
-"""Ids: of messages, and of what carries them."""
+"""Ids of messages and of Celery tasks."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 
 __all__ = ["new_id"]
 
-#: Ids to come: to ask the kernel for each takes longer than all else about it.
+#: Ids that were made in advance: asking the kernel for each one takes most of the time.
 _ids: list[str] = []
 
-#: Ids that are made at once, and the bytes of one.
+#: How many ids are made at once, and the bytes of one.
 _AT_ONCE, _BYTES = 64, 16
 
-#: The process that drew the ids to come. A child must not hand out what its parent does.
+#: The process that made these ids. A forked child must not use the ids of its parent.
 _drawn_by = os.getpid()
 
 
 def new_id() -> str:
-    """A random UUID, as ``str(uuid4())`` gives it, in a fraction of the time."""
+    """Make a random UUID, as ``str(uuid4())`` does, in a fraction of the time."""
     global _drawn_by  # noqa: PLW0603 - see above
     if _drawn_by != (process := os.getpid()):
         _ids.clear()
@@ -37,6 +37,6 @@ def _id_of(drawn: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-# By the pid alone, a child would be told from its parent in one pid namespace only; by the hook
-# alone, not where a server forks in C, as uWSGI does.
+# Two ways to notice a fork: the pid may be the same in another pid namespace, and the hook is not
+# called where a server forks in C, as uWSGI does.
 os.register_at_fork(after_in_child=_ids.clear)

@@ -1,9 +1,10 @@
-"""JSON texts, written fast: what a message is on its way.
+"""Writing JSON texts fast.
 
-`json.JSONEncoder` builds a new encoder of C's at each call, which takes longer than to write most
-messages. This one place keeps an encoder: `json.encoder.c_make_encoder`, `encode_basestring` and
-`encode_basestring_ascii` of the same module are what the standard library itself calls, and are not
-documented. Where one is not there, or takes other arguments, the documented way serves.
+`json.JSONEncoder` makes a new C encoder at each call, which takes longer than writing most messages.
+This module keeps one. For that it uses three functions of `json.encoder` that the standard library
+itself calls and does not document: ``c_make_encoder``, ``encode_basestring`` and
+``encode_basestring_ascii``. If one of them is missing, or takes other arguments, the documented way is
+used.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ _ENCODER = json.JSONEncoder(
     separators=(",", ":"), check_circular=False, allow_nan=False, ensure_ascii=False
 )
 
-#: The JSON text of a text, in ASCII.
+#: Writes a text as JSON, in ASCII.
 quote: Callable[[str], str] = getattr(json.encoder, "encode_basestring_ascii", _ASCII.encode)
 
-#: The same with all characters as they are.
+#: Writes a text as JSON, with all characters as they are.
 _quote: Callable[[str], str] = getattr(json.encoder, "encode_basestring", _ENCODER.encode)
 
 
 def _kept() -> Callable[[Any, int], tuple[str, ...]] | None:
-    """The encoder of C's, with the arguments that `json.JSONEncoder` gives it."""
+    """Make the C encoder with the arguments that `json.JSONEncoder` gives it; None if it does not work so."""
     make = getattr(json.encoder, "c_make_encoder", None)
     arguments = (None, _ENCODER.default, _quote, None, ":", ",", False, False, False)
     example = {"a": [1, None, "ä"]}
@@ -45,10 +46,10 @@ _write = _kept()
 
 
 def to_json(form: Any) -> str:
-    """Write an encoded value as JSON: short, with characters as they are.
+    """Write a form as JSON: without spaces, and with characters as they are.
 
     Raises:
-        TypeError, ValueError, RecursionError: it is none that an encoder gives.
+        TypeError, ValueError, RecursionError: no encoder gives such a form.
 
     >>> to_json({"order_id": 7, "tags": ["new", None], "city": "Zürich"})
     '{"order_id":7,"tags":["new",null],"city":"Zürich"}'
@@ -63,7 +64,7 @@ def size_of(text: str) -> int:
     """Count the bytes of a text in UTF-8.
 
     Raises:
-        UnicodeEncodeError: a half of a surrogate pair is in it, which UTF-8 has not.
+        UnicodeEncodeError: the text has a lone surrogate, which UTF-8 cannot express.
     """
     return len(text) if text.isascii() else len(text.encode())
 
@@ -71,6 +72,6 @@ def size_of(text: str) -> int:
 def _is_utf8(text: str) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can write
+    except UnicodeEncodeError:  # a lone surrogate, which JSON writes as an escape
         return False
     return True

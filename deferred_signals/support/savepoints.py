@@ -1,7 +1,8 @@
-"""Where nothing commits: which blocks are a ``TestCase``'s, and how the savepoints of others end.
+"""Inside a ``TestCase``, where nothing commits: which blocks are the test's, and how others end.
 
-``Atomic._from_testcase`` is read here alone. By it Django itself tells the blocks of a test from
-others, for ``durable=True``.
+``Atomic._from_testcase``, which is not documented, is read here alone. By it Django itself tells the
+blocks of a test from others, for ``durable=True``. ``savepoint_ids`` and ``execute_wrappers`` of a
+connection are attributes without an underscore, but not documented either.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _from_testcase = attrgetter("_from_testcase")
 
 
 def is_of_a_test(block: Atomic) -> bool:
-    """Return whether a block counts as a ``TestCase``'s, and not as one of the code under test."""
+    """Return whether a block is a ``TestCase``'s, and not one of the code under test."""
     return bool(_from_testcase(block))
 
 
@@ -29,8 +30,8 @@ def open_savepoints(connection: BaseDatabaseWrapper, test_blocks: int) -> list[s
     """Return the open savepoints of the code under test, the outermost first.
 
     Arguments:
-        connection: on which they are.
-        test_blocks: how many of the open blocks, the outermost ones, are the test's.
+        connection: on which the savepoints are.
+        test_blocks: how many of the open blocks are the test's. They are the outermost ones.
     """
     # A TestCase's outermost block is the transaction itself: it has no savepoint, the others do.
     inner: Sequence[str | None] = connection.savepoint_ids[test_blocks - 1 :]
@@ -38,9 +39,12 @@ def open_savepoints(connection: BaseDatabaseWrapper, test_blocks: int) -> list[s
 
 
 class SavepointWatch:
-    """An execute wrapper that sees one block of the code under test, and those inside it, end.
+    """An execute wrapper that notices how a block of the code under test ends, and each block inside it.
 
-    The database is told of each end: by ``ROLLBACK TO SAVEPOINT``, or by ``RELEASE SAVEPOINT``.
+    It looks for the statements ``ROLLBACK TO SAVEPOINT`` and ``RELEASE SAVEPOINT``.
+
+    Attributes:
+        outermost: the savepoint of the outermost block.
     """
 
     def __init__(self, connection: BaseDatabaseWrapper, outermost: str) -> None:
@@ -50,39 +54,39 @@ class SavepointWatch:
 
     @classmethod
     def on(cls, connection: BaseDatabaseWrapper, savepoints: Sequence[str]) -> Self:
-        """Have this kind of watch over savepoints: one for all of an outermost block.
+        """Return the watch of this kind for an outermost block; make it if there is none.
 
         Arguments:
-            connection: on which they are.
-            savepoints: those that are open, the outermost first.
+            connection: on which the savepoints are.
+            savepoints: those that are open, the outermost first. The watch looks after all of them.
         """
         for watch in cls.all(connection):
             if watch.outermost == savepoints[0]:
                 break
         else:
             watch = cls(connection, savepoints[0])
-            # In front: Django's own `execute_wrapper()` leaves by popping the last one.
+            # At the front: Django's own `execute_wrapper()` removes the last one when it ends.
             connection.execute_wrappers.insert(0, watch)
         watch._savepoints.update(savepoints)
         return watch
 
     @classmethod
     def all(cls, connection: BaseDatabaseWrapper) -> list[Self]:
-        """Return the watches of this kind."""
+        """Return all watches of this kind."""
         return [item for item in connection.execute_wrappers if isinstance(item, cls)]
 
     def rolled_back(self, savepoint: str) -> None:
-        """Take note that what was done since a savepoint was taken back."""
+        """Note that everything since a savepoint was rolled back."""
         raise NotImplementedError
 
     def released(self) -> None:
-        """Take note that the outermost block ended well; the watch is over."""
+        """Note that the outermost block ended without a rollback. The watch is over."""
         raise NotImplementedError
 
     def __call__(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: Any, context: Any
     ) -> Any:
-        """Execute a statement, and look whether it ended a block."""
+        """Execute a statement, and check whether it ended a block."""
         result = execute(sql, params, many, context)
         if isinstance(sql, str) and "SAVEPOINT" in sql:
             self._see(sql)

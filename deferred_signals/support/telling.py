@@ -1,8 +1,9 @@
-"""Telling the project what became of its messages, by logs and signals that cannot hurt the sender.
+"""Telling the project what became of its messages, by logs and lifecycle signals.
 
-Handlers of logs and signals are code of the project's. They may fail, and they may send: a handler
-that saves a row with a deferred receiver, while no message can be published, would be told of its own
-message, save another row, and so on. So whoever defers while being told is told nothing of that.
+Handlers of logs and signals are code of the project's. They may fail, which must not break a sender.
+They may also send: a handler that saves a row with a deferred receiver, while no message can be
+published, would be told of the new message, save another row, and so on. So nothing is told of what a
+handler defers.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _telling: ContextVar[bool] = ContextVar("deferred_signals_telling", default=Fals
 
 
 def is_telling() -> bool:
-    """Return whether the calling code was called by the library, to be told of messages."""
+    """Return whether this runs inside a handler that the library called to tell of messages."""
     return _telling.get()
 
 
 class telling:  # noqa: N801 - used like a function, as `contextlib.suppress` is
-    """Call handlers of the project's in the block: what they raise ends here."""
+    """Call handlers of the project's in the block, and suppress what they raise."""
 
     __slots__ = ("_token",)
 
@@ -46,7 +47,7 @@ class telling:  # noqa: N801 - used like a function, as `contextlib.suppress` is
         if not isinstance(error, Exception) or is_interruption(error):
             return False
         if logging.raiseExceptions and logging.lastResort is not None:
-            # On stderr, as `logging` itself does with handlers that fail.
+            # On stderr, as `logging` itself does where a handler fails.
             values = {
                 "name": logger.name,
                 "levelno": logging.ERROR,
@@ -65,7 +66,7 @@ def log(
     exc_info: BaseException | bool | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Log, unless the caller was called by a handler of such logs."""
+    """Log a message, unless this runs inside a handler that is being told of messages."""
     if is_telling():
         return
     with telling():
@@ -73,10 +74,10 @@ def log(
 
 
 def is_interruption(error: BaseException) -> bool:
-    """Return whether an exception came from outside, into the midst of whatever ran: a soft time limit.
+    """Return whether an exception is a soft time limit, which interrupts whatever code is running.
 
-    Celery raises it from a handler of a Unix signal, in a task that sends as much as anywhere. It
-    is asked for by its module, since only the rooms that talk to Celery import it.
+    Celery raises it from a handler of a Unix signal. A task may be sending at that moment. Its class is
+    looked up among the loaded modules, since only rooms that talk to Celery may import it.
     """
     module = sys.modules.get("billiard.exceptions")
     return module is not None and isinstance(error, module.SoftTimeLimitExceeded)

@@ -1,4 +1,4 @@
-"""Whether Django's test environment is set up in this process."""
+"""Telling whether Django's test environment is set up in this process."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def is_under_test() -> bool:
     True under Django's own runner, its ``--parallel`` children, pytest and xdist; false in a worker
     that a test starts as a process of its own. Environment variables would be wrong both ways.
     """
-    # Who set the environment up has imported Django's mail: nobody else need pay for that.
+    # `setup_test_environment()` imports `django.core.mail`. Other processes need not.
     mail = sys.modules.get("django.core.mail")
     return hasattr(mail, "outbox") and "testserver" in settings.ALLOWED_HOSTS

@@ -1,4 +1,4 @@
-"""`UNKNOWN`: stands in for a field's value that could not be known, or must not be told."""
+"""`UNKNOWN`: stands for a field's value that could not be known, or must not be told."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["UNKNOWN", "Unknown"]
 
 
 class Unknown:
-    """The type of `UNKNOWN`, which is its only instance: copies and pickles of it are itself."""
+    """The type of `UNKNOWN`, its only instance. Copying and unpickling give the same instance."""
 
     __slots__ = ()
 
     def __new__(cls) -> Unknown:  # noqa: PYI034 - there is one, whoever asks
-        """Return the one there is."""
+        """Return the only instance."""
         return UNKNOWN
 
     def __repr__(self) -> str:
@@ -23,5 +23,5 @@ class Unknown:
         return "UNKNOWN"  # a name of this module: `copy` and `pickle` give the object under it
 
 
-#: In ``changes``, in place of an old or a new value that is not known.
+#: Stands in ``changes`` for an old or a new value that is not known.
 UNKNOWN: Final[Unknown] = object.__new__(Unknown)

@@ -1,4 +1,4 @@
-"""Time zones by their names, as messages name them."""
+"""Time zones by name."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["known_zones", "zone_of"]
 
 
 def zone_of(name: str) -> zoneinfo.ZoneInfo:
-    """The zone of a name that came from outside.
+    """Return the zone of a name that came from outside.
 
-    The names of this machine are asked first: ``ZoneInfo`` would search packages for any other.
+    Names that this machine does not have are refused first: ``ZoneInfo`` would search packages for them.
 
     Raises:
-        LookupError: there is none.
+        LookupError: there is no such zone.
     """
     if name not in known_zones():
         raise LookupError(f"no time zone {name!r} on this machine")
@@ -23,5 +23,5 @@ def zone_of(name: str) -> zoneinfo.ZoneInfo:
 
 @cache
 def known_zones() -> frozenset[str]:
-    """The names of all zones that this machine has."""
+    """Return the names of all zones that this machine has."""
     return frozenset(zoneinfo.available_timezones())

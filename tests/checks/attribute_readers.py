@@ -1,4 +1,4 @@
-"""Receivers to be read by checks, never run: each asks for an attribute in a way of its own."""
+"""Receivers for checks to read, never run. Each reads an attribute in another way."""
 
 # ruff: noqa: SLF001, T201
 

@@ -1,4 +1,4 @@
-"""Receivers to be read by checks, never run: whatever they ask for is there on the worker."""
+"""Receivers for checks to read, never run. Whatever they read is there on the worker."""
 
 # ruff: noqa: PLC3002, SLF001, T201
 

@@ -155,7 +155,7 @@ def test_e002_policy_that_is_gone(settings: Settings, signal: Signal, defer: Con
 
 @pytest.fixture
 def no_app() -> Iterator[None]:
-    """A project that made no Celery app."""
+    """Make it a project without a Celery app."""
     bare = Celery("default", set_as_current=False)  # what Celery makes where there is none
     bare.set_current()
     yield
@@ -185,7 +185,7 @@ def test_w001_current_app_that_names_no_broker(
 
 @pytest.fixture
 def bare_default() -> Iterator[None]:
-    """Something asked for the current app before the project's was made, so Celery made one."""
+    """Let Celery have made an app of its own, since somebody asked for the current app too early."""
     bare = Celery("default", set_as_current=False)
     bare.set_default()
     yield

@@ -1,4 +1,4 @@
-"""W005: attributes that a receiver asks for, and will not find on the worker."""
+"""W005: attributes that a receiver reads, and will not find on the worker."""
 
 # ruff: noqa: SLF001, T201  # receivers to be read, never run
 
@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
 from django.core import checks
 from django.db import models
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.dispatch import Signal
+from django.test.utils import isolate_apps
 
 from deferred_signals.receivers.inspection import inspect_receiver
-from tests.app.models import GiftOrder, Line, Order, PaidOrder, Ticket
+from tests.app.models import GiftOrder, Label, Line, Order, PaidOrder, Ticket
 from tests.checks import attribute_readers, attribute_readers_fine
 from tests.support.connected import Connected
 
@@ -26,7 +29,7 @@ def found() -> list[checks.CheckMessage]:
 
 
 def told() -> dict[str, str]:
-    """What is said of each attribute: its path in the message, and the hint."""
+    """Return the hint for each attribute, by the path that the check's message names."""
     return {
         message.msg.partition(" reads ")[2].partition(",")[0]: str(message.hint)
         for message in found()
@@ -178,6 +181,21 @@ def reads_of_either_side(sender: Any, instance: Any, **kwargs: Any) -> None:
 @pytest.mark.parametrize("sender", [Order.labels.through, "tests_app.Order_labels"])
 def test_instance_of_m2m_changed_is_of_either_side(sender: Any, defer: Connected) -> None:
     defer(m2m_changed, sender=sender)(reads_of_either_side)
+    assert told().keys() == {"instance._actor"}
+
+
+@isolate_apps("tests.app")
+def test_instance_of_a_generic_relation_is_of_any_model(defer: Connected) -> None:
+    class Tagged(models.Model):  # noqa: DJ008 - nobody shows one
+        tag = models.ForeignKey(Label, on_delete=models.CASCADE)
+        content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE)
+        object_id = models.BigIntegerField()
+        content_object = GenericForeignKey()
+
+        class Meta:
+            app_label = "tests_app"
+
+    defer(m2m_changed, sender=Tagged)(reads_of_either_side)
     assert told().keys() == {"instance._actor"}
 
 

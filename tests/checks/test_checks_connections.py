@@ -1,4 +1,4 @@
-"""The system checks of what receivers are connected to, and of the queues that they name."""
+"""The system checks of receivers' senders and queues."""
 
 # ruff: noqa: SLF001  # Django keeps for good what waits for a model
 

@@ -1,4 +1,4 @@
-"""W009 and W010: what a receiver writes on its kwargs, nobody but itself will see."""
+"""W009 and W010: what a receiver writes to its kwargs is lost, or overwrites what others saved."""
 
 # ruff: noqa: SLF001, T201  # receivers to be read, never run
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def told() -> dict[str, str]:
-    """The text of each warning about a write, by its id."""
+    """Return the text of each warning about a write, by its id."""
     messages = checks.run_checks(tags=["deferred_signals"])
     return {str(message.id)[-4:]: f"{message.msg} {message.hint}" for message in messages}
 

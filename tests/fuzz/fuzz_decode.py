@@ -4,11 +4,10 @@
     python -m tests.fuzz.fuzz_decode -runs=1000000 -max_len=2048
 
 Every input must be read or be a `DecodeError`, and break none of the rules in `oracle`; memory and time
-must stay bounded (``-rss_limit_mb``, ``-timeout``, by libFuzzer). Before the first input each tag
-is tried in each place, and from time to time it is said how often each was met. One input in six is
-the text of a whole message; the others are put into a sound one, most of them made of forms that are
-right, with something else in places. It is not a part of CI, where Hypothesis does the same for
-seconds.
+must stay bounded (``-rss_limit_mb``, ``-timeout``, by libFuzzer). Before the first input, each tag
+is tried in each place. From time to time the fuzzer prints how often each tag was met. One input in
+six is a whole payload. The others are put into a sound message; most of them are sound forms with
+something else in a few places. CI does not run this: there Hypothesis does the same for seconds.
 """
 
 import json
@@ -37,7 +36,7 @@ with atheris.instrument_imports(include=["deferred_signals"]):
         MissingRow,
         Snapshot,
         encode_sender,
-        sender_form,
+        sender_value,
     )
     from tests.fuzz.declared import CODEC, Basket, Colour, Key, Pair, Rights
     from tests.fuzz.oracle import Process, obeys, run
@@ -70,7 +69,7 @@ MET: Counter[str] = Counter()
 
 
 def made(data: Any, depth: int = 0) -> Any:
-    """A form that is nearly one of ours, as the input's bytes have it."""
+    """Make a form that is nearly one of ours, as the input's bytes decide."""
     choice = data.ConsumeIntInRange(0, 5 if depth < 6 else 2)
     if choice == 0:
         return LEAVES[data.ConsumeIntInRange(0, len(LEAVES) - 1)]
@@ -88,7 +87,7 @@ def made(data: Any, depth: int = 0) -> Any:
     return {tag: made(data, depth + 1)}
 
 
-#: Values whose forms are bent, so that the fuzzer need not find them by itself.
+#: Values whose forms are changed a little, so that the fuzzer need not find them by itself.
 VALUES: list[Any] = [
     {1: {"a": (2.5, b"x", None)}, (1, "x"): {frozenset({1}), 2**70, math.inf}},
     [datetime(2026, 1, 31, tzinfo=ZoneInfo("Europe/Berlin")), datetime.now(UTC), time(1), date.max],
@@ -110,11 +109,11 @@ VALUES: list[Any] = [
     [Order.from_db("default", ["id"], [7]), Article.from_db("default", ["id"], [7])],
 ]
 SAMPLES = [CODEC.encode(value) for value in VALUES]
-SENDERS = [encode_sender(CODEC, sender_form(sender)) for sender in (json.dumps, json, Path, Order)]
+SENDERS = [encode_sender(CODEC, sender_value(sender)) for sender in (json.dumps, json, Path, Order)]
 
 
 def bent(form: Any, data: Any) -> Any:
-    """A form of ours, with something else in a few places."""
+    """Change a form of ours in a few places."""
     if data.ConsumeIntInRange(0, 7) == 0:
         return made(data, 3)
     if isinstance(form, dict):
@@ -127,12 +126,12 @@ def bent(form: Any, data: Any) -> Any:
 
 
 def one_of(items: Any, data: Any) -> Any:
-    """An item that the input's bytes choose."""
+    """Return the item that the input's bytes choose."""
     return items[data.ConsumeIntInRange(0, len(items) - 1)]
 
 
 def payload_of(data: Any) -> str:
-    """A text, a message of anything, or a message of something that is nearly right."""
+    """Make any text, a message of anything, or a message of something that is nearly right."""
     choice = data.ConsumeIntInRange(0, 5)
     if choice == 0:
         return str(data.ConsumeUnicode(4096))
@@ -144,7 +143,7 @@ def payload_of(data: Any) -> str:
 
 
 def test_one_input(raw: bytes) -> None:
-    """What a worker does with a payload, without a database."""
+    """Do what a worker does with a payload, without a database."""
     if not COUNT["fuzzed"]:
         PICTURES.append(Process())  # with what atheris itself has imported by now
     COUNT["fuzzed"] += 1
@@ -162,7 +161,7 @@ def try_one(payload: str) -> None:
 
 
 def tell() -> None:
-    """Say what was tried so far."""
+    """Print what was tried so far."""
     least = min(TAGS, key=lambda tag: MET[tag])
     print(  # noqa: T201 - the report of a fuzzer
         f"{COUNT['inputs']:,} inputs, {len(TAGS)} tags in {len(PLACES)} places; the tag met least, "

@@ -35,7 +35,7 @@ def run(payload: str, codec: Codec) -> dict[str, Any]:
     """Do what a worker does with a payload before it calls a receiver.
 
     Raises:
-        DecodeError: the payload is none that is ever sent.
+        DecodeError: no sender makes such a payload.
     """
     message = unpack(payload)
     values = decode_call(codec, message.kwargs, message.sender)
@@ -44,7 +44,7 @@ def run(payload: str, codec: Codec) -> dict[str, Any]:
 
 
 def obeys(payload: str, codec: Codec) -> None:
-    """See that a payload breaks no rule, whether it is a message or not.
+    """Check that a payload breaks no rule, whether it is a message or not.
 
     Raises:
         AssertionError: it does.
@@ -56,7 +56,7 @@ def obeys(payload: str, codec: Codec) -> None:
 
 
 class Process:
-    """What of this process no message may change: a picture of it, to be compared with another."""
+    """A picture of what no message may change in this process, to be compared with a later one."""
 
     def __init__(self) -> None:
         self.modules = set(sys.modules)
@@ -95,7 +95,7 @@ def _difference(before: Any, now: Any) -> Any:
 
 
 def check_values(kwargs: dict[str, Any]) -> None:
-    """See that no kwarg is or holds code; the sender alone may be a class, a function or a module.
+    """Check that no kwarg is or holds code; the sender alone may be a class, a function or a module.
 
     Raises:
         AssertionError: one does.
@@ -107,7 +107,7 @@ def check_values(kwargs: dict[str, Any]) -> None:
 
 
 def _parts(value: Any, depth: int) -> Iterator[Any]:
-    """A value, and all that it holds: items, keys, fields, attributes that were set."""
+    """Yield a value and all that it holds: items, keys, fields, attributes that were set."""
     yield value
     if depth > 120:
         raise AssertionError("a value is nested deeper than any that is sent")

@@ -1,16 +1,19 @@
-"""Every place of a message where a form may stand."""
+"""Every place in a message where a form may stand."""
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deferred_signals.serialization.codec import Codec
+
+if TYPE_CHECKING:
+    from deferred_signals.serialization.decoder import Decoder
 
 __all__ = ["PLACES", "message", "tags_of"]
 
 
 def row(model: str, state: str = "deleted", **fields: Any) -> Any:
-    """A snapshot with these fields."""
+    """Make a snapshot with these fields."""
     return {"$row": [f"tests_app.{model}", state, "default", fields]}
 
 
@@ -53,17 +56,18 @@ PLACES: list[Callable[[Any], Any]] = [
 ]
 
 
-def tags_of(codec: Codec | None) -> list[str]:
-    """Every tag there is, of a codec and of those before it, and those that only senders have."""
-    found = {"$named", "$field"}
-    while codec is not None:
-        found |= codec._by_tag.keys() | codec._plain_by_tag.keys()  # noqa: SLF001 - a fuzzer may look inside
-        codec = codec._parent  # noqa: SLF001 - as above
+def tags_of(codec: Codec) -> list[str]:
+    """List every tag of a codec and its parents, and those that only senders and fields have."""
+    found = {"$named", "$field", *codec._raw_by_tag}  # noqa: SLF001 - no other code needs such a list
+    decoder: Decoder | None = codec
+    while decoder is not None:
+        found |= decoder._by_tag.keys()  # noqa: SLF001 - as above
+        decoder = decoder._parent_decoder  # noqa: SLF001 - as above
     return sorted(found)
 
 
 def message(form: Any, sender: Any = None) -> str:
-    """The text of a message with a form in it."""
+    """Make the payload of a message with a form in it."""
     return json.dumps(
         {
             "v": 1, "id": "5f1c", "receiver": "x", "signal": "x", "sender": sender,

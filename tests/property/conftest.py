@@ -1,4 +1,4 @@
-"""How Hypothesis runs here: without hurry, since a loaded machine is no failure."""
+"""How Hypothesis runs here: without a deadline, since a loaded machine is no failure."""
 
 from hypothesis import HealthCheck, settings
 

@@ -11,13 +11,14 @@ from deferred_signals import DecodeError
 from deferred_signals.message import Message, is_name
 from deferred_signals.serialization import CODEC
 from deferred_signals.support.json import size_of
+from tests.fuzz.places import tags_of
 from tests.property.strategies import json_values, values
 
-TAGS = sorted({*CODEC._by_tag, *CODEC._plain_by_tag})  # noqa: SLF001 - each tag there is
+TAGS = tags_of(CODEC)
 
 
 def exact(value: object) -> Any:
-    """A value in a form that tells `1` from `True` and `1.0`, and one fold from the other."""
+    """Write a value so that `1`, `True` and `1.0` differ, and so do the folds of a time."""
     if isinstance(value, dict):
         return dict, [(exact(key), exact(item)) for key, item in value.items()]
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""The rules of what a message may do, for each tag in each place, and for what Hypothesis thinks of."""
+"""The rules of what a message may do, for each tag in each place, and for whatever Hypothesis makes."""
 
 from typing import Any
 from zoneinfo import available_timezones

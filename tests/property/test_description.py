@@ -1,4 +1,4 @@
-"""Whatever a message holds, it is described: on one line, shortly, and without an error."""
+"""Any message is described on one short line, and without an error."""
 
 from datetime import UTC, datetime
 from typing import Any

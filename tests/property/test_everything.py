@@ -17,6 +17,7 @@ from deferred_signals import DecodeError, ExceptionSummary
 from deferred_signals.message.wire import pack, unpack
 from deferred_signals.serialization import Snapshot, codec_for, complete, references
 from tests.app.models import GiftOrder, Label, Line, Order, PaidOrder, Run, Seat, Ticket
+from tests.fuzz.places import tags_of
 from tests.message.test_untrusted import text_of
 from tests.property.strategies import json_values, scalars, texts
 from tests.support.known_types import (
@@ -90,7 +91,7 @@ def there_and_back(value: object) -> Any:
 
 
 def types_of(value: Any) -> Any:
-    """The types all the way down, where the order is certain."""
+    """Return the types at all depths, where the order is certain."""
     if isinstance(value, dict):
         return dict, [(types_of(key), types_of(item)) for key, item in value.items()]
     if isinstance(value, (list, tuple)):
@@ -134,14 +135,7 @@ def test_snapshot_has_every_field_of_the_row(row: Any, state: Any) -> None:
             assert repr(getattr(back, field.attname)) == repr(getattr(row, field.attname))
 
 
-TAGS = sorted(
-    {
-        tag
-        for codec in (CODEC, CODEC._parent)  # noqa: SLF001 - each tag there is
-        for name in ("_by_tag", "_plain_by_tag")
-        for tag in getattr(codec, name, {})
-    }
-)
+TAGS = tags_of(CODEC)
 NAMES = st.sampled_from(
     ["tests_app.Order", "tests_app.Ticket", "tests_app.Line", "default", "unsaved", "deleted",
      *(f"tests.support.known_types.{name}" for name in ("Colour", "Point", "Plain", "Frozen"))]

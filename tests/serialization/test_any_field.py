@@ -1,4 +1,4 @@
-"""Rows with fields of any kind are saved, deleted and told of: nothing that they hold breaks a sender."""
+"""Rows with fields of any kind: saving and deleting them never fails for what they hold."""
 
 import copy
 import pickle
@@ -23,7 +23,7 @@ from django.utils.datastructures import MultiValueDict
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from deferred_signals import DecodeError, MessageTooLarge, SerializationError, register_type
-from deferred_signals.serialization import fields
+from deferred_signals.serialization import trusted_fields
 from deferred_signals.testing import manual
 from tests.app.fields import Blocks, Code, Money, MoneyField
 from tests.app.models import Article, Comment, Label, Order, Run, Ticket
@@ -112,7 +112,7 @@ def test_field_that_stayed_behind_is_loaded_where_the_row_is_still_there(
 def test_registered_class_of_fields_travels_in_snapshots(
     defer: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fields, "_registered", set())
+    monkeypatch.setattr(trusted_fields, "_registered", set())
     register_type(MoneyField)
     recorder = listen(defer, post_delete, sender=Article)
     article().delete()
@@ -346,6 +346,14 @@ def test_member_of_an_enum_is_a_key_by_its_value(signal: Signal, got: Recorder) 
     assert got["label"].name == "good"
 
 
+def nested(depth: int) -> list[Any]:
+    """Make a list in a list, and so on."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
@@ -353,8 +361,10 @@ def test_member_of_an_enum_is_a_key_by_its_value(signal: Signal, got: Recorder) 
         ({}.keys(), r"Send a list: list\(\.\.\.\)"),
         (type("", (), {"__module__": "x"}).__dict__, r"Send a dict: dict\(\.\.\.\)"),
         (object(), r"exclude=\('value',\)"),
+        (nested(150), r"nested too deeply\. Send a key"),
+        (nested(100_000), r"nested too deeply\. Send a key"),
     ],
-    ids=["generator", "keys", "mapping", "object"],
+    ids=["generator", "keys", "mapping", "object", "deep", "deeper than the stack"],
 )
 def test_refusal_names_the_remedy_that_fits(
     value: Any, words: str, signal: Signal, got: Recorder

@@ -14,19 +14,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deferred_signals.serialization import CODEC, Unencodable
-from deferred_signals.serialization import values as serialization_values
+from deferred_signals.serialization import CODEC, Unencodable, derived, moments
 
 Point = namedtuple("Point", "x y")  # noqa: PYI024 - the plainest one there is
 
 
 def there_and_back(value: object) -> Any:
-    """The value as it arrives, through a real JSON text."""
+    """Encode a value into real JSON, and decode it."""
     return CODEC.decode(json.loads(json.dumps(CODEC.encode(value), allow_nan=False)))
 
 
 def repr_of(value: object) -> str:
-    """A text that tells values apart; Python refuses to write very large ints in decimal."""
+    """Write a value so that different values differ; Python writes no very large int in decimal."""
     return hex(value)[:80] if isinstance(value, int) else repr(value)
 
 
@@ -189,7 +188,8 @@ def test_value_of_another_type_is_refused(value: object) -> None:
 
 def test_moment_of_a_clock_that_a_test_stopped_travels(monkeypatch: pytest.MonkeyPatch) -> None:
     # As freezegun does: derived types in the places of the standard library's, in every module.
-    monkeypatch.setattr(serialization_values, "datetime", Moment)
+    for module in (derived, moments):
+        monkeypatch.setattr(module, "datetime", Moment)
     moment = Moment(2026, 1, 31, 12, 30, tzinfo=UTC, fold=1)
     back = CODEC.decode(CODEC.encode([moment, moment.date(), moment.timetz()]))
     assert back == [moment, moment.date(), moment.timetz()]

@@ -1,4 +1,4 @@
-"""Payloads that no encoder wrote: they are a `DecodeError`, and nothing else happens."""
+"""Forms that no encoder wrote: they are a `DecodeError`, and nothing else happens."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ import pytest
 
 from deferred_signals import DecodeError
 from deferred_signals.serialization import CODEC, decode_sender
+from tests.fuzz.places import tags_of
 
 ODD: list[Any] = [
     None, True, 0, -1, 1.5, float("nan"), 10**30, "", "x", "0x", [], [1], [1, 2], [1, 2, 3, 4, 5],
@@ -21,13 +22,13 @@ ODD: list[Any] = [
     "9" * 40,
 ]  # fmt: skip
 
-TAGS = sorted({*CODEC._by_tag, *CODEC._plain_by_tag})  # noqa: SLF001 - each tag there is
+TAGS = tags_of(CODEC)
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_odd_payload_of_a_tag_gives_a_value_or_a_decode_error(tag: str) -> None:
-    for payload in ODD:
-        for form in ({tag: payload}, [{tag: {"$list": payload}}], {tag: {tag: payload}}):
+def test_odd_content_of_a_tag_gives_a_value_or_a_decode_error(tag: str) -> None:
+    for content in ODD:
+        for form in ({tag: content}, [{tag: {"$list": content}}], {tag: {tag: content}}):
             try:
                 CODEC.decode(form)
             except DecodeError:
@@ -123,7 +124,7 @@ def test_error_keeps_the_form() -> None:
     assert caught.value.payload == {"$nothing": 1}
 
 
-def test_nothing_that_a_payload_names_is_imported() -> None:
+def test_nothing_that_a_message_names_is_imported() -> None:
     assert "antigravity" not in sys.modules
     decode_sender({"$named": ["antigravity", "fly"]})
     decode_sender({"$named": ["tests.project.no_such_module", ""]})
@@ -160,7 +161,7 @@ class Holder:
     "path", ["trap", "trap.attribute", "trap.missing", "trap.__call__", "Holder.held",
              "Holder.held.attribute", "Trap.attribute"]
 )  # fmt: skip
-def test_nothing_that_a_payload_names_is_called(path: str) -> None:
+def test_nothing_that_a_message_names_is_called(path: str) -> None:
     Trap.sprung.clear()  # pytest looked at it while it collected
     decode_sender({"$named": [__name__, path]})
     assert Trap.sprung == []

@@ -117,8 +117,8 @@ def test_value_that_nobody_declared_is_refused_with_the_remedy(value: Any) -> No
         CODEC.encode({"a": [value]})
     assert caught.value.path == "['a'][0]"
     name = type(value).__name__
-    assert f"annotate the receiver's argument with {name}" in caught.value.reason
-    assert f"register_type({name})" in caught.value.reason
+    assert f"Annotate the receiver's argument with {name}" in caught.value.remedy
+    assert f"register_type({name})" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_wrong_registration_is_refused(arguments: dict[str, Any], words: str) ->
 
 def test_tag_of_another_type_is_refused_by_its_name() -> None:
     register_type(Money, encode=to_cents, decode=from_cents, tag="tests.money")
-    with pytest.raises(RegistrationError, match=r"taken, by .*Money"):
+    with pytest.raises(RegistrationError, match=r"taken by .*Money"):
         register_type(Coin, encode=to_cents, decode=from_cents, tag="tests.money")
 
 

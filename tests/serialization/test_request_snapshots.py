@@ -1,4 +1,4 @@
-"""A `RequestSnapshot` answers for what travelled, and refuses to be asked or told anything else."""
+"""A `RequestSnapshot` answers for what travelled, and refuses all other reads and writes."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Senders: what travels for one, and what arrives."""
+"""Senders: what travels for a sender, and what arrives."""
 
 import json
 import types
@@ -16,7 +16,7 @@ from deferred_signals.serialization import (
     Unencodable,
     decode_sender,
     encode_sender,
-    sender_form,
+    sender_value,
 )
 from tests.app.models import GiftOrder, Label, Order, PaidOrder
 
@@ -48,7 +48,7 @@ module_level_instance = View()
 
 
 def there_and_back(sender: object) -> Any:
-    return decode_sender(json.loads(json.dumps(encode_sender(CODEC, sender_form(sender)))))
+    return decode_sender(json.loads(json.dumps(encode_sender(CODEC, sender_value(sender)))))
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def local() -> Any:
 @pytest.mark.parametrize("place", [0, 1, 2], ids=["class", "instance", "function"])
 def test_sender_that_no_path_leads_to_is_refused(place: int) -> None:
     with pytest.raises(Unencodable, match="does not lead back"):
-        sender_form(local()[place])
+        sender_value(local()[place])
 
 
 def test_class_that_hides_behind_anothers_name_is_refused() -> None:
     impostor = type("View", (), {"__module__": __name__})
     with pytest.raises(Unencodable, match="does not lead back"):
-        sender_form(impostor)
+        sender_value(impostor)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Strings with a mark, lazy ones, paths, exceptions and lazy wrappers."""
+"""Marked and lazy strings, paths, exceptions and lazy wrappers."""
 
 import json
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -80,7 +80,7 @@ def test_lazy_html_stays_safe() -> None:
 
 
 def test_lazy_value_that_is_no_string_is_refused() -> None:
-    with pytest.raises(Unencodable, match="only lazy strings"):
+    with pytest.raises(Unencodable, match="only strings travel"):
         CODEC.encode(lazy(lambda: 3, int)())
 
 
@@ -116,7 +116,7 @@ def test_exception_goes_as_its_type_message_and_traceback() -> None:
 @pytest.mark.parametrize(
     ("error", "name"),
     [
-        (Unencodable(1), "deferred_signals.serialization.refusals.Unencodable"),
+        (Unencodable(1), "deferred_signals.serialization.unencodable.Unencodable"),
         (KeyError("x"), "KeyError"),
         (SystemExit(3), "SystemExit"),
         (UnicodeDecodeError("utf-8", b"x", 0, 1, "odd"), "UnicodeDecodeError"),

@@ -1,4 +1,4 @@
-"""What a stranger puts into a message that is one: it fails at once, or is left out."""
+"""Values that an attacker puts into a sound message: the attempt fails at once, or they are left out."""
 
 import sys
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ids: random UUIDs, of which no two are the same, whoever makes them."""
+"""Ids: random UUIDs, no two of them the same, on any thread and in any process."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ def test_id_is_a_random_uuid() -> None:
         assert (parsed.version, parsed.variant) == (4, "specified in RFC 4122")
 
 
-def test_no_two_are_the_same_on_many_threads() -> None:
+def test_no_two_ids_are_the_same_on_many_threads() -> None:
     found: list[str] = []
     threads = [
         threading.Thread(target=lambda: found.extend(new_id() for _ in range(2000)))
@@ -28,7 +28,7 @@ def test_no_two_are_the_same_on_many_threads() -> None:
     assert len(set(found)) == 16_000
 
 
-def test_child_makes_others_than_its_parent() -> None:
+def test_child_makes_other_ids_than_its_parent() -> None:
     new_id()
     reading, writing = os.pipe()
     child = os.fork()

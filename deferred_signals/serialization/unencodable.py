@@ -1,4 +1,4 @@
-"""What is said where a value cannot travel."""
+"""`Unencodable`: tells which value cannot travel, and why."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ LONGEST_NAME = 60
 
 
 class Unencodable(Exception):
-    """A value cannot travel: which, where, and why.
+    """A value cannot travel. The sending side makes a `SerializationError` of it.
 
     Attributes:
         value: the value.
-        path: the way to it from where encoding began, like ``['items'][3]``.
         reason: what is wrong with it, where more is known than its type.
+        path: leads to the value from where encoding began, like ``['items'][3]``.
         remedy: what to do about it, where something fits better than the general advice.
     """
 
@@ -27,7 +27,7 @@ class Unencodable(Exception):
 
 
 def brief(name: object) -> str:
-    """Show a name that a message gave: as Python writes it, in ASCII on one line, and cut.
+    """Show a name that came with a message: quoted, in ASCII, on one line, and cut.
 
     >>> brief("shop.Order")
     "'shop.Order'"

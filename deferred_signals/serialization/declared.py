@@ -1,8 +1,8 @@
-"""Types of the project's own: dataclasses and named tuples that a receiver declares.
+"""Declared types: dataclasses, named tuples and enums of the project's own.
 
-A payload names such a type by its dotted path, and only types that code declared are found by it:
-those that a receiver's annotations or its ``schema`` mention, those of their fields, and those
-given to `register_type`. Fields are set as they were: no constructor runs.
+A message names such a type by its dotted path, and the path finds only types that code declared:
+those in the annotations or the ``schema`` of a receiver, those of their fields, and those given to
+`register_type`. The fields of a new object are set one by one: no constructor runs.
 """
 
 from __future__ import annotations
@@ -22,45 +22,48 @@ from deferred_signals.errors import NotKnownHere
 from deferred_signals.serialization import enums
 from deferred_signals.serialization.lookups import path_of
 from deferred_signals.serialization.pending import made
-from deferred_signals.serialization.refusals import Unencodable, brief
+from deferred_signals.serialization.unencodable import Unencodable, brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from deferred_signals.serialization.codec import Codec
+    from deferred_signals.serialization.encoder import Encoder
 
-__all__ = ["declared_types", "install", "is_own", "register", "teach"]
+__all__ = ["declarable", "declared_types", "install", "register", "teach"]
 
-
-#: What `register` was called for, by path: known to every receiver.
+#: Types that `register` was called for, by path. Every receiver knows them.
 _registered: dict[str, Any] = {}
 
 
 def install(codec: Codec) -> None:
-    """Teach a codec the registered types and all enums, and to refuse others with the remedy."""
+    """Teach a codec the registered types and the members of all enums, and to refuse undeclared types."""
     teach(codec)
     codec.add_encoder(Enum, enums.encode, subclasses=True)
-    codec.add_rule(is_own, _refuse)
+    codec.add_rule(declarable, _refuse)
 
 
 def register(codec: Codec, kind: type) -> None:
-    """Make a type known to every receiver."""
+    """Declare a type for every receiver."""
     _registered[path_of(kind)] = kind
-    codec.add_encoder(kind, _encoder(path_of(kind), kind))
+    codec.add_encoder(kind, _encode_of(path_of(kind), kind))
 
 
 def teach(codec: Codec, *kinds: type) -> None:
-    """Teach a codec some types, which `declared_types` found, beside the registered ones."""
+    """Teach a codec types that `declared_types` found, beside the registered ones."""
     own: dict[str, Any] = {path_of(kind): kind for kind in kinds}
     for path, kind in own.items():
-        codec.add_encoder(kind, _encoder(path, kind))
+        codec.add_encoder(kind, _encode_of(path, kind))
     table = ChainMap(own, _registered)
 
     def find(path: Any, family: Callable[[Any], bool]) -> Any:
         kind = table.get(path) if type(path) is str else None
         if kind is None:
-            raise NotKnownHere(f"No receiver here declares a type {brief(path)}.")
-        if not family(kind):  # a tag must not make one kind of type out of another
+            raise NotKnownHere(
+                f"No receiver in this process declares a type {brief(path)}: annotate the receiver's "
+                f"argument with it, or call register_type()."
+            )
+        if not family(kind):  # a message must not make a named tuple of a dataclass
             raise LookupError("a type is of another kind")
         return kind
 
@@ -70,7 +73,12 @@ def teach(codec: Codec, *kinds: type) -> None:
 
 
 def declared_types(function: Callable[..., Any], *more: type) -> list[type]:
-    """The types that a callable's annotations mention, and those of their own fields."""
+    """List the types that a callable's annotations mention, and those of their own fields.
+
+    Arguments:
+        function: the callable.
+        more: types that are declared as well.
+    """
     found: dict[type, None] = {}
     target: Any = function.func if isinstance(function, partial) else function
     if not hasattr(target, "__code__") and not inspect.ismethod(target):
@@ -79,7 +87,7 @@ def declared_types(function: Callable[..., Any], *more: type) -> list[type]:
     waiting = [*_mentioned(annotations, getattr(target, "__module__", "")), *more]
     while waiting:
         kind = waiting.pop()
-        if kind not in found and is_own(kind):
+        if kind not in found and declarable(kind):
             found[kind] = None
             waiting += _mentioned(list(inspect.get_annotations(kind).values()), kind.__module__)
             if is_dataclass(kind):
@@ -88,8 +96,8 @@ def declared_types(function: Callable[..., Any], *more: type) -> list[type]:
     return list(found)
 
 
-def is_own(kind: type) -> bool:
-    """Whether a type is of the kinds that this family is for."""
+def declarable(kind: type) -> bool:
+    """Return whether a type can be declared without functions to encode and decode it."""
     return _is_enum(kind) or is_dataclass(kind) or _is_namedtuple(kind)
 
 
@@ -101,17 +109,17 @@ def _is_namedtuple(kind: type) -> bool:
     return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
-def _refuse(value: object, _codec: Codec) -> Any:
+def _refuse(value: object, _encoder: Encoder) -> Any:
     name = type(value).__name__
     raise Unencodable(
         value,
-        f"a worker finds it only if it is declared: annotate the receiver's argument with {name}, "
-        f"or call register_type({name})",
+        "a worker finds its type only if that is declared",
+        remedy=f"Annotate the receiver's argument with {name}, or call register_type({name}).",
     )
 
 
 def _mentioned(annotations: list[Any], module: str) -> Iterator[type]:
-    """The classes in annotations, also in the text of such as are not evaluated."""
+    """Give the classes that annotations mention, also those that are texts."""
     for annotation in annotations:
         text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
         if isinstance(text, str):
@@ -133,22 +141,22 @@ def _named(name: str, module: str) -> object:
     return found
 
 
-def _encoder(path: str, kind: type) -> Callable[[Any, Codec], Any]:
+def _encode_of(path: str, kind: type) -> Callable[[Any, Encoder], Any]:
     if issubclass(kind, Enum):
         return enums.encode_declared
     return partial(_encode_dataclass if is_dataclass(kind) else _encode_namedtuple, path)
 
 
-def _encode_dataclass(path: str, value: Any, codec: Codec) -> Any:
+def _encode_dataclass(path: str, value: Any, encoder: Encoder) -> Any:
     names = [field.name for field in fields(value)]
     _refuse_secrets(value, names)
-    given = {name: codec.encode_part(f".{name}", getattr(value, name)) for name in names}
+    given = {name: encoder.encode_part(f".{name}", getattr(value, name)) for name in names}
     return {"$dataclass": [path, given]}
 
 
-def _encode_namedtuple(path: str, value: Any, codec: Codec) -> Any:
+def _encode_namedtuple(path: str, value: Any, encoder: Encoder) -> Any:
     _refuse_secrets(value, value._fields)
-    return {"$namedtuple": [path, [codec.encode_any(item) for item in value]]}
+    return {"$namedtuple": [path, [encoder.encode_any(item) for item in value]]}
 
 
 def _refuse_secrets(value: object, names: Iterable[str]) -> None:
@@ -156,7 +164,9 @@ def _refuse_secrets(value: object, names: Iterable[str]) -> None:
     if secrets:
         raise Unencodable(
             value,
-            f"its field {secrets[0]!r} has the name of a secret, and a message is kept by the broker",
+            f"its field {secrets[0]!r} has the name of a secret, and the broker would store it",
+            remedy="Leave the kwarg out with exclude=, or take the name out of "
+            "DEFERRED_SIGNALS['SENSITIVE'].",
         )
 
 
@@ -164,7 +174,7 @@ def _decode_dataclass(parts: Any, find: Callable[[Any, Any], Any]) -> Any:
     path, values = parts
     kind = find(path, is_dataclass)
     if type(values) is not dict:
-        raise TypeError("the fields of a dataclass go by their names")
+        raise TypeError("the fields of a dataclass are written by their names")
     return made(partial(_make_dataclass, kind), values)
 
 

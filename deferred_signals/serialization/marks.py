@@ -1,4 +1,4 @@
-"""Marks that ask for more of a row to travel than a reference to it."""
+"""Marks: how the sending side asks for more, or less, of a row to travel than a reference."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
-__all__ = ["Carrying", "Same", "Snapshot", "SomeRows", "State"]
+    from deferred_signals.serialization.codec import Codec
 
+__all__ = ["Carrying", "Same", "Snapshot", "SomeRows", "State", "install"]
+
+#: What an instance was at the send: a row of a database, one that was deleted, or none yet.
 State = Literal["saved", "deleted", "unsaved"]
 
 
@@ -41,14 +44,18 @@ class Carrying:
 
 
 class SomeRows:
-    """Asks for the rows of a QuerySet to travel as their primary keys."""
+    """Asks for the rows of a QuerySet to travel as their primary keys.
+
+    Attributes:
+        rows: the QuerySet.
+    """
 
     def __init__(self, rows: QuerySet[Any]) -> None:
         self.rows = rows
 
 
 class Same:
-    """Stands for the value of another kwarg of the same message, which travels once.
+    """Stands for the value of another kwarg of the same message, so that the value travels once.
 
     Attributes:
         name: of the other kwarg.
@@ -56,3 +63,15 @@ class Same:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+
+def install(codec: Codec) -> None:
+    """Teach a codec the one mark that travels: `Same`."""
+    codec.add_encoder(Same, lambda same, _encoder: {"$same": same.name})
+    codec.add_raw_decoder("$same", _decode_same)
+
+
+def _decode_same(name: Any) -> Same:
+    if type(name) is not str:
+        raise TypeError("another kwarg goes by its name")
+    return Same(name)
