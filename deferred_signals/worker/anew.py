@@ -1,4 +1,4 @@
-"""What a worker publishes anew: a message like the one that it was given, with all that it carried."""
+"""What a worker publishes anew: a message like the one in its hands, with all that this carried."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def publish_anew(
     """Publish the next message of a request, and wait until the broker has it.
 
     Arguments:
-        name: of the task that it is for.
-        request: what Celery tells of the one before.
-        args: of the task.
-        wait: seconds until it is due; more than a worker may hold it are served in pieces.
-        calls: of how many the request's time limits are for all, and the next one's for one.
+        name: the name of the task that the next message is for.
+        request: what Celery tells of the message before.
+        args: the task's arguments.
+        wait: seconds until it is due; a wait longer than a worker may hold it is served in pieces.
+        calls: how many calls the request's time limits are for; the next message's are for one.
         options: of ``apply_async``, where they differ from what the request carried.
 
     Raises:
@@ -68,7 +68,7 @@ def publish_anew(
         )
         signature.apply_async(producer=producer)
 
-    if request.root_id:  # else it is of protocol 1, which has no families
-        # Celery would say that it was sent by the run that it goes on from.
+    if request.root_id:  # protocol 1 has no root and no parent
+        # Celery would name the run that is being carried on as the parent.
         headers = headers | {"root_id": request.root_id, "parent_id": request.parent_id}
     post(publish, connect=not ignore_result, headers=headers)

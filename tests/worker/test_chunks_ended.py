@@ -13,12 +13,12 @@ from django.dispatch import Signal
 from deferred_signals.message import Message
 from deferred_signals.message.wire import pack, unpack
 from deferred_signals.publishing import posting
-from deferred_signals.running import executor
+from deferred_signals.running.outcomes import Outcome, Retrying
 from deferred_signals.worker import entry as _worker  # noqa: F401 - as a worker does when it starts
-from deferred_signals.worker.chunks import SLOT, go_on_alone
 from deferred_signals.worker.delivery import Delivery
 from deferred_signals.worker.parking import PARKED
-from deferred_signals.worker.progress import Progress
+from deferred_signals.worker.progress import SLOT, Progress
+from deferred_signals.worker.unfinished import republish_unfinished
 from tests.support.connected import Connected
 from tests.support.fixtures import MakeCurrent
 from tests.support.letters import QUICK, Acting, Letter, SendTogether, ids, raises, take_letters
@@ -60,10 +60,10 @@ def test_what_ends_a_chunk_leaves_the_rest_to_messages_of_their_own(
     assert attempts == {1: 2, 2: 1, 3: 1}
 
 
-def go_on(letter: Letter, progress: Progress) -> list[tuple[Message, executor.Outcome]]:
+def go_on(letter: Letter, progress: Progress) -> list[tuple[Message, Outcome]]:
     request = Context({**letter.headers, "delivery_info": {"routing_key": "celery"}})
     delivery = Delivery(letter.task, request, len(letter.wires))
-    return go_on_alone(delivery, letter.wires, progress, WorkerLostError())
+    return republish_unfinished(delivery, letter.wires, progress, WorkerLostError())
 
 
 def test_call_that_ran_is_charged_and_those_that_had_not_begun_are_not(
@@ -75,7 +75,7 @@ def test_call_that_ran_is_charged_and_those_that_had_not_begun_are_not(
     progress.end()
     progress.begin()
     ((message, outcome),) = go_on(letter, progress)
-    assert (message.kwargs["number"], type(outcome)) == (1, executor.Retrying)
+    assert (message.kwargs["number"], type(outcome)) == (1, Retrying)
     left = {ids(single)[0]: unpack(single.wires[0]).attempt for single in take_letters()}
     assert left == dict(zip(ids(letter)[1:], [2, 1, 1], strict=True))
 
