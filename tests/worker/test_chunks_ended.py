@@ -1,4 +1,4 @@
-"""A chunk that ends early: what is through, what is charged, and what goes on alone."""
+"""A chunk that ends early: which calls are through, which one is charged, and which go on alone."""
 
 import logging
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class FailingHandler(logging.Handler):
-    """Stands for a soft time limit that is exceeded while a record is written."""
+    """Stand for a soft time limit that is exceeded while a record is written."""
 
     def emit(self, record: logging.LogRecord) -> None:
         raise SoftTimeLimitExceeded
@@ -44,7 +44,7 @@ def failing_log() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def test_what_ends_a_chunk_leaves_the_rest_to_messages_of_their_own(
+def test_calls_that_a_chunk_left_unfinished_go_on_as_messages_of_their_own(
     signal: Signal, defer: Connected, send_together: SendTogether, lifecycle: Lifecycle
 ) -> None:
     """A soft time limit may hit at any moment: here, while a failure is logged."""
@@ -80,7 +80,7 @@ def test_call_that_ran_is_charged_and_those_that_had_not_begun_are_not(
     assert left == dict(zip(ids(letter)[1:], [2, 1, 1], strict=True))
 
 
-def test_nobody_is_charged_where_nobody_knows_who_ran(
+def test_no_call_is_charged_where_it_is_not_known_which_one_ran(
     send_together: SendTogether, chunked: Acting
 ) -> None:
     (letter,) = send_together(2)
@@ -112,7 +112,7 @@ def test_nothing_begins_once_the_parent_has_taken_over(
 
 
 class Router:
-    """A project's own, which fails at first: so what is to be published is not."""
+    """A router of a project's, which fails at first, so that nothing is published."""
 
     def __init__(self, failures: int) -> None:
         self.left = failures
@@ -142,7 +142,7 @@ def test_chunk_goes_back_when_a_next_attempt_cannot_be_published(
     lifecycle: Lifecycle,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is through runs again with it; what is left shall not run before."""
+    """The calls that are through run again with it; the others must not run before."""
     monkeypatch.setattr(posting, "PATIENCE", 1.5)  # of 15 seconds
     chunked.does[1] = raises(ConnectionError())
     (letter,) = send_together(4)

@@ -45,7 +45,7 @@ class Delivered:
         )
 
     def end_by(self, error: BaseException, *, told_by_the_child: bool = False) -> None:
-        """Tell the parent of what ended the child, or of what the child itself tells."""
+        """Tell the parent what ended the run: the end of the child, or an exception that it tells of."""
         try:
             raise error
         except BaseException:  # noqa: BLE001 - as billiard does

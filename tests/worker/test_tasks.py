@@ -146,7 +146,7 @@ def declare_again(defer: Connected, signal: Signal, name: str, **options: Any) -
 
 @pytest.fixture
 def default_rate() -> Iterator[str]:
-    """Celery's settings have a rate limit for every task."""
+    """Set a rate limit for every task in Celery's settings."""
     current_app.conf.task_default_rate_limit = "7/s"
     yield "7/s"
     current_app.conf.task_default_rate_limit = None
@@ -182,7 +182,7 @@ def test_message_that_is_published_after_a_reload_has_the_options_of_now(
 
 @pytest.fixture
 def pool_child() -> Iterator[None]:
-    """This process calls itself a child of a worker's pool."""
+    """Name this process like a child of a worker's pool."""
     process = current_process()
     name, process.name = process.name, "ForkPoolWorker-1"
     yield
