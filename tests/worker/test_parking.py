@@ -303,7 +303,9 @@ def test_cut_countdown_for_an_unknown_task_goes_on(
 
 
 @pytest.mark.usefixtures("broker")
-def test_expired_message_for_an_unknown_task_is_not_parked(signal: Signal, defer: Connected) -> None:
+def test_expired_message_for_an_unknown_task_is_not_parked(
+    signal: Signal, defer: Connected
+) -> None:
     drop(sent(signal, defer, expires=datetime(2026, 1, 31, tzinfo=UTC)))
     assert take_letters() == []
 
