@@ -20,7 +20,7 @@ from deferred_signals.publishing.posting import PAUSE
 from deferred_signals.running.attempt import Attempt
 from deferred_signals.running.deciding import charge
 from deferred_signals.running.executor import execute
-from deferred_signals.running.outcomes import Discarded, Failed, Retrying
+from deferred_signals.running.outcomes import Discarded, Failed, Retrying, Unknown
 from deferred_signals.running.settling import settle, settle_malformed
 from deferred_signals.serialization import fetch
 from deferred_signals.worker.afterwards import afterwards
@@ -91,7 +91,9 @@ def carry_out(
         return claimed
     begin()
     outcome = _run(claimed, fetch)
-    return answered(follow, delivery, message, outcome, outcome=outcome)
+    if isinstance(outcome, (Retrying, Unknown)):
+        return answered(follow, delivery, message, outcome, outcome=outcome)
+    return outcome
 
 
 def give_back(error: Exception) -> NoReturn:

@@ -35,16 +35,12 @@ def claim(delivery: Delivery, message: Message) -> Claim:
         delivery: what brought the message.
         message: the message.
     """
-    return answered(_claim, delivery, message)
-
-
-def _claim(delivery: Delivery, message: Message) -> Attempt | Elsewhere | Failed:
     attempt = prepare(message)
     if isinstance(attempt, Unknown):
-        return delivery.keep(message, attempt.exception)
-    if isinstance(attempt, Failed) or not (delivery.redelivered or message.redeliveries):
-        return attempt
-    return _count(delivery, message) or attempt
+        return answered(delivery.keep, message, attempt.exception)
+    if isinstance(attempt, Attempt) and (delivery.redelivered or message.redeliveries):
+        return answered(_count, delivery, message) or attempt
+    return attempt
 
 
 def _count(delivery: Delivery, message: Message) -> Elsewhere | Failed | None:
