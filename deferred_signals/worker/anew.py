@@ -1,4 +1,8 @@
-"""What a worker publishes anew: a message like the one in its hands, with all that this carried."""
+"""What a worker publishes anew: a message like the one in its hands, with all that this carried.
+
+Celery's ``Task.signature_from_request`` makes it, as it does for ``Task.retry``. Celery does not
+document it, and it is called here alone.
+"""
 
 from __future__ import annotations
 

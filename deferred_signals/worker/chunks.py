@@ -53,7 +53,11 @@ def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]
     progress = Progress.at((request.properties or {}).get(SLOT))
     opened = [_opened(payload) for payload in payloads]
     if all(isinstance(item, DecodeError) for item in opened):
-        error = DecodeError(f"{task.name} takes messages, got other arguments.", payloads)
+        error = DecodeError(
+            f"{task.name} takes messages of deferred_signals, got other arguments. Send the signal "
+            f"instead of calling the task.",
+            payloads,
+        )
         afterwards(request, partial(settle_malformed, task.name, error))
         raise error
     try:

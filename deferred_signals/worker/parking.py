@@ -96,7 +96,7 @@ def park(
     times = 0 if stay is None else stay.times
     until = max(now + WAITS[min(times, len(WAITS) - 1)], due)
     logger.warning(
-        "Message %s for receiver %s is parked for %.0f s: %s",
+        "Message %s for receiver %s is parked for %.0f s, as this worker cannot run it yet: %s",
         shown(message.id),
         message.describe(),
         until - now,
