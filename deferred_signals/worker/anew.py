@@ -12,7 +12,7 @@ from celery import current_app
 
 from deferred_signals.publishing.posting import post
 from deferred_signals.publishing.waits import in_pieces
-from deferred_signals.worker.carried import compression_of, headers_of, queue_of
+from deferred_signals.worker.carried import compression_of, headers_of, ignores_result, queue_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +47,7 @@ def publish_anew(
     task: Any = current_app.tasks[name]
     countdown, mark = in_pieces(wait) if wait > 0 else (None, {})
     headers = headers_of(request) | mark
-    ignore_result = vars(request).get("ignore_result")
-    if ignore_result is None:
-        ignore_result = task.ignore_result
+    ignore_result = ignores_result(request, task)
     changes = {
         "headers": headers,
         "compression": compression_of(request),

@@ -5,8 +5,8 @@ tracer has put its own into a place of their own, nor the compression, nor the q
 has moved the message on its way.
 
 Celery documents none of this as an interface: the names of its own headers, how the two versions of
-its message protocol differ, and how its delayed delivery on RabbitMQ names things. It is all read
-here, and nowhere else.
+its message protocol differ, and how its delayed delivery on RabbitMQ names things. Of what a worker
+does, only this file depends on that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,17 @@ from deferred_signals.publishing.waits import HEADER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["compression_of", "headers_of", "queue_of", "request_of", "serializer_of"]
+    from celery import Task
+
+__all__ = [
+    "compression_of",
+    "headers_of",
+    "ignores_result",
+    "queue_of",
+    "request_of",
+    "serializer_of",
+    "shown_of",
+]
 
 #: Names of serializers, by the content types of bodies.
 _serializers: Mapping[object, str] = serialization.registry.type_to_name  # type: ignore[attr-defined]  # its stubs lack it
@@ -69,6 +79,17 @@ def compression_of(request: Context) -> str | None:
     """Return how a message's body was compressed: the type that kombu notes in a header."""
     given = vars(request).get("compression") or (request.headers or {}).get("compression")
     return given if isinstance(given, str) else None
+
+
+def ignores_result(request: Context, task: Task[Any, Any]) -> bool:
+    """Return whether a message's result is ignored; a message that does not tell goes by its task."""
+    given = vars(request).get("ignore_result")
+    return bool(task.ignore_result if given is None else given)
+
+
+def shown_of(request: Context) -> str:
+    """Return what logs and monitors show as the arguments of a message."""
+    return vars(request).get("argsrepr") or "(...)"
 
 
 def serializer_of(request: Context) -> str | None:

@@ -22,6 +22,7 @@ from deferred_signals.running.settling import settle
 from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.anew import publish_anew
 from deferred_signals.worker.calls import give_back
+from deferred_signals.worker.carried import shown_of
 from deferred_signals.worker.following import refused
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ def go_on_waiting(name: str, request: Context, args: Sequence[object]) -> None:
     Raises:
         CannotPublish: the broker is not known to have it.
     """
-    shown = vars(request).get("argsrepr") or "(...)"
-    publish_anew(name, request, args, wait=seconds_left(request), argsrepr=shown)
+    publish_anew(name, request, args, wait=seconds_left(request), argsrepr=shown_of(request))
 
 
 def _give_up(request: Context, args: Sequence[object], error: Refused) -> None:

@@ -12,6 +12,7 @@ from celery import Task, current_app
 from django.dispatch import Signal
 
 from deferred_signals.receivers import registry
+from deferred_signals.worker.tasks import undeclare
 from tests.project.celery import app
 from tests.support.broker import Broker
 from tests.support.connected import Connected
@@ -142,6 +143,19 @@ def declare_again(defer: Connected, signal: Signal, name: str, **options: Any) -
     """Declare a receiver with these options, as the reload of its module does."""
     registry.discard(registry.get(name))
     defer(signal, name=name, **options)(receive)
+
+
+def test_receiver_whose_task_was_undeclared_has_a_task_again(
+    signal: Signal, defer: Connected
+) -> None:
+    """Celery cannot forget that the name is shared among all apps."""
+    defer(signal, name="tests.task.undeclared", rate_limit="10/m")(receive)
+    present = registry.get("tests.task.undeclared")
+    registry.discard(present)
+    undeclare(present)
+    assert "tests.task.undeclared" not in current_app.tasks
+    defer(Signal(), name="tests.task.undeclared", rate_limit="20/m")(receive)
+    assert current_app.tasks["tests.task.undeclared"].rate_limit == "20/m"
 
 
 @pytest.fixture
