@@ -21,7 +21,7 @@ from deferred_signals.message.outgoing import Outgoing
 from deferred_signals.message.wire import pack
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.catalogue import entry_of
-from deferred_signals.running import executor
+from deferred_signals.running.resolving import resolve
 from deferred_signals.sending.commit import defer
 from deferred_signals.sending.dispatch import Deferred, publish_options
 from deferred_signals.support.asking import Raised
@@ -54,7 +54,7 @@ def decoded(message: Message) -> dict[str, Any]:
     """
     receiver = _receiver_of(message, "decoded")
     with restored(message.context):
-        return executor.resolve(receiver, message, _fetch)
+        return resolve(receiver, message, _fetch)
 
 
 def send_again(message: Message) -> Deferred:

@@ -1,4 +1,4 @@
-"""Async receivers: awaited in an event loop of their own."""
+"""Async receivers: await each in an event loop of its own."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def await_here(name: str, coroutine: Coroutine[Any, Any, Any]) -> None:
     """Run a coroutine to its end.
 
     Arguments:
-        name: the receiver's.
-        coroutine: what the receiver gave.
+        name: the receiver's name.
+        coroutine: what the receiver's call returned.
 
     Raises:
-        InvalidReceiver: threads are greenlets here. All of them would find themselves in the event
-            loop, other receivers too, and Django refuses a database to whoever is in one.
+        InvalidReceiver: threads are greenlets here. All greenlets of a thread share its event
+            loop, those of other receivers too, and Django refuses database access within one.
     """
     if _threads_are_greenlets():
         coroutine.close()
         raise InvalidReceiver(
             f"{name!r} is async, and gevent or eventlet has made threads of this process greenlets, "
-            f"which share one event loop. Give it a queue whose workers have the prefork, threads or "
-            f"solo pool, or write it without async."
+            f"which share one event loop. Give the receiver a queue whose workers have the prefork, "
+            f"threads or solo pool, or write it without async."
         )
     async_to_sync(_awaited)(coroutine)
 
@@ -41,6 +41,7 @@ async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> None:
 
 
 def _threads_are_greenlets() -> bool:
+    """Ask gevent and eventlet, if one of them is loaded, whether it has patched threads."""
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     return bool(
         (gevent and gevent.is_module_patched("threading"))

@@ -1,4 +1,7 @@
-"""What Celery's control flow means when a receiver raises it: all that a run knows of Celery."""
+"""What Celery's control flow means when a receiver raises it.
+
+This is all that a run knows of Celery, and the exceptions are documented ones.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ __all__ = ["translated"]
 
 
 def translated(error: Exception) -> Exception:
-    """Translate an exception of Celery's control flow into one of ours; give any other back.
+    """Translate an exception of Celery's control flow into one of ours; return any other as it is.
 
-    ``Ignore`` discards the message. ``Retry`` and ``Reject`` would count attempts beside ours, so
-    they fail with a hint.
+    ``Ignore`` discards the message. ``Retry`` and ``Reject`` fail it with a hint, since Celery would
+    count attempts beside ours.
 
     >>> translated(Ignore())
     Discard("Celery's Ignore was raised")

@@ -1,4 +1,4 @@
-"""`current_message()`: what a receiver may ask about the message that it runs for."""
+"""`current_message()`: what a receiver can ask about the message that it runs for."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class CurrentMessage(NamedTuple):
     """The message that is being run.
 
     Attributes:
-        id: the same in every attempt, so the key that makes a receiver idempotent.
+        id: the message's id, the same in every attempt: the key that makes a receiver idempotent.
         receiver: the receiver's name.
         attempt: this run, from 1.
-        max_attempts: the policy's; None where only time limits it.
+        max_attempts: the policy's; None where only the policy's ``timeout`` ends the attempts.
         sent_at: when ``send()`` was called, in UTC.
         depth: deferrals that led to this one.
     """
@@ -35,7 +35,7 @@ _current: ContextVar[CurrentMessage | None] = ContextVar("deferred_signals_curre
 
 
 def current_message() -> CurrentMessage | None:
-    """The message that the calling receiver runs for; None outside a deferred receiver.
+    """Return the message that the calling receiver runs for; None outside a deferred receiver.
 
     >>> current_message() is None
     True

@@ -1,4 +1,4 @@
-"""Eager mode: messages are run in this process, by the same steps as on a worker, without sleeping."""
+"""Eager mode: run messages in this process, by the same steps as on a worker, without sleeping."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from django.db import DatabaseError
 from deferred_signals import conf
 from deferred_signals.errors import EagerReceiverFailed
 from deferred_signals.message.wire import pack, unpack
-from deferred_signals.running import executor
+from deferred_signals.running.attempt import prepare
+from deferred_signals.running.executor import execute, run
+from deferred_signals.running.outcomes import Failed, Retrying
 from deferred_signals.running.own_blocks import OwnBlocks, open_aliases
+from deferred_signals.running.settling import settle
 from deferred_signals.running.watching import watches
 from deferred_signals.serialization import fetch
 
@@ -24,18 +27,22 @@ if TYPE_CHECKING:
 
     from deferred_signals.message import Message
     from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.running.outcomes import Outcome
     from deferred_signals.serialization import Reference
 
-__all__ = ["attempt", "run_all"]
+__all__ = ["run_all", "run_attempt"]
 
 
-#: Failures so far, of the outermost `run_all`. Receivers that ran within others failed on their
+#: The failures so far, of the outermost `run_all`. Receivers that ran within others failed on their
 #: own, as on a worker: what they raise must not end the receiver that deferred them.
 _failures: ContextVar[list[BaseException] | None] = ContextVar("failures", default=None)
 
 
 def run_all(wires: Sequence[str]) -> None:
     """Run messages one after another, each through all its attempts.
+
+    Arguments:
+        wires: the messages' payloads.
 
     Raises:
         Exception: with ``EAGER_PROPAGATES`` the first receiver's failure, after all have run; a
@@ -46,8 +53,8 @@ def run_all(wires: Sequence[str]) -> None:
     token = _failures.set(failures)
     try:
         for wire in wires:
-            outcome = _run(unpack(wire))
-            if isinstance(outcome, executor.Failed):
+            outcome = _run_through(unpack(wire))
+            if isinstance(outcome, Failed):
                 failures.append(outcome.exception)
     finally:
         _failures.reset(token)
@@ -60,17 +67,21 @@ def run_all(wires: Sequence[str]) -> None:
         raise error
 
 
-def _run(message: Message) -> executor.Outcome:
+def _run_through(message: Message) -> Outcome:
+    """Run and settle one attempt after another. Return the last outcome."""
     while True:
-        outcome = attempt(message)
-        executor.settle(message, outcome)
-        if not isinstance(outcome, executor.Retrying):
+        outcome = run_attempt(message)
+        settle(message, outcome)
+        if not isinstance(outcome, Retrying):
             return outcome
         message = unpack(pack(message.next_attempt()))
 
 
-def attempt(message: Message) -> executor.Outcome:
-    """Run one attempt; where transactions of the caller are open, in blocks of its own."""
+def run_attempt(message: Message) -> Outcome:
+    """Run one attempt; where the caller has transactions open, run it in blocks of its own."""
+    attempt = prepare(message)
+    if isinstance(attempt, Failed):
+        return attempt
     own = OwnBlocks(open_aliases())
     rows: dict[Reference, Model] = {}
 
@@ -82,10 +93,10 @@ def attempt(message: Message) -> executor.Outcome:
         with ExitStack() as watching:
             for watch in watches:
                 watching.enter_context(watch.running(message, receiver, rows))
-            own.run(partial(executor.run, receiver, kwargs))
+            own.run(partial(run, receiver, kwargs))
 
     try:
-        outcome = executor.execute(message, fetch_and_note, call)
+        outcome = execute(attempt, fetch_and_note, call)
     except BaseException:
         if own.are_open:
             own.abandon()

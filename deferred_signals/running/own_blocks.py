@@ -1,11 +1,13 @@
-"""The blocks that a run in this process has of its own, where the caller's transactions are open.
+"""The blocks that an eager run has of its own, where the caller has transactions open.
 
-A worker runs a receiver in no transaction of anybody's. Here the run is inside those that are open,
-a ``TestCase``'s above all. Its own blocks make it as if it were in none: they count as a
-``TestCase``'s, so that the receiver may open a durable block, and what the receiver registered with
-``on_commit`` is called when they have ended.
+A worker runs a receiver in no transaction. An eager run is inside the transactions that the caller
+has open, above all a ``TestCase``'s. Blocks of its own make up for that: Django takes them for a
+``TestCase``'s, so the receiver may open a durable block, and the hooks that the receiver registered
+with ``on_commit`` are called when the blocks have ended.
 
-They are marked by ``Atomic._from_testcase``, which `deferred_signals.support.savepoints` reads.
+Two private parts of Django are used for this, here alone. ``Atomic._from_testcase`` marks a block as
+a ``TestCase``'s (`deferred_signals.support.savepoints` reads it). ``connection.run_on_commit`` is the
+list of hooks, which is put aside for the length of the run.
 """
 
 from __future__ import annotations
@@ -26,23 +28,23 @@ logger = logging.getLogger("deferred_signals")
 
 
 def open_aliases() -> list[str]:
-    """Return the databases on which transactions are open in this thread."""
+    """Return the aliases of the databases on which this thread has transactions open."""
     found = connections.all(initialized_only=True)
     return [connection.alias for connection in found if connection.in_atomic_block]
 
 
 class OwnBlocks:
-    """One block on each database where a transaction is open; begun when made, ended once."""
+    """One block on each database where a transaction is open: begun when made, and ended once."""
 
     def __init__(self, aliases: list[str]) -> None:
         self.are_open = True
         self._aliases = aliases
         self._blocks = ExitStack()
-        # As Django keeps them: the savepoints around each, the function, whether it may fail.
+        # As Django keeps them: the savepoints around a hook, its function, whether it is robust.
         self._hooks: list[Any] = []
         for alias in aliases:
             connection: Any = connections[alias]  # its stubs know two parts of a hook
-            # First: it is put back when the block has ended.
+            # The first callback runs last: Django's list is put back when the block has ended.
             self._blocks.callback(self._take_hooks, connection, connection.run_on_commit)
             connection.run_on_commit = []
             block: Any = transaction.atomic(using=alias)
@@ -50,10 +52,10 @@ class OwnBlocks:
             self._blocks.enter_context(block)
 
     def run(self, function: Callable[[], Any]) -> None:
-        """Call a function, end the blocks, and call what it registered with ``on_commit``.
+        """Call a function, end the blocks, and call the hooks that it registered with ``on_commit``.
 
-        A database error breaks the transaction that is open, so only that undoes what was done:
-        what else a receiver wrote before it failed stays, as it would on a worker.
+        After a database error the blocks are rolled back, since the error has broken the open
+        transaction. After any other exception what the receiver wrote stays, as on a worker.
         """
         try:
             function()
@@ -71,7 +73,7 @@ class OwnBlocks:
         self._call_hooks()
 
     def end(self, *, undo: bool) -> None:
-        """End the blocks, and undo what was done in them, if that is asked for."""
+        """End the blocks; with ``undo``, roll back what was done in them."""
         self.are_open = False
         if undo:
             for alias in self._aliases:
@@ -80,19 +82,19 @@ class OwnBlocks:
             self._blocks.close()
         except DatabaseError:
             # PostgreSQL does not release a savepoint after an error that the receiver itself
-            # handled; Django has rolled back to it by now.
-            logger.debug("A block of a run was rolled back.", exc_info=True)
+            # handled. Django has rolled back to the savepoint by now.
+            logger.debug("A block of an eager run was rolled back.", exc_info=True)
 
     def abandon(self) -> None:
-        """End the blocks in an ``except`` clause: undo what was done in them."""
+        """Roll back what was done in the blocks; call this in an ``except`` clause."""
         self.are_open = False
         self._blocks.__exit__(*sys.exc_info())
 
     def _call_hooks(self) -> None:
-        """Call what was not rolled back, each hook in blocks of its own.
+        """Call the hooks that were not rolled back, each in blocks of its own.
 
         Raises:
-            Exception: that of a hook that is not robust; those after it are not called.
+            Exception: what a hook raises that is not robust; those after it are not called.
         """
         while self._hooks:
             _, function, robust = self._hooks.pop(0)

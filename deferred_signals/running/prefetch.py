@@ -1,4 +1,4 @@
-"""Rows for a chunk: what its calls refer to, read by one query a model when the chunk begins."""
+"""Rows for a chunk: fetch what its calls refer to, by one query a model, when the chunk begins."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["Ahead"]
 class Ahead:
     """The rows that messages refer to, as they are now.
 
-    What is not found here is fetched when its call asks for it, so that it fails, or is missing,
-    for that call alone.
+    A row that is not among them is fetched when its call asks for it. So an error, or a row that is
+    gone, is the matter of that call alone.
     """
 
     def __init__(self, messages: Sequence[Message]) -> None:
-        #: A carrier may choose the database's schema, say: rows are for one context only.
+        #: The context that the rows were fetched in: a carrier may choose the database's schema.
         self._context = messages[0].context if messages else {}
         self._wanted = Counter(
             reference
@@ -42,12 +42,12 @@ class Ahead:
             for reference in set(_references(message))
         )
         self._rows: dict[Reference, Model] = {}
-        # Where it cannot be restored, and must be, no row is fetched, and each call fails by itself.
+        # If a required carrier cannot restore the context, no row is fetched, and each call fails.
         with suppress(ContextNotRestored), restored(self._context):
             self._rows = _fetch_together(self._wanted)
 
     def fetcher(self, message: Message) -> Callable[[Reference], Model]:
-        """What gives the rows for one message."""
+        """Return the function that fetches rows for one message."""
         return self._take if message.context == self._context else fetch
 
     def _take(self, reference: Reference) -> Model:
@@ -56,24 +56,25 @@ class Ahead:
             return fetch(reference)
         self._wanted[reference] -= 1
         if self._wanted[reference] > 0:
-            return deepcopy(row)  # another call will want it as it was read
+            return deepcopy(row)  # another call needs the row as it was read
         return self._rows.pop(reference)
 
 
 def _fetch_together(wanted: Counter[Reference]) -> dict[Reference, Model]:
+    """Fetch rows by one query for each model and database."""
     by_table: dict[tuple[type[Model], str], list[Reference]] = defaultdict(list)
     for reference in wanted:
         by_table[reference.model, reference.alias].append(reference)
     found: dict[Reference, Model] = {}
     for (model, alias), references in by_table.items():
-        # Where one of the keys is wrong, each call will see for itself.
+        # If a key is wrong, each call fetches its own rows, so that only the one with that key fails.
         with suppress(ArithmeticError, Error, TypeError, ValidationError, ValueError):
             found |= fetch_many(model, alias, references)
     return found
 
 
 def _references(message: Message) -> Iterator[Reference]:
-    """What a message refers to, as far as one can tell before it is decoded."""
+    """Yield the references of a message, as far as they can be told before it is decoded."""
     receiver = registry.find(message.receiver)
     if receiver is None:
         return
@@ -87,7 +88,7 @@ def _references(message: Message) -> Iterator[Reference]:
 
 
 def _forms(form: Any) -> Iterator[Any]:
-    """The encoded references inside an encoded value."""
+    """Yield the forms of references inside a form."""
     kind = type(form)
     if kind is dict:
         if "$ref" in form:

@@ -1,8 +1,9 @@
-"""Whether a receiver failed since a relation of a deleted row leads to a row that is gone as well.
+"""Tell whether a receiver failed because a relation of a deleted row leads to a row that is gone.
 
-Nothing else that a receiver looks for, and does not find, says anything about its message. Django
-raises the same exception for both, so this one place asks the traceback which it was: whether the
-descriptor of a relation was asked for a relation of a row that travelled as deleted.
+Such a failure counts as a missing row of the message. A receiver may also look for other rows, and
+not finding one says nothing about the message. Django raises the same exception for both. So this
+one place looks into the traceback: did the descriptor of a relation look for the relation of a row
+that travelled as deleted? (Django does not document the descriptors' code as an interface.)
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["is_gone_relation"]
 
-#: Where Django looks for the row of a relation.
+#: The code by which Django looks for the row of a relation.
 _LOOK_UPS = frozenset(
     {ForwardManyToOneDescriptor.__get__.__code__, ReverseOneToOneDescriptor.__get__.__code__}
 )
 
 
 def is_gone_relation(error: ObjectDoesNotExist) -> bool:
-    """Return whether a row was looked for that a relation of a deleted row leads to."""
+    """Return whether the row that was not found is one that a relation of a deleted row leads to."""
     return any(
         frame.f_code in _LOOK_UPS and _was_deleted(frame.f_locals.get("instance"))
         for frame, _line in traceback.walk_tb(error.__traceback__)

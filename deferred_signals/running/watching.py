@@ -1,4 +1,4 @@
-"""Who watches sends, and runs in this process: a testing mode, which compares what both saw."""
+"""Watches: a testing mode watches the sends and the runs of this process, and compares them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["Watch", "watches"]
 
 
 class Watch(Protocol):
-    """Watches what is sent, and what receivers do with it."""
+    """Watch what is sent, and what receivers do with it."""
 
     def sent(
         self, id_: str, receiver: Receiver, signal: Signal, sender: Any, kwargs: Mapping[str, Any]
     ) -> None:
-        """Look at what is sent, before it can run."""
+        """Look at what is sent, before its receiver can run."""
 
     def running(
         self, message: Message, receiver: Receiver, rows: Mapping[Reference, Model]
@@ -32,5 +32,5 @@ class Watch(Protocol):
         """Look at the rows that were fetched for a message, before and after the receiver's call."""
 
 
-#: The watches in force. One list for the process, as the ways of messages are.
+#: The watches in force, for the whole process.
 watches: list[Watch] = []

@@ -19,7 +19,8 @@ import django
 from deferred_signals.message import Message
 from deferred_signals.publishing.celery_settings import load_tasks
 from deferred_signals.receivers import registry
-from deferred_signals.running import executor
+from deferred_signals.running.attempt import prepare
+from deferred_signals.running.outcomes import Failed
 from deferred_signals.serialization import SenderNotLoaded, decode_sender
 
 if TYPE_CHECKING:
@@ -41,10 +42,10 @@ def set_up(apps: list[str]) -> None:
 def look_at(text: str) -> dict[str, str]:
     """What hinders this process from running a message: an error, or something to be told."""
     message = Message.from_wire(text)
-    unknown = executor.unknown(message)
-    if unknown is not None:
-        return {"error": str(unknown)}
-    receiver = registry.get(message.receiver)
+    prepared = prepare(message)
+    if isinstance(prepared, Failed):
+        return {"error": str(prepared.exception)}
+    receiver = prepared.receiver
     try:
         registry.find_signal(receiver, message.signal)
     except LookupError as error:

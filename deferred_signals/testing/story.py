@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 from deferred_signals.message.wire import pack, unpack
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.options import policy_of
-from deferred_signals.running import executor
-from deferred_signals.running.eager import attempt
+from deferred_signals.running.attempt import prepare
+from deferred_signals.running.deciding import charge
+from deferred_signals.running.eager import run_attempt
+from deferred_signals.running.outcomes import Failed, Retrying
+from deferred_signals.running.settling import settle
 from deferred_signals.sending.destinations import Way, using_way
 from deferred_signals.support.amounts import as_seconds
 from deferred_signals.testing.crashes import FakeCrash, crash_of_workers
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.message import Message
     from deferred_signals.message.outgoing import Outgoing
+    from deferred_signals.running.outcomes import Outcome
 
 __all__ = ["Delivery", "Ran", "check_waits", "raise_first", "run_story"]
 
@@ -101,16 +105,16 @@ def run_story(
         schedule_all()
         while due:
             clock, _, message, ran = heapq.heappop(due)
-            outcome = attempt(message)
+            outcome = run_attempt(message)
             ran.attempts += 1
             crash = crash_of_workers(ran)
             if crash == "settle":
                 schedule(message.redelivered(), ran, 0.0)
             else:
                 if crash == "run":
-                    outcome = executor.charge(message, FakeCrash("The worker's process died."))
+                    outcome = charge(prepare(message), FakeCrash("The worker's process died."))
                 _note(ran, message, outcome)
-                if isinstance(outcome, executor.Retrying):
+                if isinstance(outcome, Retrying):
                     ran.waits.append(outcome.wait)
                     schedule(message.next_attempt(), ran, outcome.wait)
             schedule_all()
@@ -150,9 +154,9 @@ def raise_first(story: list[Ran]) -> None:
         raise error
 
 
-def _note(ran: Ran, message: Message, outcome: executor.Outcome) -> None:
-    executor.settle(message, outcome)
-    kind = executor.Failed if isinstance(outcome, executor.Failed) else type(outcome)
+def _note(ran: Ran, message: Message, outcome: Outcome) -> None:
+    settle(message, outcome)
+    kind = Failed if isinstance(outcome, Failed) else type(outcome)
     ran.outcome = kind.__name__.lower()
     ran.exception = getattr(outcome, "exception", None)
     ran.reason = getattr(outcome, "reason", "")

@@ -1,11 +1,11 @@
-"""Telling of a failure after Celery has handled it.
+"""Settle a failure after Celery has handled it.
 
-What ends a task is Celery's to report: error trackers patch it, and say of such a failure that
-nobody handled it. They report an exception once, by whom they heard of it first. So a failure that
-is raised to Celery is logged, and told to the lifecycle signals, when Celery is through with it.
+Celery reports what ends a task: error trackers patch Celery, and mark such a failure as unhandled.
+They report an exception once, for whoever told them first. So a failure that is raised to Celery is
+settled (logged, and told to the lifecycle signals) when Celery has finished with it.
 
-Celery says so by ``task_failure``; where its result backend, or an ``on_failure`` of the project's,
-keeps it from that, by ``task_postrun``, which it always sends.
+Celery sends ``task_failure`` at that moment. Where its result backend, or an ``on_failure`` of the
+project's, raises before, ``task_postrun`` is sent in any case.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["afterwards"]
 
-#: What is to be told when Celery is through, by the request of the task that has failed. (A request
-#: itself is no place for it: all of a message's headers are there.)
+#: What is to be called when Celery has finished, by the request of the failed task. (The request
+#: itself is no place for it: a message's headers become the request's attributes.)
 _untold: WeakKeyDictionary[Context, list[Callable[[], None]]] = WeakKeyDictionary()
 
 
@@ -32,9 +32,9 @@ def afterwards(request: Context, tell: Callable[[], None]) -> None:
 
     Arguments:
         request: Celery's, of the task that is about to fail.
-        tell: the function.
+        tell: the function, which settles a message.
     """
-    if request.called_directly:  # as a function: Celery will handle nothing
+    if request.called_directly:  # as a function: Celery handles nothing
         tell()
     else:
         _untold.setdefault(request, []).append(tell)

@@ -1,4 +1,8 @@
-"""What a worker publishes anew: a message like the one that it was given, with all that it carried."""
+"""What a worker publishes anew: a message like the one in its hands, with all that this carried.
+
+Celery's ``Task.signature_from_request`` makes it, as it does for ``Task.retry``. Celery does not
+document it, and it is called here alone.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from celery import current_app
 
 from deferred_signals.publishing.posting import post
 from deferred_signals.publishing.waits import in_pieces
-from deferred_signals.worker.carried import compression_of, headers_of, queue_of
+from deferred_signals.worker.carried import compression_of, headers_of, ignores_result, queue_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +34,11 @@ def publish_anew(
     """Publish the next message of a request, and wait until the broker has it.
 
     Arguments:
-        name: of the task that it is for.
-        request: what Celery tells of the one before.
-        args: of the task.
-        wait: seconds until it is due; more than a worker may hold it are served in pieces.
-        calls: of how many the request's time limits are for all, and the next one's for one.
+        name: the name of the task that the next message is for.
+        request: what Celery tells of the message before.
+        args: the task's arguments.
+        wait: seconds until it is due; a wait longer than a worker may hold it is served in pieces.
+        calls: how many calls the request's time limits are for; the next message's are for one.
         options: of ``apply_async``, where they differ from what the request carried.
 
     Raises:
@@ -43,9 +47,7 @@ def publish_anew(
     task: Any = current_app.tasks[name]
     countdown, mark = in_pieces(wait) if wait > 0 else (None, {})
     headers = headers_of(request) | mark
-    ignore_result = vars(request).get("ignore_result")
-    if ignore_result is None:
-        ignore_result = task.ignore_result
+    ignore_result = ignores_result(request, task)
     changes = {
         "headers": headers,
         "compression": compression_of(request),
@@ -68,7 +70,7 @@ def publish_anew(
         )
         signature.apply_async(producer=producer)
 
-    if request.root_id:  # else it is of protocol 1, which has no families
-        # Celery would say that it was sent by the run that it goes on from.
+    if request.root_id:  # protocol 1 has no root and no parent
+        # Celery would name the run that is being carried on as the parent.
         headers = headers | {"root_id": request.root_id, "parent_id": request.parent_id}
     post(publish, connect=not ignore_result, headers=headers)

@@ -1,6 +1,6 @@
-"""One message on a worker: admitted, run, its next attempt published, settled.
+"""One message on a worker, in named steps: claim, run, follow, settle.
 
-Waits and attempts are ours; Celery is told of them in its own words (``RETRY``, ``FAILURE``,
+Waits and attempts are ours. Celery is told of them in its own words (``RETRY``, ``FAILURE``,
 ``SUCCESS``), so that Flower and exporters show them.
 """
 
@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from billiard import current_process
 from celery.exceptions import Reject, Retry, SoftTimeLimitExceeded
 
-from deferred_signals import conf
-from deferred_signals.errors import DecodeError, RedeliveredTooOften
+from deferred_signals.errors import DecodeError
 from deferred_signals.message.wire import unpack
-from deferred_signals.publishing.posting import PAUSE, CannotPublish, Refused, patiently
-from deferred_signals.running import executor
+from deferred_signals.publishing.posting import PAUSE
+from deferred_signals.running.attempt import Attempt
+from deferred_signals.running.deciding import charge
+from deferred_signals.running.executor import execute
+from deferred_signals.running.outcomes import Discarded, Failed, Retrying, Unknown
+from deferred_signals.running.settling import settle, settle_malformed
 from deferred_signals.serialization import fetch
 from deferred_signals.worker.afterwards import afterwards
-from deferred_signals.worker.delivery import Delivery, Elsewhere
-from deferred_signals.worker.seals import break_seal, put_seal
+from deferred_signals.worker.claim import claim
+from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
+from deferred_signals.worker.following import answered, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,21 +34,23 @@ if TYPE_CHECKING:
     from celery.app.task import Context
 
     from deferred_signals.message import Message
+    from deferred_signals.running.outcomes import Outcome
+    from deferred_signals.running.resolving import Fetch
     from deferred_signals.worker.parking import Stay
 
-__all__ = ["admit", "attempt", "give_back", "run", "run_message"]
+__all__ = ["carry_out", "give_back", "run_message"]
 
 
 def run_message(
     name: str, request: Context, payload: object, stay: Stay | None = None
 ) -> str | None:
-    """The body of every task, for one message. Return what Celery is told as its result.
+    """Run one message, as the body of every task. Return what Celery is told as its result.
 
     Arguments:
-        name: of the task.
+        name: the task's name.
         request: Celery's, of the message that brought the payload.
         payload: the message's text.
-        stay: how long it has been parked, where it was.
+        stay: how long it has been parked, if it was.
 
     Raises:
         celery.exceptions.TaskPredicate: how the attempt ended, told in Celery's words.
@@ -53,116 +59,88 @@ def run_message(
     try:
         message = unpack(payload)
     except DecodeError as error:
-        afterwards(request, partial(executor.settle_malformed, name, error))
+        afterwards(request, partial(settle_malformed, name, error))
         raise
     try:
-        outcome = attempt(Delivery(name, request, stay=stay), message)
-    except (CannotPublish, SoftTimeLimitExceeded) as error:  # the limit, in the wait for the broker
-        give_back(error)
-    if isinstance(outcome, Elsewhere):
-        raise _as_retry(outcome)
-    if isinstance(outcome, executor.Failed):
-        afterwards(request, partial(executor.settle, message, outcome))
-        raise _as_exception(outcome.exception)
-    executor.settle(message, outcome)
-    match outcome:
-        case executor.Retrying(exception, wait):
-            when: Any = wait  # its stubs want numbers.Real, which float is not to a type checker
-            raise Retry(exc=_as_exception(exception), when=when)
-        case executor.Discarded():
-            return "discarded"
-    return None
+        outcome = carry_out(Delivery(name, request, stay=stay), message)
+    except SoftTimeLimitExceeded as error:  # outside the receiver: in the wait for the broker
+        outcome = GivenBack(error)
+    if isinstance(outcome, Failed):
+        afterwards(request, partial(settle, message, outcome))
+    elif not isinstance(outcome, (Elsewhere, GivenBack)):
+        settle(message, outcome)
+    return _told_to_celery(outcome)
 
 
-def attempt(
+def carry_out(
     delivery: Delivery,
     message: Message,
-    fetch: executor.Fetch = fetch,
+    fetch: Fetch = fetch,
     begin: Callable[[], None] = lambda: None,
-) -> executor.Outcome | Elsewhere:
-    """Admit a message and run it, and publish what follows. Return what is still to be settled.
+) -> Outcome | Elsewhere | GivenBack:
+    """Claim a message, run it, and publish what follows. Return what there is to settle.
 
     Arguments:
-        delivery: what brought it.
+        delivery: what brought the message.
         message: the message.
-        fetch: gives the rows that it refers to.
-        begin: is called when it is about to run.
-
-    Raises:
-        CannotPublish: the broker is not known to have what follows.
+        fetch: fetches the rows that the message refers to.
+        begin: is called when the message is about to run.
     """
-    outcome: executor.Outcome | Elsewhere | None = None
-    try:
-        outcome = patiently(admit, delivery, message)
-        if outcome is None:
-            begin()
-            outcome = run(message, fetch)
-        if isinstance(outcome, executor.Unknown):
-            return patiently(delivery.keep, message, _as_exception(outcome.exception))
-        if isinstance(outcome, executor.Retrying):
-            patiently(delivery.publish, message.next_attempt(), outcome.wait)
-    except Refused as error:
-        return refused(error, outcome)
+    claimed = claim(delivery, message)
+    if not isinstance(claimed, Attempt):
+        return claimed
+    begin()
+    outcome = _run(claimed, fetch)
+    if isinstance(outcome, (Retrying, Unknown)):
+        return answered(follow, delivery, message, outcome, outcome=outcome)
     return outcome
 
 
-def refused(error: Refused, outcome: executor.Outcome | Elsewhere | None = None) -> executor.Failed:
-    """What becomes of a message whose next one cannot be published, ever."""
-    cause = error.__cause__ or error
-    failure = getattr(outcome, "exception", cause)
-    return executor.Failed(failure, f"it cannot be published anew: {type(cause).__name__}: {cause}")
-
-
-def admit(delivery: Delivery, message: Message) -> executor.Outcome | Elsewhere | None:
-    """None where the message may run now; else what became of it.
-
-    Raises:
-        CannotPublish: it should go on elsewhere, and is not known to.
-    """
-    reason = executor.unknown(message)
-    if reason is not None:
-        return delivery.keep(message, reason)
-    if not delivery.redelivered and not message.redeliveries:
-        return None
-    limit = conf.current().MAX_REDELIVERIES
-    if message.redeliveries > limit:  # nobody here published it so
-        return _poisonous(message, limit)
-    unbroken = bool(message.redeliveries) and break_seal(message)
-    if unbroken or not delivery.redelivered:
-        return None
-    again = message.redelivered()
-    if again.redeliveries > limit:
-        return _poisonous(message, limit)
-    put_seal(again)
-    delivery.publish(again, None)
-    return Elsewhere("Its worker was gone, and it is published anew.")
-
-
-def _poisonous(message: Message, limit: int) -> executor.Failed:
-    error = RedeliveredTooOften(f"{message.receiver!r} was redelivered {limit + 1} times.")
-    return executor.Failed(error, "it takes whole workers down, it seems")
-
-
-def run(message: Message, fetch: executor.Fetch = fetch) -> executor.Outcome:
-    """Run an attempt; where no parent would see this process end, ``sys.exit()`` is a failure."""
-    try:
-        return executor.execute(message, fetch)
-    except SystemExit as error:
-        # In a child it may be Celery's own, by SIGTERM, and the parent charges what it ends; the
-        # exceptions that shut a worker down are derived from SystemExit.
-        if type(error) is not SystemExit or current_process().name != "MainProcess":
-            raise
-        return executor.charge(message, error)
-
-
 def give_back(error: Exception) -> NoReturn:
-    """Let the broker have a message again that could not be published anew."""
+    """Let the broker have a message again, after a pause, that could not be published anew."""
     time.sleep(PAUSE)
     raise Reject(str(error.__cause__ or error), requeue=True) from error
 
 
+def _run(attempt: Attempt, fetch: Fetch) -> Outcome:
+    """Run an attempt; where no parent would see this process end, ``sys.exit()`` is a failure."""
+    try:
+        return execute(attempt, fetch)
+    except SystemExit as error:
+        # The exceptions that shut a worker down are derived from SystemExit.
+        if type(error) is not SystemExit or _has_parent():
+            raise
+        return charge(attempt, error)
+
+
+def _has_parent() -> bool:
+    """Return whether this process is a child of a worker's pool.
+
+    There a SystemExit may be Celery's own, raised at SIGTERM, and the parent charges the run that
+    it ends. Other pools run tasks in the process that billiard calls ``MainProcess``.
+    """
+    return bool(current_process().name != "MainProcess")
+
+
+def _told_to_celery(outcome: Outcome | Elsewhere | GivenBack) -> str | None:
+    """Tell Celery of an outcome in its words: return the task's result, or raise what ends the task."""
+    match outcome:
+        case GivenBack(error):
+            give_back(error)
+        case Elsewhere():
+            raise _as_retry(outcome)
+        case Failed(exception):
+            raise _as_exception(exception)
+        case Retrying(exception, wait):
+            when: Any = wait  # its stubs want numbers.Real, which float is not to a type checker
+            raise Retry(exc=_as_exception(exception), when=when)
+        case Discarded():
+            return "discarded"
+    return None
+
+
 def _as_retry(elsewhere: Elsewhere) -> Retry:
-    """What Celery, and so a monitor, is told of a message that goes on as another one."""
+    """Make what Celery, and so a monitor, is told of a message that goes on as another one."""
     due = time.time() if elsewhere.due is None else elsewhere.due
     when: Any = datetime.fromtimestamp(due, UTC)  # its stubs forget that it may be a moment
     return Retry(elsewhere.why, exc=elsewhere.reason, when=when)

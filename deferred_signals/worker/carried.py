@@ -1,8 +1,12 @@
 """What a message of Celery's carries beside its task and arguments, so that the next one is like it.
 
-Celery's own ``signature_from_request`` keeps most of it. Left to us are headers where a tracer has
-put its own into a place of their own, the compression, and the queue where the broker has moved the
-message on its way.
+Celery's own ``signature_from_request`` keeps most of it. It does not keep custom headers where a
+tracer has put its own into a place of their own, nor the compression, nor the queue where the broker
+has moved the message on its way.
+
+Celery documents none of this as an interface: the names of its own headers, how the two versions of
+its message protocol differ, and how its delayed delivery on RabbitMQ names things. Of what a worker
+does, only this file depends on that.
 """
 
 from __future__ import annotations
@@ -19,15 +23,25 @@ from deferred_signals.publishing.waits import HEADER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["compression_of", "headers_of", "queue_of", "request_of", "serializer_of"]
+    from celery import Task
 
-#: Names of serializers, by the types of bodies.
+__all__ = [
+    "compression_of",
+    "headers_of",
+    "ignores_result",
+    "queue_of",
+    "request_of",
+    "serializer_of",
+    "shown_of",
+]
+
+#: Names of serializers, by the content types of bodies.
 _serializers: Mapping[object, str] = serialization.registry.type_to_name  # type: ignore[attr-defined]  # its stubs lack it
 
 #: What a request has from Celery beside its documented attributes.
 _CELERYS = {*vars(Context), "argsrepr", "compression", "kwargsrepr", "lang", "task"}
 
-#: What RabbitMQ notes on a message, of its fate so far.
+#: The headers in which RabbitMQ notes what it did with a message so far.
 _BROKERS = re.compile(r"x-(death|(first|last)-death-\w+|delivery-count|acquired-count)")
 
 #: The exchange, and the key's prefix, of a message that RabbitMQ itself has held back.
@@ -36,10 +50,10 @@ _DELAY = re.compile(r"([01]\.)+")
 
 
 def headers_of(request: Context) -> dict[str, Any]:
-    """The headers that somebody other than Celery, the broker and this library gave a message.
+    """Return the headers that neither Celery, nor the broker, nor this library gave a message.
 
-    Tracers put theirs into a header called ``headers``, too, since Celery looks for them there. A
-    request then shows no other ones.
+    Tracers also put theirs into a header called ``headers``, since Celery looks for them there. The
+    attribute ``headers`` of a request then shows no other ones.
     """
     given = vars(request)
     inner = request.headers or {}
@@ -62,18 +76,29 @@ def _without_others(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compression_of(request: Context) -> str | None:
-    """How a message's body was compressed, by the type that kombu notes in a header."""
+    """Return how a message's body was compressed: the type that kombu notes in a header."""
     given = vars(request).get("compression") or (request.headers or {}).get("compression")
     return given if isinstance(given, str) else None
 
 
+def ignores_result(request: Context, task: Task[Any, Any]) -> bool:
+    """Return whether a message's result is ignored; a message that does not tell goes by its task."""
+    given = vars(request).get("ignore_result")
+    return bool(task.ignore_result if given is None else given)
+
+
+def shown_of(request: Context) -> str:
+    """Return what logs and monitors show as the arguments of a message."""
+    return vars(request).get("argsrepr") or "(...)"
+
+
 def serializer_of(request: Context) -> str | None:
-    """The serializer of a message's body, where the transport tells it."""
+    """Return the serializer of a message's body, where the transport tells it."""
     return _serializers.get((request.properties or {}).get("content_type"))
 
 
 def queue_of(request: Context) -> str | None:
-    """The queue that a message came by; None where exchange and routing key have to do."""
+    """Return the queue that a message came by; None where only exchange and routing key are known."""
     info = request.delivery_info or {}
     exchange, key = info.get("exchange") or "", info.get("routing_key") or ""
     if not exchange:
@@ -91,7 +116,7 @@ def queue_of(request: Context) -> str | None:
 
 
 def request_of(message: Any) -> tuple[list[Any], Context]:
-    """The arguments that a message of kombu's brings, and the request that its task would see.
+    """Return the arguments that a message of kombu's brings, and the request that its task would see.
 
     Raises:
         LookupError, TypeError, ValueError: it is no message of Celery's.

@@ -1,12 +1,9 @@
 """A chunk: one message of Celery's that brings several of ours, as separate arguments of the task.
 
-Each call is admitted, run, tried again and settled alone; its next attempt is a message of its own.
-What becomes of the calls is told to the log and the lifecycle signals. To Celery the chunk is one
-task, which succeeds when it is through, also where calls go on elsewhere: they do so under their own
-ids, and nothing more would ever be heard of the chunk's.
-
-What ends a chunk early leaves each call that is not through as a message of its own: the calls that
-had not begun as they are, and the one that had begun one attempt later.
+Each call is claimed, run, retried and settled alone; its next attempt is a message of its own. The
+log and the lifecycle signals are told what became of each call. To Celery the chunk is one task,
+which succeeds when all its calls are through. It also succeeds where calls go on elsewhere: they go
+on under their own ids, and Celery would never hear of the chunk's id again.
 """
 
 from __future__ import annotations
@@ -18,13 +15,14 @@ from django.db import connections
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.message.wire import unpack
-from deferred_signals.publishing.posting import CannotPublish, Refused
-from deferred_signals.running import executor
+from deferred_signals.publishing.posting import CannotPublish
 from deferred_signals.running.prefetch import Ahead
+from deferred_signals.running.settling import settle, settle_malformed
 from deferred_signals.worker.afterwards import afterwards
-from deferred_signals.worker.calls import attempt, give_back, refused
-from deferred_signals.worker.delivery import Delivery, Elsewhere
-from deferred_signals.worker.progress import Progress
+from deferred_signals.worker.calls import carry_out, give_back
+from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
+from deferred_signals.worker.progress import SLOT, Progress
+from deferred_signals.worker.unfinished import republish_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +33,11 @@ if TYPE_CHECKING:
 
     from deferred_signals.message import Message
 
-__all__ = ["SLOT", "go_on_alone", "run_chunk"]
-
-#: Where among a request's properties the parent says which `Progress` it looks at.
-SLOT = "deferred_signals.progress"
+__all__ = ["run_chunk"]
 
 
 def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]) -> None:
-    """The body of every task, for a chunk.
+    """Run a chunk, as the body of every task.
 
     Arguments:
         task: of the receiver.
@@ -58,77 +53,21 @@ def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]
     progress = Progress.at((request.properties or {}).get(SLOT))
     opened = [_opened(payload) for payload in payloads]
     if all(isinstance(item, DecodeError) for item in opened):
-        error = DecodeError(f"{task.name} takes messages, got other arguments.", payloads)
-        afterwards(request, partial(executor.settle_malformed, task.name, error))
+        error = DecodeError(
+            f"{task.name} takes messages of deferred_signals, got other arguments. Send the signal "
+            f"instead of calling the task.",
+            payloads,
+        )
+        afterwards(request, partial(settle_malformed, task.name, error))
         raise error
     try:
         ahead = Ahead([] if delivery.redelivered else _referring(payloads, opened))
-        _run_all(delivery, opened, ahead, progress)
-    except CannotPublish as trouble:
-        give_back(trouble)
+        given_back = _run_all(delivery, opened, ahead, progress)
     except Exception as ended:
-        try:
-            settled = go_on_alone(delivery, payloads, progress, ended)
-        except CannotPublish as trouble:
-            give_back(trouble)
-        for message, outcome in settled:
-            afterwards(request, partial(executor.settle, message, outcome))
+        _go_on_alone(delivery, payloads, progress, ended)
         raise
-
-
-def go_on_alone(
-    delivery: Delivery, payloads: Sequence[object], progress: Progress, error: BaseException
-) -> list[tuple[Message, executor.Outcome]]:
-    """Publish each call that is not through as a message of its own; what there is to settle.
-
-    Arguments:
-        delivery: what brought them.
-        payloads: all of them.
-        progress: how many have begun, and are charged an attempt, and how many are through.
-        error: what ended the run.
-
-    Raises:
-        CannotPublish: the broker did not take one of them.
-    """
-    begun = progress.begun
-    settled: list[tuple[Message, executor.Outcome]] = []
-    for place, payload in enumerate(payloads[progress.through :], progress.through):
-        try:
-            message = unpack(payload)
-        except DecodeError as malformed:
-            if place >= begun:
-                executor.settle_malformed(delivery.name, malformed)
-            continue
-        try:
-            outcome = _goes_on(delivery, message, error if place < begun else None)
-        except Refused as refusal:
-            outcome = refused(refusal)
-        if outcome is not None:
-            settled.append((message, outcome))
-    return settled
-
-
-def _goes_on(
-    delivery: Delivery, message: Message, error: BaseException | None
-) -> executor.Outcome | None:
-    """Publish what follows for one call. Return what there is to settle, if anything.
-
-    Arguments:
-        delivery: what brought it.
-        message: the call's.
-        error: what ended its run; None where it had not begun.
-    """
-    reason = executor.unknown(message)
-    if reason is not None:
-        kept = delivery.keep(message, reason)
-        return None if isinstance(kept, Elsewhere) else kept
-    if error is None:
-        delivery.publish(message, None)
-        return None
-    outcome = executor.charge(message, error)
-    if isinstance(outcome, executor.Retrying):
-        delivery.publish(message.next_attempt(), outcome.wait)
-    return outcome
+    if given_back is not None:
+        give_back(given_back.error)
 
 
 def _run_all(
@@ -136,21 +75,36 @@ def _run_all(
     opened: Sequence[Message | DecodeError],
     ahead: Ahead,
     progress: Progress,
-) -> None:
-    """Run the calls one after another."""
+) -> GivenBack | None:
+    """Run the calls one after another, until one of them has to go back to the broker."""
     databases = connections.all()
     _mend(databases)
     for item in opened:
-        if progress.ended:  # the parent sees to what is left, and will end this process
+        if progress.ended:  # the parent republishes the rest, and is about to end this process
             break
         if isinstance(item, DecodeError):
-            executor.settle_malformed(delivery.name, item)
+            settle_malformed(delivery.name, item)
         else:
-            outcome = attempt(delivery, item, ahead.fetcher(item), progress.begin)
+            outcome = carry_out(delivery, item, ahead.fetcher(item), progress.begin)
+            if isinstance(outcome, GivenBack):
+                return outcome
             if not isinstance(outcome, Elsewhere):
-                executor.settle(item, outcome)
+                settle(item, outcome)
             _mend(databases)
         progress.end()
+    return None
+
+
+def _go_on_alone(
+    delivery: Delivery, payloads: Sequence[object], progress: Progress, error: Exception
+) -> None:
+    """Leave the unfinished calls to messages of their own, as the chunk's task fails."""
+    try:
+        pairs = republish_unfinished(delivery, payloads, progress, error)
+    except CannotPublish as trouble:
+        give_back(trouble)
+    for message, outcome in pairs:
+        afterwards(delivery.request, partial(settle, message, outcome))
 
 
 def _opened(payload: object) -> Message | DecodeError:
@@ -163,7 +117,7 @@ def _opened(payload: object) -> Message | DecodeError:
 def _referring(
     payloads: Sequence[object], opened: Sequence[Message | DecodeError]
 ) -> list[Message]:
-    """The messages that may refer to rows: their texts are quicker to search than their values."""
+    """Find the messages that may refer to rows: a text is quicker to search than decoded values."""
     return [
         message
         for payload, message in zip(payloads, opened, strict=True)
@@ -172,7 +126,11 @@ def _referring(
 
 
 def _mend(databases: Sequence[BaseDatabaseWrapper]) -> None:
-    """Between two calls as between two tasks: what one did to a connection harms no other."""
+    """Close the connections that a call left unusable, so that the call harms no other.
+
+    Between two tasks Celery has Django close them, and also those that have reached
+    ``CONN_MAX_AGE``. Between two calls of a chunk the latter stay open.
+    """
     for connection in databases:
         if connection.connection is None:
             continue

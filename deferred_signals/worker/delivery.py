@@ -1,4 +1,4 @@
-"""What brought our messages: a message of Celery's, with one of ours or a chunk of them."""
+"""A delivery: one message of Celery's that a worker was given, with one of ours or a chunk of them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from deferred_signals.message import Message
     from deferred_signals.worker.parking import Stay
 
-__all__ = ["Delivery", "Elsewhere"]
+__all__ = ["Delivery", "Elsewhere", "GivenBack"]
 
 
 class Elsewhere(NamedTuple):
-    """No outcome yet: a message goes on as another one, parked or published anew.
+    """The message has no outcome here: it goes on as another one, parked or republished.
 
     Attributes:
-        why: what a monitor is told.
-        due: when the other one is due, in seconds since the epoch; None: at once.
-        reason: what is not known here, if that is why.
+        why: what a monitor shows.
+        due: when the other message is due, in seconds since the epoch; None: at once.
+        reason: what this process does not know, if the message is parked.
     """
 
     why: str
@@ -34,14 +34,24 @@ class Elsewhere(NamedTuple):
     reason: Exception | None = None
 
 
+class GivenBack(NamedTuple):
+    """The message has no outcome here: it goes back to the broker, which takes no other for it.
+
+    Attributes:
+        error: says why nothing could be published.
+    """
+
+    error: Exception
+
+
 class Delivery(NamedTuple):
     """One message of Celery's, as a worker has it.
 
     Attributes:
-        name: of the task that it is for.
+        name: the name of the Celery task that the message is for.
         request: what Celery tells that task.
         calls: how many messages of ours it brought. Its time limits are for all of them.
-        stay: how long it has been parked, where it is a parked one.
+        stay: how long the message has been parked, if it is a parked one.
     """
 
     name: str
@@ -51,11 +61,11 @@ class Delivery(NamedTuple):
 
     @property
     def redelivered(self) -> bool:
-        """Whether the broker gave it out before, to a worker that is gone."""
+        """Tell whether the broker delivered the message before, to a worker that is gone."""
         return bool((self.request.delivery_info or {}).get("redelivered"))
 
     def publish(self, message: Message, wait: float | None) -> None:
-        """Publish one of its messages anew: alone, under its id, with the options it came with.
+        """Republish one of its messages: alone, under its id, with the options that it came with.
 
         Raises:
             CannotPublish: the broker is not known to have it.
@@ -74,10 +84,15 @@ class Delivery(NamedTuple):
     def keep(self, message: Message, reason: Exception) -> Elsewhere | Failed:
         """Park one of its messages until a worker knows what this one does not, or give it up.
 
+        Arguments:
+            message: the message.
+            reason: says what this process does not know.
+
         Raises:
             CannotPublish: the broker is not known to have it.
         """
         if self.stay is not None and self.stay.is_over:
             return Failed(reason, "UNKNOWN_GRACE is over")
         due = park(message, pack(message), self.request, reason, stay=self.stay, calls=self.calls)
-        return Elsewhere("It is parked: this worker does not know what it speaks of.", due, reason)
+        why = "Parked: this worker does not know something that the message refers to."
+        return Elsewhere(why, due, reason)

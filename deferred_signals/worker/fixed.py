@@ -1,10 +1,10 @@
-"""What every task of the library's has in common."""
+"""Task attributes that every task of the library's has in common."""
 
 from __future__ import annotations
 
 __all__ = ["FIXED"]
 
-#: Task attributes: attempts are counted by us, in the parent, and not by requeueing (see
+#: The library counts attempts itself, in the worker's parent, and not by requeueing (see
 #: `deferred_signals.worker.parent`).
 FIXED = {
     "bind": True,

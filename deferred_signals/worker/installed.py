@@ -1,6 +1,6 @@
-"""Telling a project that has deferred receivers, and not the app that makes every worker know them.
+"""Warn a project that has deferred receivers, but not the app that makes every worker know them.
 
-Imported with `receiver`, since whatever the app itself could say would not be heard.
+This is imported with `receiver`, since the app itself can say nothing where it is not installed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ENTRY = "Add 'deferred_signals' to INSTALLED_APPS"
 
 @checks.register("deferred_signals")
 def check_installed(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """W013: there are deferred receivers, and the library is not among the apps."""
+    """Check W013: warn of deferred receivers where the library is not among the apps."""
     if apps.is_installed("deferred_signals") or not any(registry.all_receivers()):
         return []
     return [
@@ -37,10 +37,10 @@ def check_installed(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def warn_if_not_installed() -> None:
-    """Log what workers do without the app."""
+    """Log what a worker does without the app."""
     if not apps.is_installed("deferred_signals"):
         logger.warning(
             "'deferred_signals' is not in INSTALLED_APPS: a worker that imports no deferred "
-            "receiver drops messages for all of them. %s.",
+            "receiver drops the messages of all of them. %s.",
             _ENTRY,
         )

@@ -1,9 +1,13 @@
 """What the worker's parent process does when a child dies or overruns its hard time limit.
 
 Both are told to `celery.worker.request.Request` in the surviving parent. Celery would drop the
-message, or requeue it without counting; here the attempt is charged, and the next one published
+message, or requeue it without counting. Here the attempt is charged, and the next one is published
 under the same id before the old message is acknowledged. Of a chunk only the call that ran is
 charged. Imported by workers only.
+
+Celery documents a task's own ``Request`` class, with `on_timeout` and `on_failure`. What else is
+used here is not documented: ``info``, ``request_dict``, ``reject()``, and the attributes declared
+below.
 """
 
 from __future__ import annotations
@@ -17,12 +21,12 @@ from celery.worker.request import Request
 from deferred_signals.errors import DecodeError
 from deferred_signals.publishing.posting import CannotPublish
 from deferred_signals.publishing.waits import seconds_left
-from deferred_signals.running import executor
-from deferred_signals.worker.chunks import SLOT, go_on_alone
+from deferred_signals.running.settling import settle
 from deferred_signals.worker.delivery import Delivery
 from deferred_signals.worker.parking import PARKED, opened
 from deferred_signals.worker.pieces import go_on_waiting
-from deferred_signals.worker.progress import Progress
+from deferred_signals.worker.progress import SLOT, Progress
+from deferred_signals.worker.unfinished import republish_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +35,7 @@ __all__ = ["ReceiverRequest"]
 
 
 class ReceiverRequest(Request):
-    """A request of a deferred receiver."""
+    """A request of a deferred receiver, in the worker's parent."""
 
     #: Celery's, which its stubs do not know.
     _already_revoked: bool
@@ -41,16 +45,16 @@ class ReceiverRequest(Request):
     _progress: Progress | None = None
 
     def info(self, safe: bool = False) -> Any:  # noqa: FBT001, FBT002 - Celery's signature
-        """What ``inspect active`` and its like show: names of kwargs, no values."""
+        """Tell ``inspect active`` and its like the names of kwargs, and no values."""
         del safe
         return super().info(safe=True)
 
     @property
     def request_dict(self) -> dict[str, Any]:
-        """What the child is given.
+        """Make what the child is given.
 
-        Of a chunk it shall know the place where it notes how far it got, and of a parked message
-        how its body was serialized, which not all transports tell.
+        The child of a chunk is told where it notes how far it got. The child of a parked message is
+        told how the message's body was serialized, which not all transports tell.
         """
         given: dict[str, Any] = super().request_dict
         properties = given["properties"]
@@ -63,7 +67,7 @@ class ReceiverRequest(Request):
         return {**given, "properties": {**properties, SLOT: self._progress.slot}}
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's signature
-        """A time limit was exceeded; after a hard one Celery kills the child."""
+        """Charge a run that exceeded its hard time limit; Celery then kills the child."""
         if not soft:
             self._charge(TimeLimitExceeded(timeout))
         super().on_timeout(soft, timeout)
@@ -74,7 +78,7 @@ class ReceiverRequest(Request):
         send_failed_event: bool = True,  # noqa: FBT001, FBT002 - Celery's signature
         return_ok: bool = False,  # noqa: FBT001, FBT002 - Celery's signature
     ) -> None:
-        """The run ended with an exception, or its process ended without a word."""
+        """Charge a run whose process ended without telling how the run ended."""
         error = getattr(exc_info.exception, "exc", exc_info.exception)
         # return_ok: the child itself told of the exception, so it lives and has settled already.
         died = isinstance(error, (WorkerLostError, TimeLimitExceeded)) or self._exited(error)
@@ -83,11 +87,15 @@ class ReceiverRequest(Request):
         super().on_failure(exc_info, send_failed_event, return_ok)
 
     def _exited(self, error: BaseException) -> bool:
-        # billiard 4.3 tells of an exit before the child ends; Celery's own cancelling looks alike.
-        ended_by_us = self._already_revoked or getattr(self, "_already_cancelled", False)
-        return isinstance(error, (SystemExit, KeyboardInterrupt)) and not ended_by_us
+        """Return whether the child exited by itself, and not because Celery cancelled the task.
+
+        billiard 4.3 tells of an exit before the child ends, by the same exception for both.
+        """
+        cancelled = self._already_revoked or getattr(self, "_already_cancelled", False)
+        return isinstance(error, (SystemExit, KeyboardInterrupt)) and not cancelled
 
     def _charge(self, error: BaseException) -> None:
+        """Charge the call that ran, republish the other ones, and acknowledge the delivery."""
         if self._charged:
             return
         self._charged = True
@@ -95,18 +103,18 @@ class ReceiverRequest(Request):
         if len(payloads) == 1:
             progress.begin()
         progress.take_over()
-        settled = []
+        pairs = []
         try:
             if seconds_left(self._context):  # nothing has run: it was to wait for its next piece
                 go_on_waiting(self.type, self._context, self.args)
             else:
-                settled = go_on_alone(self._delivery, payloads, progress, error)
+                pairs = republish_unfinished(self._delivery, payloads, progress, error)
         except CannotPublish:
             self.reject(requeue=True)
             return
         self.acknowledge()
-        for message, outcome in settled:
-            executor.settle(message, outcome)
+        for message, outcome in pairs:
+            settle(message, outcome)
 
     @property
     def _delivery(self) -> Delivery:
@@ -118,7 +126,7 @@ class ReceiverRequest(Request):
 
     @property
     def _payloads(self) -> Sequence[object]:
-        """The texts of the messages that it brought."""
+        """Return the texts of the messages that the request brought."""
         if not isinstance(self.args, (list, tuple)):
             return ()
         return self.args[:1] if self.type == PARKED else self.args

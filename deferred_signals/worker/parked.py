@@ -1,7 +1,8 @@
-"""The task that every worker knows: it holds the messages of receivers that this one does not.
+"""The task that every worker knows: it keeps the messages of receivers that a worker does not know.
 
-A look that finds the receiver runs the message in place. Sent to the receiver's own task, it could
-reach a worker that still does not know it, and go round for as long as both kinds share a queue.
+A look that finds the receiver runs the message in place. If the message were sent to the receiver's
+own task, it could reach a worker that still does not know the task, and go round for as long as both
+kinds of worker share a queue.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from deferred_signals.errors import DecodeError, UnknownReceiver
 from deferred_signals.message.wire import unpack
 from deferred_signals.publishing.posting import CannotPublish, patiently
 from deferred_signals.publishing.waits import moment_of
-from deferred_signals.running import executor
+from deferred_signals.running.attempt import prepare
+from deferred_signals.running.outcomes import Unknown
+from deferred_signals.running.settling import settle_malformed
 from deferred_signals.support.escaping import shown
 from deferred_signals.support.frames import forget_values
 from deferred_signals.worker.afterwards import afterwards
@@ -40,7 +43,7 @@ logger = logging.getLogger("deferred_signals")
 
 
 def look_again(self: Task[Any, Any], *args: Any) -> str | None:
-    """Run a parked message, if what it speaks of is known by now; else park it again."""
+    """Run a parked message if this worker knows all that it refers to; else park it again."""
     try:
         return _look_again(self, args)
     except Exception as error:
@@ -54,13 +57,13 @@ def _look_again(self: Task[Any, Any], args: tuple[Any, ...]) -> str | None:
     try:
         payload, stay = opened(args)
     except DecodeError as error:
-        afterwards(self.request, partial(executor.settle_malformed, PARKED, error))
+        afterwards(self.request, partial(settle_malformed, PARKED, error))
         raise
     return run_message(PARKED, self.request, payload, stay)
 
 
 class WithoutBodies(logging.Filter):
-    """Takes the bodies of our messages out of what Celery logs of a task that it does not know."""
+    """Remove the bodies of our messages from what Celery logs of a task that it does not know."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, without values."""
@@ -73,10 +76,11 @@ class WithoutBodies(logging.Filter):
 
 
 def _is_ours(item: object) -> bool:
-    """Whether a log's argument is the dump of a body of ours, which quotes it once or twice."""
+    """Return whether a log's argument dumps a body of ours, which the dump quotes once or twice."""
     return isinstance(item, str) and '"v":1,"id":' in item.replace("\\", "")
 
 
+# The logger's name is that of Celery's module: the only place at which its texts can be changed.
 logging.getLogger("celery.worker.consumer.consumer").addFilter(WithoutBodies())
 
 _make: Any = shared_task  # its stubs know one shape of arguments at a time
@@ -85,7 +89,7 @@ _make(name=PARKED, acks_late=True, ignore_result=True, **FIXED)(look_again)
 
 @task_unknown.connect(weak=False, dispatch_uid="deferred_signals.parked")
 def park_unknown(message: Any = None, name: str = "", **_kwargs: Any) -> None:
-    """Celery has just dropped a message whose task it does not know: if it is ours, keep it."""
+    """Park a message of ours that Celery has just dropped, since it does not know the task."""
     try:
         payloads, request = request_of(message)
     except (LookupError, TypeError, ValueError):
@@ -104,12 +108,16 @@ def _park(message: Message, payload: str, request: Context, calls: int) -> None:
     if expires is not None and expires < time.time():
         logger.info("Message %s for receiver %s has expired", shown(message.id), message.describe())
         return
-    reason = executor.unknown(message) or UnknownReceiver(
-        f"Celery has no task '{shown(message.receiver)}' in this process."
-    )
+    prepared = prepare(message)
+    if isinstance(prepared, Unknown):
+        reason = prepared.exception
+    else:
+        reason = UnknownReceiver(f"Celery has no task '{shown(message.receiver)}' in this process.")
     try:
         patiently(lambda: park(message, payload, request, reason, calls=calls))
     except CannotPublish:
         logger.exception(
-            "Message %s for unknown receiver %s is lost", shown(message.id), message.describe()
+            "Message %s for unknown receiver %s is lost: the broker does not take it back",
+            shown(message.id),
+            message.describe(),
         )

@@ -1,11 +1,11 @@
-"""Parking: messages for what this worker does not know yet.
+"""Parking: keep the messages that refer to something this worker does not know yet.
 
-While a deploy is under way the web processes may be newer than the workers. Celery drops a
-message whose task it does not know; here it is kept under one task that every worker knows,
-``deferred_signals.parked``, and tried again until ``UNKNOWN_GRACE`` is over. So is a message whose
-receiver is known, but not in its version, or not the model, type or enum member that it speaks of.
-(Publishing it anew under its unknown name would be a hot loop: a worker looks the name up before it
-waits.)
+While a deploy is under way the web processes may be newer than the workers. Celery drops a message
+whose task it does not know. Here the message is kept under one task that every worker knows,
+``deferred_signals.parked``, and tried again until ``UNKNOWN_GRACE`` is over. The same is done with a
+message whose receiver is known, but not its version, or not a model, type or enum member that the
+message refers to. (Republishing it under the unknown name would be a hot loop: a worker looks the
+name up before it waits.)
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ logger = logging.getLogger("deferred_signals")
 
 PARKED = "deferred_signals.parked"
 
-#: Seconds before each look whether the receiver is known by now; the last one repeats.
+#: Seconds before each look whether all is known by now; the last one repeats.
 WAITS = (10.0, 30.0, 60.0)
 
 
@@ -44,7 +44,7 @@ class Stay(NamedTuple):
     """How long a message has been parked.
 
     Attributes:
-        since: when it was parked first, or was due, in seconds since the epoch.
+        since: when it was first parked, or was due, in seconds since the epoch.
         times: how often it was parked.
     """
 
@@ -53,7 +53,7 @@ class Stay(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        """Whether ``UNKNOWN_GRACE`` is over."""
+        """Tell whether ``UNKNOWN_GRACE`` is over."""
         return time.time() - self.since >= conf.current().UNKNOWN_GRACE
 
 
@@ -61,7 +61,7 @@ def opened(args: Sequence[object]) -> tuple[str, Stay]:
     """Take apart the arguments that `park` gave; like every message they are data from outside.
 
     Raises:
-        DecodeError: they are not of its form.
+        DecodeError: the arguments are not of that form.
     """
     match args:
         case [str(payload), float(since), int(times)] if 0 < since < inf and times > 0:
@@ -78,14 +78,14 @@ def park(
     stay: Stay | None = None,
     calls: int = 1,
 ) -> float:
-    """Keep a message for later, on the queue it came from. Return when it is looked at again.
+    """Park a message on the queue that it came from. Return when a worker looks at it again.
 
     Arguments:
-        message: what is kept.
+        message: the message.
         payload: its text.
         request: what Celery told of the message that brought it.
-        reason: says what is not known here.
-        stay: how long it has been parked; None: until now it was not.
+        reason: says what this process does not know.
+        stay: how long the message has been parked; None: until now it was not.
         calls: how many messages of ours the request brought.
 
     Raises:
@@ -96,7 +96,7 @@ def park(
     times = 0 if stay is None else stay.times
     until = max(now + WAITS[min(times, len(WAITS) - 1)], due)
     logger.warning(
-        "Message %s for receiver %s waits for %.0f s: %s",
+        "Message %s for receiver %s is parked for %.0f s, as this worker cannot run it yet: %s",
         shown(message.id),
         message.describe(),
         until - now,

@@ -1,12 +1,12 @@
 """How far a chunk got, in memory that a worker's parent shares with the children it forks.
 
-When a child dies in the midst of a chunk, the parent has to know which of its calls are through,
-which one ran, and which had not begun. A child that is killed can tell nothing more, so it writes
-down what it does before it does it.
+When a child dies in the midst of a chunk, the parent has to know which of the chunk's calls are
+through, which one ran, and which had not begun. A child that is killed can tell nothing more, so it
+notes each step before it takes it.
 
 The memory is there before any child is forked, since a worker imports this module when it starts.
-Where parent and child share none, nothing seems to have begun: all calls are tried again, and none
-is charged. That cannot go round for ever, since each is alone from then on.
+Where parent and child share no memory, no call seems to have begun: all calls are tried again, and
+none is charged. That cannot go on for ever, since each call is a message of its own from then on.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from collections import deque
 from mmap import mmap
 from weakref import finalize
 
-__all__ = ["Progress"]
+__all__ = ["SLOT", "Progress"]
 
-#: Chunks that a parent can keep account of at a time, those that wait for their turn included.
+#: The name among a request's properties by which the parent tells the child its place in memory.
+SLOT = "deferred_signals.progress"
+
+#: Chunks that a parent can keep an account of at a time, those that wait for their turn included.
 SLOTS = 4096
 
-#: Numbers kept of each: calls begun, calls through, and whether the parent has taken over.
+#: Numbers kept for each chunk: calls begun, calls through, and whether the parent has taken over.
 CELLS = 3
 BEGUN, THROUGH, ENDED = range(CELLS)
 
-#: Bytes of such a number.
+#: Bytes of one number.
 SIZE = 4
 
 _memory = memoryview(mmap(-1, SLOTS * CELLS * SIZE)).cast("I")
@@ -32,7 +35,7 @@ _free = deque(range(SLOTS))
 
 
 class Progress:
-    """How many calls of one chunk have begun, and how many are through; they go in order.
+    """How many calls of one chunk have begun, and how many are through; calls run in order.
 
     >>> progress = Progress()
     >>> progress.begin()
@@ -44,7 +47,7 @@ class Progress:
     """
 
     def __init__(self, slot: int | None = None) -> None:
-        #: Where in the shared memory; None for an account that nobody else sees.
+        #: The place in the shared memory; None for an account that nobody else sees.
         self.slot = slot
         self._cells = (
             memoryview(bytearray(CELLS * SIZE)).cast("I")
@@ -54,7 +57,7 @@ class Progress:
 
     @classmethod
     def shared(cls) -> Progress:
-        """In the parent: an account that a child can write, for as long as this object lives."""
+        """Open an account in the parent that a child can write, for as long as this object lives."""
         try:
             slot = _free.popleft()
         except IndexError:
@@ -67,32 +70,32 @@ class Progress:
 
     @classmethod
     def at(cls, slot: object) -> Progress:
-        """In the child: the account that the parent keeps; one of its own where there is none."""
+        """Open, in the child, the account that the parent keeps, or one of its own if there is none."""
         return cls(slot if isinstance(slot, int) and 0 <= slot < SLOTS else None)
 
     @property
     def begun(self) -> int:
-        """Calls that were about to run, or more."""
+        """Count the calls that were about to run, or more."""
         return max(self._cells[BEGUN], self.through)
 
     @property
     def through(self) -> int:
-        """Calls that need nothing more: they are settled, or go on as messages of their own."""
+        """Count the calls that are through: settled, or gone on as messages of their own."""
         return self._cells[THROUGH]
 
     @property
     def ended(self) -> bool:
-        """Whether the parent has taken over: nothing more may begin."""
+        """Tell whether the parent has taken over: no further call may begin."""
         return bool(self._cells[ENDED])
 
     def begin(self) -> None:
-        """The next call is about to run."""
+        """Note that the next call is about to run."""
         self._cells[BEGUN] = self._cells[THROUGH] + 1
 
     def end(self) -> None:
-        """The next call is through, whether it ran or not."""
+        """Note that the next call is through, whether it ran or not."""
         self._cells[THROUGH] += 1
 
     def take_over(self) -> None:
-        """In the parent: let the child begin nothing more, in the moments before it is killed."""
+        """Let the child begin no further call, in the moments before the parent kills it."""
         self._cells[ENDED] = 1

@@ -1,14 +1,16 @@
-"""Seals: how a worker tells a message that was run from one that was only prefetched.
+"""Seals: tell a message that was run from one that was only prefetched.
 
-When a whole worker dies, the broker gives out again all messages that it held: the one that ran
-and its prefetched neighbours. Charging all of them alike would let one poisonous message take
-its neighbours with it. So a message that was given out again is published anew with a *seal*: an
-empty message on a queue of its own, which is removed when the run begins. A message that comes
-again with its seal unbroken was never run, and is charged nothing. Where a seal cannot be found,
-for whatever reason, the message is charged, so that nothing goes round for ever. One reason is that
-the broker refuses: its user may be allowed the project's own queues only.
+When a whole worker dies, the broker redelivers all messages that the worker held: the one that ran
+and its prefetched neighbours. Counting the redelivery of all of them alike would let one poisonous
+message take its neighbours with it. So a worker republishes a redelivered message with a *seal*: an
+empty message on a queue of its own, which is removed when the run begins. A message that is
+redelivered with its seal unbroken was never run, and its redelivery is not counted.
 
-Only messages that were redelivered before have seals: the ordinary way costs nothing.
+Where a seal cannot be found, for whatever reason, the redelivery is counted, so that no message is
+redelivered for ever. One reason is a refusal: the broker's user may be allowed the project's own
+queues only.
+
+Only messages that were redelivered before have seals. All others cost nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def put_seal(message: Message) -> None:
     """Seal a message that is about to be published anew, if the broker allows.
 
     Raises:
-        CannotPublish: the broker is not known to have the seal, nor to refuse it.
+        CannotPublish: the broker neither has the seal, for all that is known, nor refuses it.
     """
     queue = _queue_of(message)
     try:
@@ -52,8 +54,9 @@ def put_seal(message: Message) -> None:
         if not _is_refusal(error.__cause__):
             raise
         logger.warning(
-            "The broker refuses the queue %s, which would tell whether message %s has run: "
-            "each time that it is given out again counts: %s",
+            "The broker refuses the queue %s, which would tell whether message %s has run. Every "
+            "redelivery of the message counts. Allow the broker's user to use queues of this name "
+            "if workers are often killed. The refusal: %s",
             queue.name,
             message.id,
             error.__cause__,
@@ -62,7 +65,7 @@ def put_seal(message: Message) -> None:
 
 
 def break_seal(message: Message) -> bool:
-    """Break a message's seal, since it is about to run. Return whether it was unbroken until now.
+    """Break a message's seal, as the message is about to run. Return whether it was unbroken.
 
     Raises:
         CannotPublish: the broker does not answer.
@@ -91,7 +94,7 @@ def _take(connection: Connection, queue: str) -> bool:
 
 
 def _is_refusal(error: BaseException | None) -> bool:
-    """Return whether it is the broker's answer, rather than that there was none."""
+    """Return whether an error is the broker's refusal, rather than its silence."""
     errors: Any = current_app.connection_for_write().channel_errors
     return isinstance(error, errors)
 

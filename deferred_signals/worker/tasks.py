@@ -37,11 +37,12 @@ ATTRIBUTES = (
     "serializer",
 )
 
+#: The names for which `declare` has made a task in this process.
 _declared: set[str] = set()
 
 
 def declare(receiver: Receiver) -> None:
-    """Make the receiver's tasks, one a name: on every app, as ``shared_task`` does."""
+    """Make the receiver's tasks, one for each name, on every app, as ``shared_task`` does."""
     base = receiver.options.base
     if base is not None:
         # A base of which no task can be made fails here. Celery would already have noted the task
@@ -53,14 +54,14 @@ def declare(receiver: Receiver) -> None:
             make(name=name, **FIXED, **_attributes(receiver))(_body(receiver))
             _declared.add(name)
         elif name in current_app.tasks:
-            _update(name, receiver)
+            _update(current_app.tasks[name], receiver)
         else:  # undeclared meanwhile; Celery cannot forget that the name is shared among all apps
             make = current_app.task
             make(name=name, shared=False, **FIXED, **_attributes(receiver))(_body(receiver))
 
 
 def undeclare(receiver: Receiver) -> None:
-    """Take the receiver's tasks from the current app, but those whose names another one has."""
+    """Take the receiver's tasks from the current app, but those whose names another receiver has."""
     for name in (receiver.name, *receiver.options.aliases):
         if registry.find(name) is None:
             current_app.tasks.pop(name, None)
@@ -68,10 +69,10 @@ def undeclare(receiver: Receiver) -> None:
 
 @cache
 def _runner() -> Callable[[Task[..., object], Sequence[object]], str | None]:
-    """What runs tasks: the worker's part, which is nothing that the import of a site should take.
+    """Import what runs tasks: the worker's part, which a process that only sends does not need.
 
-    A worker has it from its start, before it forks children, so that none of them imports it again
-    and all share memory with their parent. Where no worker started, it comes with the first call.
+    A worker imports it at its start, before it forks children. So no child imports it again, and
+    all of them share memory with their parent. Where no worker started, the first call imports it.
     """
     from deferred_signals.worker.entry import run_task  # noqa: PLC0415 - see above
 
@@ -100,7 +101,7 @@ def _body(receiver: Receiver) -> Any:
     function = receiver.function
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         value = getattr(function, name, None) or getattr(type(function), name, None)
-        # Celery compiles a function of this name, which "<lambda>" would not let it.
+        # Celery compiles a function of this name, which fails with a name like "<lambda>".
         if isinstance(value, str) and (name != "__name__" or value.isidentifier()):
             setattr(run, name, value)
     return run
@@ -113,10 +114,14 @@ def _attributes(receiver: Receiver) -> dict[str, Any]:
     return given if options.base is None else {**given, "base": options.base}
 
 
-def _update(name: str, receiver: Receiver) -> None:
-    """A reloaded module's receiver may have other options than its predecessor."""
-    task = current_app.tasks.get(name)
-    if task is not None:
-        for attribute in ATTRIBUTES:
-            setattr(type(task), attribute, getattr(receiver.options, attribute))
-        task.bind(current_app)  # which fills what is None from Celery's settings
+def _update(task: Task[Any, Any], receiver: Receiver) -> None:
+    """Give the task of a reloaded module's receiver the options that the receiver has now.
+
+    The task itself stays, since a worker may have built its tracer on it. Celery does not document
+    how a task is changed: ``Task.bind`` fills what is None from Celery's settings, and a task that
+    was published keeps its execution options in ``_exec_options``.
+    """
+    for attribute in ATTRIBUTES:
+        setattr(type(task), attribute, getattr(receiver.options, attribute))
+    task.bind(current_app)
+    vars(task).pop("_exec_options", None)

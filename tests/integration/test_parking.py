@@ -36,8 +36,8 @@ def stop_between_looks(old: Process) -> None:
     forgets the task: Celery gives the message out again, and the parent waits 30 seconds for a
     child whose result nobody reads. The message then is run twice, as it may be.
     """
-    looks = old.logs().count("waits for")
-    wait_until(lambda: old.logs().count("waits for") > looks, 10, "it was parked again")
+    looks = old.logs().count("is parked for")
+    wait_until(lambda: old.logs().count("is parked for") > looks, 10, "it was parked again")
     old.stop()
 
 
@@ -52,7 +52,7 @@ def test_message_for_an_unknown_receiver_runs_once_a_worker_that_knows_it_starts
 ) -> None:
     with worker(broker, tmp_path, "old", TESTS_APP_MODULES=OLD) as old:
         message_id = defer(order_placed, "a sender", order_id=7)
-        wait_until(lambda: "waits for" in old.logs(), 10, "it was parked")
+        wait_until(lambda: "is parked for" in old.logs(), 10, "it was parked")
         stop_between_looks(old)
     assert not Run.objects.exists()
     with worker(broker, tmp_path, "new", TESTS_APP_MODULES=NEW):
@@ -99,7 +99,7 @@ def test_message_whose_receiver_never_comes_fails_with_near_names_when_the_grace
         assert run.payload["error"] == "UnknownReceiver"
         assert "Did you mean 'tests.app.told.placed'?" in run.payload["text"]
         assert run.payload["reason"] == "UNKNOWN_GRACE is over"
-        looks = process.logs().count("waits for")
+        looks = process.logs().count("is parked for")
         assert 2 <= looks <= 6  # at 0, 0.3, 0.6, 0.9 s: no hot loop
         assert [run.payload["order_id"] for run in Run.objects.filter(receiver="placed")] == [7]
 

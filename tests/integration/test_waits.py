@@ -119,7 +119,9 @@ def test_message_that_was_parked_runs_as_it_came_and_when_it_should(
         late = defer(runs_late, seconds=6)
         prompt = defer(runs_late, seconds=0)
         doomed = defer(runs_in_time, seconds=0, within=1)
-        wait_until(lambda: old.logs().count("waits for") >= 4, 10, "they were parked, and again")
+        wait_until(
+            lambda: old.logs().count("is parked for") >= 4, 10, "they were parked, and again"
+        )
         wait_until(lambda: time.time() > sent + 1.5, 5, "one has expired")
     release_messages_of(broker)
     with worker(broker, tmp_path, "new", **RESTORES, **KNOWS, **CUT):

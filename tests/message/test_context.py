@@ -21,7 +21,7 @@ from pytest_django import Settings
 from deferred_signals import Retry, SerializationError, decoded, send_again
 from deferred_signals.context import Language, TimeZone
 from deferred_signals.errors import ContextNotRestored
-from deferred_signals.running import executor
+from deferred_signals.running.outcomes import Retrying, Succeeded
 from tests.app.models import Label
 from tests.project.celery import app
 from tests.support import carriers
@@ -29,6 +29,7 @@ from tests.support.broker import Broker
 from tests.support.connected import Connected
 from tests.support.letters import Acting, SendTogether, take_letters
 from tests.support.lifecycle import Lifecycle
+from tests.support.made import execute
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +68,7 @@ class Surroundings:
     def run_only(self) -> None:
         """As `run`, where the receiver may not be reached."""
         (published,) = self._broker.take()
-        self.outcome = executor.execute(published.message)
+        self.outcome = execute(published.message)
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_carrier_that_fails_is_logged_and_nothing_is_lost(
     with carriers.Tenant().restore("acme"):
         around.send()
     assert around.run()["tenant"] == "acme"
-    assert isinstance(around.outcome, executor.Succeeded)
+    assert isinstance(around.outcome, Succeeded)
     assert len(around.seen) == 1
     assert any(name in record.getMessage() and record.exc_info for record in caplog.records)
 
@@ -199,7 +200,7 @@ def test_carrier_that_is_required_is_restored_as_others_are(
     with carriers.Tenant().restore("acme"):
         around.send()
     assert around.run()["tenant"] == "acme"
-    assert isinstance(around.outcome, executor.Succeeded)
+    assert isinstance(around.outcome, Succeeded)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_attempt_without_a_required_carrier_fails_before_a_row_is_fetched(
     with django_assert_num_queries(0):
         around.run_only()
     assert around.seen == []
-    assert isinstance(around.outcome, executor.Retrying)
+    assert isinstance(around.outcome, Retrying)
     assert isinstance(around.outcome.exception, ContextNotRestored)
     assert re.search(reason, str(around.outcome.exception))
     assert "swordfish" not in str(around.outcome.exception)
@@ -300,7 +301,7 @@ def test_error_of_the_receiver_is_not_taken_for_one_of_its_context(
     with carriers.Tenant().restore("acme"):
         around.send(fail=True)
     around.run()
-    assert isinstance(around.outcome, executor.Retrying)
+    assert isinstance(around.outcome, Retrying)
     assert type(around.outcome.exception) is LookupError
 
 

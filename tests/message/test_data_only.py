@@ -22,7 +22,8 @@ from deferred_signals import DecodeError
 from deferred_signals.errors import NotKnownHere
 from deferred_signals.message import is_name
 from deferred_signals.message.wire import unpack
-from deferred_signals.running import executor
+from deferred_signals.running.outcomes import Failed
+from deferred_signals.running.settling import settle
 from deferred_signals.serialization import (
     CODEC,
     SenderNotLoaded,
@@ -36,6 +37,7 @@ from tests.app.models import Order
 from tests.message.test_untrusted import text_of
 from tests.support.connected import Connected
 from tests.support.known_types import Bits, Colour, Frozen, Status
+from tests.support.made import execute
 from tests.support.recorder import listen
 
 
@@ -414,9 +416,9 @@ def test_error_and_log_quote_no_value(
     listen(defer, signal, name="tests.support.recorder")
     message = unpack(text_of(receiver="tests.support.recorder", signal="#0", kwargs={"a": form}))
     with caplog.at_level(logging.DEBUG):
-        outcome = executor.execute(message)
-        executor.settle(message, outcome)
-    assert isinstance(outcome, executor.Failed)
+        outcome = execute(message)
+        settle(message, outcome)
+    assert isinstance(outcome, Failed)
     assert isinstance(outcome.exception, DecodeError)
     assert SECRET not in str(outcome.exception)
     assert caplog.text

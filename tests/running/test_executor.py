@@ -19,10 +19,11 @@ from deferred_signals import (
     current_message,
 )
 from deferred_signals.receivers import registry
-from deferred_signals.running import executor
-from deferred_signals.running.executor import Discarded, Failed, Retrying, Succeeded
+from deferred_signals.running.attempt import prepare
+from deferred_signals.running.deciding import charge
+from deferred_signals.running.outcomes import Discarded, Failed, Retrying, Succeeded
 from tests.support.connected import running
-from tests.support.made import Make, raising
+from tests.support.made import Make, execute, raising
 
 
 def test_receiver_is_called_by_keyword_as_django_does(signal: Signal, make: Make) -> None:
@@ -32,7 +33,7 @@ def test_receiver_is_called_by_keyword_as_django_does(signal: Signal, make: Make
         calls.append((args, kwargs))
 
     message = make(receive, kwargs={"number": 1, "pair": {"$tuple": [1, 2]}})
-    assert executor.execute(message) == Succeeded()
+    assert execute(message) == Succeeded()
     assert calls == [((), {"signal": signal, "sender": None, "number": 1, "pair": (1, 2)})]
 
 
@@ -42,7 +43,7 @@ def test_async_receiver_is_awaited(make: Make) -> None:
     async def receive(sender: object, **kwargs: object) -> None:
         ran.append(running().attempt)
 
-    assert executor.execute(make(receive)) == Succeeded()
+    assert execute(make(receive)) == Succeeded()
     assert ran == [1]
 
 
@@ -53,7 +54,7 @@ def test_object_whose_call_is_async_is_awaited(make: Make) -> None:
         async def __call__(self, sender: object, **kwargs: object) -> None:
             ran.append(1)
 
-    assert executor.execute(make(Receive())) == Succeeded()
+    assert execute(make(Receive())) == Succeeded()
     assert ran == [1]
 
 
@@ -64,7 +65,7 @@ def test_receiver_can_ask_for_its_message(make: Make) -> None:
         seen.append(running())
 
     message = make(receive, attempt=2, retry=Retry(max_attempts=7))
-    executor.execute(message)
+    execute(message)
     (current,) = seen
     assert (current.id, current.receiver) == ("the-id", "tests.executed")
     assert (current.attempt, current.max_attempts, current.depth) == (2, 7, 2)
@@ -79,24 +80,24 @@ def test_message_under_an_alias_finds_the_receiver(make: Make) -> None:
         ran.append(running().receiver)
 
     message = make(receive, aliases=["tests.earlier"])
-    assert executor.execute(replace(message, receiver="tests.earlier")) == Succeeded()
+    assert execute(replace(message, receiver="tests.earlier")) == Succeeded()
     assert ran == ["tests.executed"]
 
 
 def test_failure_is_retried_as_the_policy_says(make: Make) -> None:
     error = LookupError()
     message = make(raising(error), retry=Retry(wait_initial=7, wait_jitter=0))
-    assert executor.execute(message) == Retrying(error, 7.0)
+    assert execute(message) == Retrying(error, 7.0)
 
 
 def test_last_failure_is_final(make: Make) -> None:
     error = LookupError()
     message = make(raising(error), attempt=3, retry=Retry(max_attempts=3))
-    assert executor.execute(message) == Failed(error, "attempt 3 of 3 failed")
+    assert execute(message) == Failed(error, "attempt 3 of 3 failed")
 
 
 def test_receiver_may_name_its_wait(make: Make) -> None:
-    outcome = executor.execute(make(raising(RetryLater(after=90))))
+    outcome = execute(make(raising(RetryLater(after=90))))
     assert isinstance(outcome, Retrying)
     assert outcome.wait == 90.0
 
@@ -104,18 +105,18 @@ def test_receiver_may_name_its_wait(make: Make) -> None:
 def test_budget_counts_from_the_send(make: Make) -> None:
     message = make(raising(LookupError()), retry=Retry(max_attempts=None, timeout=60))
     late = replace(message, sent_at=message.sent_at - timedelta(seconds=60))
-    assert isinstance(executor.execute(message), Retrying)
-    assert isinstance(executor.execute(late), Failed)
+    assert isinstance(execute(message), Retrying)
+    assert isinstance(execute(late), Failed)
 
 
 @pytest.mark.parametrize("retry", [None, Retry(on=()), Retry(max_attempts=9)])
 def test_discard_is_no_failure(make: Make, retry: Retry | None) -> None:
     message = make(raising(Discard("cancelled")), retry=retry)
-    assert executor.execute(message) == Discarded("cancelled")
+    assert execute(message) == Discarded("cancelled")
 
 
 def test_celerys_ignore_is_a_discard(make: Make) -> None:
-    assert isinstance(executor.execute(make(raising(Ignore()))), Discarded)
+    assert isinstance(execute(make(raising(Ignore()))), Discarded)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_celerys_ignore_is_a_discard(make: Make) -> None:
 def test_celerys_other_control_flow_fails_with_a_hint(
     make: Make, error: Exception, hint: str
 ) -> None:
-    outcome = executor.execute(make(raising(error)))
+    outcome = execute(make(raising(error)))
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.exception, InvalidReceiver)
     assert hint in str(outcome.exception)
@@ -133,7 +134,7 @@ def test_celerys_other_control_flow_fails_with_a_hint(
 def test_unknown_receiver_fails(make: Make) -> None:
     message = make(raising(LookupError()))
     registry.discard(registry.get("tests.executed"))
-    outcome = executor.execute(message)
+    outcome = execute(message)
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.exception, UnknownReceiver)
 
@@ -145,7 +146,7 @@ def test_malformed_kwarg_fails_without_a_retry(make: Make, kwargs: dict[str, Any
     def receive(sender: object, **kwargs: object) -> None:
         ran.append(kwargs)
 
-    outcome = executor.execute(make(receive, kwargs=kwargs))
+    outcome = execute(make(receive, kwargs=kwargs))
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.exception, DecodeError)
     assert ran == []
@@ -154,5 +155,5 @@ def test_malformed_kwarg_fails_without_a_retry(make: Make, kwargs: dict[str, Any
 def test_death_of_the_process_costs_an_attempt(make: Make) -> None:
     error = RuntimeError("killed")
     message = make(raising(LookupError()), retry=Retry(on=(), max_attempts=2))
-    assert isinstance(executor.charge(message, error), Retrying)
-    assert isinstance(executor.charge(message.next_attempt(), error), Failed)
+    assert isinstance(charge(prepare(message), error), Retrying)
+    assert isinstance(charge(prepare(message.next_attempt()), error), Failed)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from deferred_signals import DecodeError, events
-from deferred_signals.running import executor
-from deferred_signals.running.executor import Discarded, Failed, Retrying, Succeeded
+from deferred_signals.running.outcomes import Discarded, Failed, Outcome, Retrying, Succeeded
+from deferred_signals.running.settling import settle, settle_malformed
 from tests.support.lifecycle import Lifecycle
-from tests.support.made import Make, raising
+from tests.support.made import Make, execute, raising
 
-OUTCOMES: list[tuple[executor.Outcome, str, dict[str, Any]]] = [
+OUTCOMES: list[tuple[Outcome, str, dict[str, Any]]] = [
     (Succeeded(), "receiver_succeeded", {}),
     (Retrying(LookupError("x"), 3.0), "receiver_retrying", {"wait": 3.0}),
     (Discarded("cancelled"), "receiver_discarded", {"reason": "cancelled"}),
@@ -25,7 +25,7 @@ def test_outcome_is_told_to_one_lifecycle_signal(
     make: Make, lifecycle: Lifecycle, outcome: Any, name: str, arguments: dict[str, Any]
 ) -> None:
     message = make(raising(LookupError()))
-    executor.settle(message, outcome)
+    settle(message, outcome)
     ((told, kwargs),) = lifecycle.seen
     assert told == name
     if hasattr(outcome, "exception"):
@@ -37,7 +37,7 @@ def test_start_is_told_before_the_receiver_runs(make: Make, lifecycle: Lifecycle
     def receive(sender: object, **kwargs: object) -> None:
         assert lifecycle.names == ["receiver_started"]
 
-    assert executor.execute(make(receive)) == Succeeded()
+    assert execute(make(receive)) == Succeeded()
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_outcome_is_one_log_record_with_its_facts_and_no_values(
 ) -> None:
     message = make(raising(LookupError()), attempt=2)
     with caplog.at_level(logging.DEBUG, "deferred_signals"):
-        executor.settle(message, outcome)
+        settle(message, outcome)
     (record,) = caplog.records
     assert record.levelno == level
     assert record.__dict__["receiver"] == "tests.executed"
@@ -70,10 +70,10 @@ FORGED = "x\n2026-01-31 ERROR \x1b[31mstolen\r\u2028"
 @pytest.mark.parametrize(
     "tell",
     [
-        lambda message: executor.settle(message, Failed(LookupError(), FORGED)),
-        lambda message: executor.settle(message, Retrying(LookupError(), 3.0)),
-        lambda message: executor.settle(message, Discarded(FORGED)),
-        lambda _: executor.settle_malformed(FORGED, DecodeError(ascii(FORGED))),
+        lambda message: settle(message, Failed(LookupError(), FORGED)),
+        lambda message: settle(message, Retrying(LookupError(), 3.0)),
+        lambda message: settle(message, Discarded(FORGED)),
+        lambda _: settle_malformed(FORGED, DecodeError(ascii(FORGED))),
     ],
     ids=["failed", "retrying", "discarded", "malformed"],
 )
@@ -96,20 +96,20 @@ def test_reason_that_is_no_text_is_logged_as_one(
 ) -> None:
     reason: Any = LookupError("cancelled")
     with caplog.at_level(logging.DEBUG, "deferred_signals"):
-        executor.settle(make(raising(LookupError())), Discarded(reason))
+        settle(make(raising(LookupError())), Discarded(reason))
     assert "discarded its message: cancelled" in caplog.text
 
 
 def test_success_is_not_logged(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "deferred_signals"):
-        executor.settle(make(raising(LookupError())), Succeeded())
+        settle(make(raising(LookupError())), Succeeded())
     assert caplog.records == []
 
 
 def test_expected_exception_is_logged_quietly(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     message = make(raising(LookupError()), throws=(LookupError,))
     with caplog.at_level(logging.INFO, "deferred_signals"):
-        executor.settle(message, Failed(LookupError("x"), "no more"))
+        settle(message, Failed(LookupError("x"), "no more"))
     (record,) = caplog.records
     assert (record.levelno, record.exc_info) == (logging.INFO, None)
 
@@ -128,9 +128,9 @@ def test_listener_that_fails_changes_nothing(make: Make, name: str) -> None:
     event.connect(listener)
     try:
         message = make(receive)
-        assert executor.execute(message) == Succeeded()
+        assert execute(message) == Succeeded()
         for outcome, _, _ in OUTCOMES:
-            executor.settle(message, outcome)
+            settle(message, outcome)
     finally:
         event.disconnect(listener)
     assert ran == [1]

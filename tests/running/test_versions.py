@@ -9,17 +9,19 @@ from django.dispatch import Signal
 from deferred_signals import InvalidReceiver
 from deferred_signals.message import Message
 from deferred_signals.receivers import registry
-from deferred_signals.running import executor
+from deferred_signals.running.attempt import Attempt, prepare
+from deferred_signals.running.outcomes import Failed, Succeeded, Unknown
 from tests.app.models import Order
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
+from tests.support.made import execute
 from tests.support.recorder import Recorder, listen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
 
 def message_of(name: str, *, version: int = 1, **kwargs: Any) -> Message:
-    """A message as an older or newer release has sent it."""
+    """Make a message as an older or newer release sends it."""
     found = registry.find(name)
     assert found is not None
     return Message.from_wire(
@@ -51,8 +53,8 @@ def test_older_message_is_upgraded(signal: Signal, defer: Connected) -> None:
 
     recorder = listen(defer, signal, name="tests.upgraded", version=3, upgrade=upgrade)
     order = Order.objects.create()
-    outcome = executor.execute(message_of("tests.upgraded", version=2, cents=150, order=order))
-    assert isinstance(outcome, executor.Succeeded)
+    outcome = execute(message_of("tests.upgraded", version=2, cents=150, order=order))
+    assert isinstance(outcome, Succeeded)
     assert asked == [(2, {"cents": 150, "order": order})]
     assert recorder["total"] == 1.5
     assert recorder["order"] == order
@@ -66,7 +68,7 @@ def test_message_of_the_same_version_is_not_upgraded(signal: Signal, defer: Conn
         pytest.fail("asked")
 
     recorder = listen(defer, signal, name="tests.upgraded", version=2, upgrade=upgrade)
-    executor.execute(message_of("tests.upgraded", version=2, cents=150))
+    execute(message_of("tests.upgraded", version=2, cents=150))
     assert recorder["cents"] == 150
 
 
@@ -79,7 +81,7 @@ def test_kwarg_that_an_older_message_lacks_is_the_receivers_default(
     def receive(sender: object, order_id: int, currency: str = "EUR", **kwargs: object) -> None:
         got.append((order_id, currency))
 
-    executor.execute(message_of("tests.defaults", version=1, order_id=7))
+    execute(message_of("tests.defaults", version=1, order_id=7))
     assert got == [(7, "EUR")]
 
 
@@ -88,17 +90,18 @@ def test_upgrade_that_gives_no_kwargs_fails(result: Any, signal: Signal, defer: 
     recorder = listen(
         defer, signal, name="tests.upgraded", version=2, upgrade=lambda *_: result, retry=None
     )
-    outcome = executor.execute(message_of("tests.upgraded", version=1))
-    assert isinstance(outcome, executor.Failed)
+    outcome = execute(message_of("tests.upgraded", version=1))
+    assert isinstance(outcome, Failed)
     assert recorder.calls == []
 
 
 def test_newer_message_is_told_apart_and_not_run(signal: Signal, defer: Connected) -> None:
     recorder = listen(defer, signal, name="tests.older", version=2)
-    reason = executor.unknown(message_of("tests.older", version=3))
-    assert "version 3" in str(reason)
-    assert "version 2" in str(reason)
-    assert executor.unknown(message_of("tests.older", version=2)) is None
+    newer = prepare(message_of("tests.older", version=3))
+    assert isinstance(newer, Unknown)
+    assert "version 3" in str(newer.exception)
+    assert "version 2" in str(newer.exception)
+    assert isinstance(prepare(message_of("tests.older", version=2)), Attempt)
     assert recorder.calls == []
 
 

@@ -7,11 +7,12 @@ import pytest
 
 from deferred_signals import DecodeError
 from deferred_signals.message.wire import unpack
-from deferred_signals.running import executor
+from deferred_signals.running.outcomes import Failed, Succeeded
 from deferred_signals.support.zones import known_zones
 from tests.message.test_untrusted import text_of
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
+from tests.support.made import execute
 from tests.support.recorder import Recorder, listen
 
 
@@ -37,7 +38,7 @@ def test_hostile_context_is_left_out_and_imports_nothing(
     message = unpack(text_of(receiver="tests.support.recorder", signal="#0", context=context))
     known_zones()  # Which zones there are is looked up once a process, in tzdata's package, too.
     before = {name for name in sys.modules if "tzdata" in name or "antigravity" in name}
-    assert isinstance(executor.execute(message), executor.Succeeded)
+    assert isinstance(execute(message), Succeeded)
     assert {name for name in sys.modules if "tzdata" in name or "antigravity" in name} == before
     assert len(recorder.calls) == 1
 
@@ -66,8 +67,8 @@ def test_malformed_kwarg_fails_at_once_and_is_not_tried_again(
 ) -> None:
     listen(defer, signal, name="tests.support.recorder")
     message = unpack(text_of(receiver="tests.support.recorder", signal="#0", kwargs={"a": form}))
-    outcome = executor.execute(message)
-    assert isinstance(outcome, executor.Failed), outcome
+    outcome = execute(message)
+    assert isinstance(outcome, Failed), outcome
     assert isinstance(outcome.exception, DecodeError), repr(outcome.exception)
 
 
@@ -79,7 +80,7 @@ def test_reference_whose_key_cannot_be_one_fails_at_once(signal: Any, defer: Con
         message = unpack(
             text_of(receiver="tests.support.recorder", signal="#0", kwargs={"a": form})
         )
-        assert isinstance(executor.execute(message), executor.Failed), (model, key)
+        assert isinstance(execute(message), Failed), (model, key)
 
 
 def test_kwargs_that_are_no_arguments_of_a_receiver_do_not_reach_its_call(
@@ -88,7 +89,7 @@ def test_kwargs_that_are_no_arguments_of_a_receiver_do_not_reach_its_call(
     recorder: Recorder = listen(defer, signal, name="tests.support.recorder", retry=None)
     kwargs = {"signal": 1, "sender": 2, "fine": 3}
     message = unpack(text_of(receiver="tests.support.recorder", signal="#0", kwargs=kwargs))
-    assert isinstance(executor.execute(message), executor.Succeeded)
+    assert isinstance(execute(message), Succeeded)
     assert recorder["signal"] is signal
     assert recorder["sender"] is None
     assert recorder["fine"] == 3
@@ -100,4 +101,4 @@ def test_attempt_beyond_all_numbers_is_given_up(signal: Any, defer: Connected) -
         raise LookupError
 
     message = unpack(text_of(receiver="tests.fails", signal="#0", attempt=2**31 - 1))
-    assert isinstance(executor.execute(message), executor.Failed)
+    assert isinstance(execute(message), Failed)

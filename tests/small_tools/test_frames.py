@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from deferred_signals import DecodeError, Retry
-from deferred_signals.running import executor
+from deferred_signals.running.outcomes import Failed, Retrying
 from deferred_signals.support.frames import forget_values
-from tests.support.made import Make
+from tests.support.made import Make, execute
 
 
 def frames_of(error: BaseException | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -54,8 +54,8 @@ async def awaited(sender: object, card: str, **kwargs: object) -> None:
 def test_frames_of_a_failed_attempt_hold_no_values_but_the_receivers_own(
     make: Make, receive: Any, retry: Retry | None
 ) -> None:
-    outcome = executor.execute(make(receive, retry=retry))
-    assert isinstance(outcome, (executor.Failed, executor.Retrying))
+    outcome = execute(make(receive, retry=retry))
+    assert isinstance(outcome, (Failed, Retrying))
     found = ours(outcome.exception)
     assert found
     assert not any(found)
@@ -63,8 +63,8 @@ def test_frames_of_a_failed_attempt_hold_no_values_but_the_receivers_own(
 
 
 def test_frames_of_a_value_that_cannot_be_decoded_hold_none(make: Make) -> None:
-    outcome = executor.execute(make(plain, kwargs={"card": {"$swordfish": 1}}))
-    assert isinstance(outcome, executor.Failed)
+    outcome = execute(make(plain, kwargs={"card": {"$swordfish": 1}}))
+    assert isinstance(outcome, Failed)
     assert isinstance(outcome.exception, DecodeError)
     found = ours(outcome.exception)
     assert found
@@ -82,7 +82,7 @@ def test_frame_that_still_runs_is_left_alone() -> None:
 
 
 def test_traceback_still_shows_where(make: Make) -> None:
-    outcome = executor.execute(make(plain))
-    assert isinstance(outcome, executor.Retrying)
+    outcome = execute(make(plain))
+    assert isinstance(outcome, Retrying)
     names = [frame.name for frame in traceback.extract_tb(outcome.exception.__traceback__)]
     assert names[-2:] == ["run", "plain"]

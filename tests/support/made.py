@@ -8,6 +8,9 @@ import pytest
 from django.dispatch import Signal
 
 from deferred_signals.message import Message
+from deferred_signals.running import executor
+from deferred_signals.running.attempt import prepare
+from deferred_signals.running.outcomes import Failed, Outcome
 from tests.support.connected import Connected
 
 Make = Callable[..., Message]
@@ -34,6 +37,12 @@ def make(signal: Signal, defer: Connected) -> Make:
         )
 
     return make
+
+
+def execute(message: Message) -> Outcome:
+    """Run the attempt that a message asks for, if one can be made here."""
+    attempt = prepare(message)
+    return attempt if isinstance(attempt, Failed) else executor.execute(attempt)
 
 
 def raising(error: BaseException) -> Callable[..., None]:

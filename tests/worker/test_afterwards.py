@@ -52,7 +52,7 @@ def order(lifecycle: Lifecycle) -> Iterator[list[str]]:
 
 @pytest.fixture
 def failing(signal: Signal, defer: Connected, broker: Broker) -> Letter:
-    """A message whose receiver fails for good."""
+    """Send a message whose receiver fails for good."""
     defer(signal, name="tests.failing", retry=None, base=Told)(
         Acting({1: raises(ConnectionError())})
     )

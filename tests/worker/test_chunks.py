@@ -1,4 +1,4 @@
-"""The calls of a chunk are run, fail and are tried again alone."""
+"""The calls of a chunk run, fail and are retried alone."""
 
 from dataclasses import replace
 from typing import Any
@@ -47,7 +47,7 @@ def test_each_call_has_its_own_message(
     assert seen == [(message, 1) for message in ids(letter)]
 
 
-def test_call_that_fails_is_tried_again_alone_under_its_id(
+def test_call_that_fails_is_retried_alone_under_its_id(
     send_together: SendTogether, chunked: Acting, lifecycle: Lifecycle
 ) -> None:
     chunked.does[1] = raises(ConnectionError())
@@ -64,7 +64,7 @@ def test_call_that_fails_is_tried_again_alone_under_its_id(
     assert len(lifecycle.of("receiver_succeeded")) == 2
 
 
-def test_call_is_tried_again_with_the_options_it_came_with(
+def test_call_is_retried_with_the_options_it_came_with(
     signal: Signal, defer: Connected, send_together: SendTogether
 ) -> None:
     acting = Acting({0: raises(ConnectionError())})
@@ -165,7 +165,7 @@ def test_call_of_a_newer_version_is_parked_alone(
     assert (parked.task, parked.headers["id"]) == (PARKED, newer.id)
 
 
-def test_chunk_of_which_nothing_runs_here_is_through(
+def test_chunk_of_which_nothing_can_run_here_succeeds_and_its_calls_are_parked(
     send_together: SendTogether, chunked: Acting
 ) -> None:
     (letter,) = send_together(3)
@@ -174,7 +174,7 @@ def test_chunk_of_which_nothing_runs_here_is_through(
     assert [parked.headers["id"] for parked in take_letters()] == ids(letter)
 
 
-def test_chunk_that_is_given_out_again_is_taken_apart_and_charged_nothing(
+def test_calls_of_a_redelivered_chunk_are_republished_one_by_one_and_charged_nothing(
     send_together: SendTogether, chunked: Acting
 ) -> None:
     (letter,) = send_together(3)

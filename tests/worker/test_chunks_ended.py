@@ -1,4 +1,4 @@
-"""A chunk that ends early: what is through, what is charged, and what goes on alone."""
+"""A chunk that ends early: which calls are through, which one is charged, and which go on alone."""
 
 import logging
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from django.dispatch import Signal
 from deferred_signals.message import Message
 from deferred_signals.message.wire import pack, unpack
 from deferred_signals.publishing import posting
-from deferred_signals.running import executor
+from deferred_signals.running.outcomes import Outcome, Retrying
 from deferred_signals.worker import entry as _worker  # noqa: F401 - as a worker does when it starts
-from deferred_signals.worker.chunks import SLOT, go_on_alone
 from deferred_signals.worker.delivery import Delivery
 from deferred_signals.worker.parking import PARKED
-from deferred_signals.worker.progress import Progress
+from deferred_signals.worker.progress import SLOT, Progress
+from deferred_signals.worker.unfinished import republish_unfinished
 from tests.support.connected import Connected
 from tests.support.fixtures import MakeCurrent
 from tests.support.letters import QUICK, Acting, Letter, SendTogether, ids, raises, take_letters
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class FailingHandler(logging.Handler):
-    """Stands for a soft time limit that is exceeded while a record is written."""
+    """Stand for a soft time limit that is exceeded while a record is written."""
 
     def emit(self, record: logging.LogRecord) -> None:
         raise SoftTimeLimitExceeded
@@ -44,7 +44,7 @@ def failing_log() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def test_what_ends_a_chunk_leaves_the_rest_to_messages_of_their_own(
+def test_calls_that_a_chunk_left_unfinished_go_on_as_messages_of_their_own(
     signal: Signal, defer: Connected, send_together: SendTogether, lifecycle: Lifecycle
 ) -> None:
     """A soft time limit may hit at any moment: here, while a failure is logged."""
@@ -60,10 +60,10 @@ def test_what_ends_a_chunk_leaves_the_rest_to_messages_of_their_own(
     assert attempts == {1: 2, 2: 1, 3: 1}
 
 
-def go_on(letter: Letter, progress: Progress) -> list[tuple[Message, executor.Outcome]]:
+def go_on(letter: Letter, progress: Progress) -> list[tuple[Message, Outcome]]:
     request = Context({**letter.headers, "delivery_info": {"routing_key": "celery"}})
     delivery = Delivery(letter.task, request, len(letter.wires))
-    return go_on_alone(delivery, letter.wires, progress, WorkerLostError())
+    return republish_unfinished(delivery, letter.wires, progress, WorkerLostError())
 
 
 def test_call_that_ran_is_charged_and_those_that_had_not_begun_are_not(
@@ -75,12 +75,12 @@ def test_call_that_ran_is_charged_and_those_that_had_not_begun_are_not(
     progress.end()
     progress.begin()
     ((message, outcome),) = go_on(letter, progress)
-    assert (message.kwargs["number"], type(outcome)) == (1, executor.Retrying)
+    assert (message.kwargs["number"], type(outcome)) == (1, Retrying)
     left = {ids(single)[0]: unpack(single.wires[0]).attempt for single in take_letters()}
     assert left == dict(zip(ids(letter)[1:], [2, 1, 1], strict=True))
 
 
-def test_nobody_is_charged_where_nobody_knows_who_ran(
+def test_no_call_is_charged_where_it_is_not_known_which_one_ran(
     send_together: SendTogether, chunked: Acting
 ) -> None:
     (letter,) = send_together(2)
@@ -112,7 +112,7 @@ def test_nothing_begins_once_the_parent_has_taken_over(
 
 
 class Router:
-    """A project's own, which fails at first: so what is to be published is not."""
+    """A router of a project's, which fails at first, so that nothing is published."""
 
     def __init__(self, failures: int) -> None:
         self.left = failures
@@ -142,7 +142,7 @@ def test_chunk_goes_back_when_a_next_attempt_cannot_be_published(
     lifecycle: Lifecycle,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is through runs again with it; what is left shall not run before."""
+    """The calls that are through run again with it; the others must not run before."""
     monkeypatch.setattr(posting, "PATIENCE", 1.5)  # of 15 seconds
     chunked.does[1] = raises(ConnectionError())
     (letter,) = send_together(4)

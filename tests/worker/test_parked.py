@@ -37,7 +37,7 @@ def test_body_of_a_message_for_an_unknown_task_is_not_logged(
     assert "4111 1111" not in caplog.text
 
 
-def test_other_bodies_are_logged_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+def test_other_bodies_are_logged_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("celery.worker.consumer.consumer")
     logger.error(UNKNOWN_TASK_ERROR, KeyError("x"), "[[1], {}, {}]", {}, {})
     assert "[[1], {}, {}]" in caplog.text

@@ -52,7 +52,7 @@ def deploy() -> Deploy:
 
 @pytest.fixture
 def acting(signal: Signal, defer: Connected, deploy: Deploy) -> Acting:
-    """A receiver that is not to be called with the number 1 before the deploy."""
+    """Connect a receiver whose calls with the number 1 fit only after the deploy."""
     acting = Acting()
     defer(
         signal, name="tests.deployed", version=2, upgrade=deploy, retry=QUICK,
@@ -62,7 +62,7 @@ def acting(signal: Signal, defer: Connected, deploy: Deploy) -> Acting:
 
 
 def older(letter: Letter) -> Letter:
-    """The letter as a sender of version 1 wrote it, so that it is upgraded."""
+    """Make the letter one of version 1, so that it is upgraded."""
     wires = [wire.replace('"version":2', '"version":1') for wire in letter.wires]
     return replace(letter, wires=tuple(wires))
 
@@ -74,26 +74,26 @@ def send_one(signal: Signal, number: int = 1, **kwargs: Any) -> Letter:
 
 
 def since_of(letter: Letter) -> float:
-    """Since when a parked letter's grace counts."""
+    """Read since when a parked letter's grace counts."""
     wires: Any = letter.wires
     since: float = wires[1]
     return since
 
 
 def times_of(letter: Letter) -> int:
-    """How often a parked letter was parked."""
+    """Read how often a letter was parked."""
     wires: Any = letter.wires
     times: int = wires[2]
     return times
 
 
 def aged(letter: Letter, seconds: float) -> Letter:
-    """A parked letter as if it had been parked that many seconds ago."""
+    """Make a parked letter look as if it had been parked that many seconds ago."""
     parked: Any = (letter.wires[0], since_of(letter) - seconds, times_of(letter))
     return replace(letter, wires=parked)
 
 
-def test_message_that_speaks_of_something_unknown_waits_and_is_charged_nothing(
+def test_message_that_refers_to_something_unknown_is_parked_and_charged_nothing(
     signal: Signal,
     acting: Acting,
     deploy: Deploy,
@@ -129,7 +129,7 @@ def test_message_that_speaks_of_something_unknown_waits_and_is_charged_nothing(
     ],
     ids=["model", "enum member", "enum", "type", "signal"],
 )
-def test_whatever_a_newer_sender_may_speak_of_is_waited_for(
+def test_message_waits_for_whatever_a_newer_sender_may_refer_to(
     signal: Signal,
     defer: Connected,
     lifecycle: Lifecycle,
@@ -181,7 +181,7 @@ def test_message_that_stays_unknown_fails_when_the_grace_is_over(
     assert acting.ran == []
 
 
-def test_call_of_a_chunk_that_speaks_of_something_unknown_is_parked_alone(
+def test_call_of_a_chunk_that_refers_to_something_unknown_is_parked_alone(
     signal: Signal,
     defer: Connected,
     deploy: Deploy,
@@ -203,7 +203,7 @@ def test_call_of_a_chunk_that_speaks_of_something_unknown_is_parked_alone(
     assert len(lifecycle.of("receiver_started")) == 2
 
 
-def test_message_that_speaks_of_something_unknown_fails_where_nobody_waits(
+def test_message_that_refers_to_something_unknown_fails_in_eager_mode(
     signal: Signal, acting: Acting, lifecycle: Lifecycle, broker: Broker
 ) -> None:
     letter = send_one(signal)
@@ -216,7 +216,7 @@ def test_message_that_speaks_of_something_unknown_fails_where_nobody_waits(
 
 @pytest.fixture
 def tracer() -> Iterator[None]:
-    """Stands for packages that write headers from the context that they are in."""
+    """Stand for packages that write headers from the context that they are in."""
 
     def write(headers: dict[str, Any], **kwargs: Any) -> None:
         headers |= {"tenant": "public", "trace": "here"}
@@ -303,7 +303,9 @@ def test_cut_countdown_for_an_unknown_task_goes_on(
 
 
 @pytest.mark.usefixtures("broker")
-def test_expired_message_for_an_unknown_task_is_not_kept(signal: Signal, defer: Connected) -> None:
+def test_expired_message_for_an_unknown_task_is_not_parked(
+    signal: Signal, defer: Connected
+) -> None:
     drop(sent(signal, defer, expires=datetime(2026, 1, 31, tzinfo=UTC)))
     assert take_letters() == []
 

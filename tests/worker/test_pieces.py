@@ -40,7 +40,7 @@ def left_of(letter: Letter) -> float:
 
 
 def later(letter: Letter, seconds: float) -> Letter:
-    """The letter as if it had been sent that many seconds ago."""
+    """Make a letter look as if it had been sent that many seconds ago."""
     due = letter.headers[HEADER]["due"] - seconds
     return replace(letter, headers={**letter.headers, HEADER: {"due": due}})
 
@@ -174,7 +174,7 @@ def test_long_wait_for_the_next_attempt_is_cut_and_costs_no_attempt(
     assert len(lifecycle.of("receiver_started")) == 2
 
 
-def test_piece_that_is_given_out_again_is_not_charged(
+def test_redelivered_piece_is_not_counted(
     signal: Signal, defer: Connected, send_together: SendTogether
 ) -> None:
     defer(signal, countdown=40)(Acting())
@@ -210,7 +210,7 @@ def test_parked_message_is_not_run_before_it_is_due(
 
 
 @pytest.mark.parametrize("headers", [{}, {HEADER: {"due": "soon"}}, {HEADER: 7}])
-def test_header_from_outside_that_is_malformed_is_not_heeded(
+def test_malformed_header_from_outside_is_ignored(
     signal: Signal, defer: Connected, send_together: SendTogether, headers: dict[str, Any]
 ) -> None:
     acting = Acting()

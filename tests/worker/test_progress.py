@@ -1,4 +1,4 @@
-"""How far a chunk got: what a child notes, its parent reads."""
+"""How far a chunk got: the child notes it, and the parent reads it."""
 
 import gc
 
@@ -33,14 +33,14 @@ def test_child_sees_that_the_parent_has_taken_over() -> None:
 
 
 @pytest.mark.parametrize("slot", [None, -1, SLOTS, "0", 1.5])
-def test_child_without_a_place_to_note_it_keeps_its_own_account(slot: object) -> None:
+def test_child_without_a_place_in_memory_keeps_an_account_of_its_own(slot: object) -> None:
     child = Progress.at(slot)
     child.begin()
     assert child.begun == 1
     assert Progress.at(slot).begun == 0
 
 
-def test_place_is_free_again_and_empty_when_its_chunk_is_forgotten() -> None:
+def test_place_in_memory_is_free_and_empty_again_when_its_chunk_is_gone() -> None:
     for _ in range(SLOTS + 1):
         progress = Progress.shared()
         assert progress.slot is not None
@@ -51,7 +51,7 @@ def test_place_is_free_again_and_empty_when_its_chunk_is_forgotten() -> None:
         gc.collect(0)
 
 
-def test_more_chunks_than_places_are_kept_account_of_by_nobody_else() -> None:
+def test_chunks_beyond_the_places_in_memory_have_accounts_that_nobody_else_sees() -> None:
     held = [Progress.shared() for _ in range(SLOTS + 1)]
     assert held[-1].slot is None
     held[-1].begin()

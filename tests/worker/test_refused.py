@@ -1,4 +1,4 @@
-"""What the broker refuses to a worker is an answer: nothing goes round for ever for it."""
+"""A refusal of the broker's ends a message: no message is tried for ever because of one."""
 
 from dataclasses import dataclass, replace
 
@@ -44,7 +44,7 @@ def acting(signal: Signal, defer: Connected) -> Acting:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting for the broker would be a mistake, and shall not be one that takes long to see."""
+    """Wait for no broker: a test that waits for one by mistake fails at once."""
     monkeypatch.setattr(posting, "PATIENCE", 0)
 
 
@@ -84,7 +84,7 @@ def test_call_of_a_chunk_whose_next_attempt_is_refused_fails_alone(
     assert len(lifecycle.of("receiver_succeeded")) == 2
 
 
-def test_message_that_is_given_out_again_and_cannot_be_counted_fails(
+def test_redelivered_message_whose_redelivery_cannot_be_counted_fails(
     acting: Acting, send_together: SendTogether, make_current: MakeCurrent, lifecycle: Lifecycle
 ) -> None:
     (letter,) = send_together(1)
@@ -111,7 +111,7 @@ def redelivered(letter: Letter, redeliveries: int) -> Letter:
     return replace(letter, wires=(pack(message),))
 
 
-@pytest.mark.parametrize("again", [True, False], ids=["given out again", "published so"])
+@pytest.mark.parametrize("again", [True, False], ids=["redelivered", "published so"])
 def test_message_with_more_redeliveries_than_there_can_be_fails_at_once(
     acting: Acting, send_together: SendTogether, lifecycle: Lifecycle, again: bool
 ) -> None:

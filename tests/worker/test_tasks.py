@@ -3,13 +3,20 @@
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from billiard import current_process
 from celery import Task, current_app
 from django.dispatch import Signal
 
 from deferred_signals.receivers import registry
+from deferred_signals.worker.tasks import undeclare
+from tests.project.celery import app
+from tests.support.broker import Broker
 from tests.support.connected import Connected
+from tests.support.letters import Acting, SendTogether, raises
 from tests.support.lifecycle import Lifecycle
 
 
@@ -130,3 +137,79 @@ say()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.split() == [b"False", b"False", b"True", b"True"]
+
+
+def declare_again(defer: Connected, signal: Signal, name: str, **options: Any) -> None:
+    """Declare a receiver with these options, as the reload of its module does."""
+    registry.discard(registry.get(name))
+    defer(signal, name=name, **options)(receive)
+
+
+def test_receiver_whose_task_was_undeclared_has_a_task_again(
+    signal: Signal, defer: Connected
+) -> None:
+    """Celery cannot forget that the name is shared among all apps."""
+    defer(signal, name="tests.task.undeclared", rate_limit="10/m")(receive)
+    present = registry.get("tests.task.undeclared")
+    registry.discard(present)
+    undeclare(present)
+    assert "tests.task.undeclared" not in current_app.tasks
+    defer(Signal(), name="tests.task.undeclared", rate_limit="20/m")(receive)
+    assert current_app.tasks["tests.task.undeclared"].rate_limit == "20/m"
+
+
+@pytest.fixture
+def default_rate() -> Iterator[str]:
+    """Set a rate limit for every task in Celery's settings."""
+    current_app.conf.task_default_rate_limit = "7/s"
+    yield "7/s"
+    current_app.conf.task_default_rate_limit = None
+
+
+def test_option_that_a_reload_removed_is_what_celerys_settings_say(
+    signal: Signal, defer: Connected, default_rate: str
+) -> None:
+    """`Task.bind` fills what is None, also in a task that was bound before."""
+    defer(signal, name="tests.task.bound", rate_limit="10/m", track_started=True)(receive)
+    task = current_app.tasks["tests.task.bound"]
+    assert (task.rate_limit, task.track_started) == ("10/m", True)
+    declare_again(defer, Signal(), "tests.task.bound")
+    assert current_app.tasks["tests.task.bound"] is task
+    assert (task.rate_limit, task.track_started) == (default_rate, False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_message_that_is_published_after_a_reload_has_the_options_of_now(
+    signal: Signal, defer: Connected, broker: Broker
+) -> None:
+    """Celery keeps a task's execution options from the first message on."""
+    again = Signal()
+    defer(signal, name="tests.task.written", serializer="yaml")(receive)
+    signal.send(None)
+    declare_again(defer, again, "tests.task.written", serializer="json")
+    again.send(None)
+    with app.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        types = [channel.basic_get("celery", no_ack=True).content_type for _ in range(2)]
+    assert types == ["application/x-yaml", "application/json"]
+
+
+@pytest.fixture
+def pool_child() -> Iterator[None]:
+    """Name this process like a child of a worker's pool."""
+    process = current_process()
+    name, process.name = process.name, "ForkPoolWorker-1"
+    yield
+    process.name = name
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("pool_child")
+def test_exit_of_a_pools_child_is_left_to_its_parent(
+    signal: Signal, defer: Connected, send_together: SendTogether, lifecycle: Lifecycle
+) -> None:
+    defer(signal, name="tests.task.exits")(Acting({0: raises(SystemExit(3))}))
+    (letter,) = send_together(1)
+    with pytest.raises(SystemExit):
+        letter.deliver()
+    assert lifecycle.names == ["message_published", "receiver_started"]
