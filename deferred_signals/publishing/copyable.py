@@ -1,8 +1,8 @@
 """Decide whether a copy of a recorded message is what Celery would have made.
 
-This is the one place that looks into Celery for that: at its router's ``routes``, at the class of its
-``amqp``, at ``current_worker_task``, and at the globals of its own functions and of kombu's producer. If
-one of these changed its meaning, the tests of copies (``tests/integration/test_faithful*.py``) would fail.
+This is the one place that looks into Celery for that: at the router's ``routes``, at the class of
+``app.amqp``, at ``current_worker_task``, and at the globals of Celery's functions and of kombu's producer.
+``tests/publishing/test_copyable.py`` notices if one of these changes its meaning.
 """
 
 from __future__ import annotations
