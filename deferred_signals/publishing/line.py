@@ -55,7 +55,7 @@ SLICE = 500
 
 
 class _Caller(threading.local):
-    """A thread that publishes.
+    """What is known of the calling thread.
 
     Attributes:
         is_publishing: the thread is in a block of `Line.taken`.
@@ -65,7 +65,7 @@ class _Caller(threading.local):
 
 
 class Line:
-    """The way to one broker, for all threads of the process.
+    """Publish to one broker, for all threads of the process.
 
     Arguments:
         app: the Celery app whose settings say where the broker is.
@@ -127,7 +127,7 @@ class Line:
         if results is None:
             results = self._publish_here(publications, alone=True)
         if results is None:
-            error = TimeoutError("other threads had the broker to themselves")
+            error = TimeoutError("other threads used the connection to the broker all the time")
             self._open(error)
             results = [error] * len(publications)
         return results

@@ -1,4 +1,4 @@
-"""The channel: copies go the way that the first message of their pattern went."""
+"""The channel: copies are published as the first message of their pattern was."""
 
 from collections.abc import Iterator
 from typing import Any
