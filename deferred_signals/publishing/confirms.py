@@ -84,7 +84,9 @@ class Confirms:
         self._answer(tag, None, multiple=multiple)
 
     def _on_nack(self, tag: int, multiple: bool) -> None:  # noqa: FBT001 - py-amqp's order
-        refusal = OperationalError("RabbitMQ refused the message (basic.nack): a queue is full, or failed")
+        refusal = OperationalError(
+            "RabbitMQ refused the message (basic.nack): a queue is full, or failed"
+        )
         self._answer(tag, refusal, multiple=multiple)
 
     def _answer(self, tag: int, error: Exception | None, *, multiple: bool) -> None:
