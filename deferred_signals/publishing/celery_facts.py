@@ -1,4 +1,4 @@
-"""What the system checks ask about the project's Celery app: its settings, its rivals, its brokers."""
+"""What checks and testing modes ask about the project's Celery app: its settings, its rivals, its brokers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from celery import Celery
 from celery.app import app_or_default
 from celery.exceptions import QueueNotFound
 
+from deferred_signals.publishing.celery_settings import transports
 from deferred_signals.publishing.waits import longest_wait
 from deferred_signals.support.amounts import as_seconds
 from deferred_signals.support.frozen import Frozen
@@ -18,12 +19,12 @@ from deferred_signals.support.frozen import Frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CeleryFacts", "celery_facts", "eviction_policy", "missing_queue"]
+__all__ = ["CeleryFacts", "celery_facts", "eviction_policy", "missing_queue", "module_of_app"]
 
-#: What kombu calls the transports of Redis, by the schemes of their URLs.
+#: The schemes of URLs for which kombu talks to Redis.
 REDIS = frozenset({"redis", "rediss", "sentinel"})
 
-#: Seconds that the broker may be asked for its memory policy, and within them each answer.
+#: Seconds that asking the broker for its memory policy may take, and those of each of its answers.
 _PATIENCE = 3.0
 _SOCKET_TIMEOUT = 2.0
 
@@ -32,20 +33,20 @@ class CeleryFacts(Frozen):
     """Facts about the current app.
 
     Attributes:
-        app: its name.
-        configured: the project made it, rather than leaving Celery to its bare default.
-        rival: where an app is that names a broker, while the current app, or the one that other
+        app: the app's name.
+        configured: the project made the app; it is not the one that Celery makes where there is none.
+        rival: the path of an app that names a broker, if the current app, or the one that other
             threads see, names none.
-        transports: the brokers', as the URLs name them; more than one where some are fallbacks.
+        transports: the schemes of the brokers' URLs; more than one if some are fallbacks.
         accepts_pickle: whether workers would unpickle messages.
-        visibility_timeout: seconds, of ``broker_transport_options``; None where it is not set.
+        visibility_timeout: seconds, of ``broker_transport_options``; None if it is not set.
         time_limit: seconds after which a task of the project ends; None: never.
         transport_options: names of the ``broker_transport_options`` that are set.
-        queues: the queues of ``task_queues``, each with its arguments; empty where it is not set.
-        default_queue: where tasks go that name no queue.
+        queues: the queues of ``task_queues``, each with its arguments; empty if it is not set.
+        default_queue: the queue of tasks that name none.
         creates_queues: whether Celery makes a queue that is not among them.
-        longest_wait: seconds that one message waits on a worker at most; None where that cannot be
-            told, infinity where it waits on the broker.
+        longest_wait: seconds that one message waits on a worker at most; None if that cannot be told,
+            infinity if messages wait on the broker.
     """
 
     app: str
@@ -63,7 +64,7 @@ class CeleryFacts(Frozen):
 
 
 def celery_facts() -> CeleryFacts:
-    """Return the facts, of the current app."""
+    """Return the facts about the current app."""
     app = app_or_default()
     settings: Any = app.conf
     accepted = {str(item) for item in settings.accept_content}
@@ -72,7 +73,10 @@ def celery_facts() -> CeleryFacts:
         app=str(app.main),
         configured=_is_made(app),
         rival=_rival_of(app),
-        transports=_transports(settings),
+        # What follows a plus is how to reach the broker: "redis+socket".
+        transports=tuple(
+            dict.fromkeys(name.partition("+")[0].lower() for name in transports(settings))
+        ),
         accepts_pickle=bool(accepted & {"pickle", "application/x-python-serialize"}),
         visibility_timeout=as_seconds(options.get("visibility_timeout")),
         time_limit=as_seconds(settings.task_time_limit or settings.task_soft_time_limit),
@@ -85,10 +89,10 @@ def celery_facts() -> CeleryFacts:
 
 
 def missing_queue(task: str, queue: str | None) -> str | None:
-    """Return why a task's messages cannot be routed; None where they can be.
+    """Return why a task's messages cannot be routed; None if they can be.
 
-    Asks the routes of the settings. To be used only where Celery creates no missing queues: else
-    asking creates them.
+    Ask the routes of the settings. Use this only if Celery creates no missing queues: otherwise asking
+    for a queue creates it.
     """
     app: Any = app_or_default()
     try:
@@ -100,15 +104,31 @@ def missing_queue(task: str, queue: str | None) -> str | None:
     return None
 
 
+def module_of_app() -> str | None:
+    """Return the module whose import makes the current app; None if the app is no module's global.
+
+    Tests may have imported the app, too. The module called ``celery`` is the one that makes the app, as
+    in Celery's guide for Django; else it is the module that was loaded first.
+    """
+    app = app_or_default()
+    found = [
+        name
+        for name, module in list(sys.modules.items())
+        if name != "__main__" and name.partition(".")[0] != "celery"
+        if any(value is app for value in list(vars(module).values()))
+    ]
+    return min(found, key=lambda name: name.rpartition(".")[2] != "celery", default=None)
+
+
 def eviction_policy() -> str | None:
     """Return the policy by which the broker, a Redis, drops keys when its memory is full.
 
-    None where it drops none, has no limit, does not say, or cannot be reached soon: nothing that
-    a broker does makes this raise, or wait long.
+    Return None if it drops none, has no limit, does not say, or cannot be reached soon. Nothing that a
+    broker does makes this function raise, or wait long.
     """
-    app: Any = app_or_default()  # a matter of the thread
+    app: Any = app_or_default()  # asked here, as each thread has its own current app
     found: list[str | None] = []
-    # A thread of its own: nothing bounds the time that a name takes to resolve.
+    # Another thread asks, because nothing bounds the time that resolving a name takes.
     thread = Thread(target=lambda: found.append(_asked_policy(app)), daemon=True)
     thread.start()
     thread.join(_PATIENCE)
@@ -132,15 +152,15 @@ def _asked_policy(app: Any) -> str | None:
 
 
 def _is_made(app: Any) -> bool:
-    """Return whether an app is the project's, rather than the one that Celery makes where there is none."""
+    """Return whether the project made an app, and not Celery because there was none."""
     return bool(app.main != "default")
 
 
 def _rival_of(app: Any) -> str | None:
-    """Where another app names a broker, if one of those that publish names none.
+    """Return the path of another app that names a broker, if one of those that publish names none.
 
-    The current app is a matter of the thread. Threads that made none see Celery's default: the
-    project's first app, unless something asked for the current app before that was made.
+    Each thread has its own current app. Threads that made none see Celery's default: the project's
+    first app, unless something asked for the current app before that one was made.
     """
     elsewhere: list[Any] = []
     thread = Thread(target=lambda: elsewhere.append(app_or_default()))
@@ -157,7 +177,7 @@ def _names_broker(app: Any) -> bool:
 
 
 def _apps() -> Iterator[tuple[str, Any]]:
-    """Give the apps that are globals of modules, with their paths; the module that made one first."""
+    """Give the apps that are globals of modules, with their paths; first from the module that made one."""
     found = [
         (f"{name}.{attribute}", value)
         for name, module in list(sys.modules.items())
@@ -168,18 +188,8 @@ def _apps() -> Iterator[tuple[str, Any]]:
     return iter(sorted(found, key=lambda item: ".celery." not in item[0]))
 
 
-def _transports(settings: Any) -> tuple[str, ...]:
-    """The transports of one URL, of a list of them, or of several in one text."""
-    urls: Any = settings.broker_write_url or ""
-    urls = urls.split(";") if isinstance(urls, str) else urls
-    named = settings.broker_transport or "amqp"
-    found = [url.partition("://")[0] if "://" in url else named for url in map(str, urls)]
-    # What follows a plus is how to reach it: "redis+socket".
-    return tuple(dict.fromkeys(transport.partition("+")[0].lower() for transport in found))
-
-
 def _declared(queues: Any) -> dict[str, Mapping[str, Any]]:
-    """The queues of ``task_queues``, in each of its forms, with their arguments."""
+    """Return the queues of ``task_queues``, which has several forms, with their arguments."""
     if isinstance(queues, Mapping):
         return {str(name): _arguments(queue) for name, queue in queues.items()}
     return {str(queue.name): _arguments(queue) for queue in queues}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
+from celery.app import app_or_default
 
 from deferred_signals.message.description import bounded
 
@@ -13,19 +14,25 @@ if TYPE_CHECKING:
 
     from celery import Task
 
-__all__ = ["argsrepr", "task_of"]
+__all__ = ["argsrepr", "load_tasks", "task_of"]
 
 
 def task_of(name: str) -> Task[Any, Any]:
-    """The task of a receiver, on the current app."""
+    """Give the task of a receiver, on the current app."""
     return current_app.tasks[name]
 
 
+def load_tasks() -> None:
+    """Import what a worker imports when it starts, beside Django's apps."""
+    app: Any = app_or_default()
+    app.loader.import_default_modules()
+
+
 def argsrepr(calls: Sequence[str]) -> str:
-    """What logs and monitors show as the arguments of a task: what is told of its messages.
+    """Write what logs and monitors show as the arguments of a task.
 
     Arguments:
-        calls: what is told of the kwargs of each message.
+        calls: the description of each message's kwargs, which holds no values.
 
     >>> argsrepr(["instance=shop.Order 7, created"])
     '(instance=shop.Order 7, created)'

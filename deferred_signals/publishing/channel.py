@@ -1,8 +1,7 @@
-"""The outlet: what a kombu ``Producer`` takes for its channel, so that copies can follow the first.
+"""The channel that kombu's ``Producer`` publishes on: kombu's own, with batches and templates.
 
-It speaks the interface that kombu's channels have for producers, and hands all on to the real one.
-On the way it batches, where the transport can (Redis: one round trip for all), and lets a pattern
-see what becomes of its first message.
+It has the interface that a producer needs of a channel, and hands every call on to kombu's channel. On
+the way it lets a pattern learn from its first message, and lets copies go by the batch's templates.
 """
 
 from __future__ import annotations
@@ -12,89 +11,78 @@ from typing import TYPE_CHECKING, Any
 
 from kombu import Producer
 
+from deferred_signals.publishing.batches import Alone, batch_for
 from deferred_signals.publishing.patterns import Copy, Prepared
-from deferred_signals.publishing.rabbitmq import Properties
-from deferred_signals.publishing.redis import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from deferred_signals.publishing.batches import Batch
     from deferred_signals.publishing.patterns import Pattern, Publication
 
-__all__ = ["Outlet"]
+__all__ = ["Channel"]
 
 
-class Outlet:
-    """The way into one channel.
+class Channel:
+    """A channel to publish on.
 
     Arguments:
-        channel: of a connection of kombu's.
+        channel: a channel of kombu's.
 
     Attributes:
         channel: the same.
-        producer: publishes through this outlet.
     """
 
     def __init__(self, channel: Any) -> None:
         self.channel = channel
-        self._batch: Batch | None = None
+        self._alone = Alone(channel)
+        self._batch: Batch = self._alone
         self._pattern: Pattern | None = None
         self._prepared = Prepared("", None, None, None, {}, {})
         as_channel: Any = self
-        self.producer = Producer(as_channel, auto_declare=False)
+        self._producer = Producer(as_channel, auto_declare=False)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.channel, name)
 
-    @property
-    def can_batch(self) -> bool:
-        """Whether the transport takes many messages in one round trip."""
-        return bool(getattr(self.producer, "supports_batch_publish", False))
-
     @contextmanager
-    def batching(self) -> Iterator[None]:
-        """Keep what is published in the block, and let it go at the end.
+    def batch(self, size: int) -> Iterator[Batch]:
+        """Let a number of publications, which follow in the block, leave together.
 
         Raises:
-            Exception: it is not known to have arrived.
+            Exception: they are not known to have arrived.
         """
-        self._batch = batch = Batch(self.channel)
-        try:
-            yield
-            batch.send()
-        finally:
-            self._batch = None
-            batch.close()
+        with batch_for(self.channel, size) as batch:
+            self._batch = batch
+            try:
+                yield batch
+            finally:
+                self._batch = self._alone
 
     def publish(self, publication: Publication | Copy) -> None:
-        """Publish a message: by kombu's producer, and a copy as its pattern's first was.
+        """Publish a message by kombu's producer; a copy by a template, or as its first message was.
 
         Raises:
-            Exception: a serializer's, the broker's, or its driver's.
+            Exception: a serializer's error, the broker's, or its driver's.
         """
-        if isinstance(publication, Copy) and self._batch and self._batch.add(publication):
+        if isinstance(publication, Copy) and self._batch.publish_copy(publication):
             return
         self._pattern = publication.pattern
         try:
             if not isinstance(publication, Copy):
                 self._publish(publication)
             elif publication.pattern.sent is None:
-                self._publish(publication.pattern.whole(publication))
+                self._publish(publication.pattern.publication_of(publication))
             else:
-                self._publish_copy(publication, publication.pattern.sent)
+                message = self.prepare_message(*publication.pattern.prepared(publication))
+                self.basic_publish(message, **publication.pattern.sent)
         finally:
             self._pattern = None
 
     def _publish(self, publication: Publication) -> None:
-        """By the producer, which calls `prepare_message` and `basic_publish` in turn."""
+        """Call the producer, which calls `prepare_message` and `basic_publish` in turn."""
         arguments: dict[str, Any] = {**publication.arguments, "declare": (), "retry": False}
-        self.producer.publish(publication.body, **arguments)
-
-    def _publish_copy(self, copy: Copy, sent: Mapping[str, Any]) -> None:
-        message = self.prepare_message(*copy.pattern.prepared(copy))
-        if copy.pattern.properties is not None:
-            copy.pattern.properties.give_to(message, copy)
-        self.basic_publish(message, **sent)
+        self._producer.publish(publication.body, **arguments)
 
     def prepare_message(
         self,
@@ -105,7 +93,8 @@ class Outlet:
         headers: dict[str, Any] | None = None,
         properties: dict[str, Any] | None = None,
     ) -> Any:
-        """As the channel's, which writes into the properties."""
+        """Make a message by kombu's channel, and keep what it is made of."""
+        # kombu's channel writes into the properties.
         self._prepared = Prepared(
             body, priority, content_type, content_encoding, headers or {}, dict(properties or {})
         )
@@ -114,11 +103,8 @@ class Outlet:
         )
 
     def basic_publish(self, message: Any, **arguments: Any) -> None:
-        """As the channel's, in a batch or not."""
+        """Publish a message by the batch, and let its pattern learn."""
         pattern = self._pattern
-        if pattern and pattern.sent is None and pattern.learn(self._prepared, arguments):
-            pattern.properties = Properties.of(self.channel, message, self._prepared, pattern)
-        if self._batch is None:
-            self.channel.basic_publish(message, **arguments)
-        else:
-            self._batch.publish(message, arguments, self._prepared, pattern)
+        if pattern is not None and pattern.sent is None:
+            pattern.learn(self._prepared, arguments)
+        self._batch.publish(message, arguments, self._prepared, pattern)

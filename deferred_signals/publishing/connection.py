@@ -1,30 +1,33 @@
-"""A connection to the broker, by kombu: made, tried, published on, dropped.
+"""A connection to the broker, by kombu: made, tried, proved, published on, dropped.
 
-Nothing in here is shared between threads, and everything in here may hang for some seconds:
-`deferred_signals.publishing.lines` bounds what a commit sees of that.
+Threads take turns with a connection: nothing in here is made for two at a time. Everything in here
+may hang for some seconds. `deferred_signals.publishing.line` bounds what a commit notices of that.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.common import maybe_declare
 
 from deferred_signals import conf
-from deferred_signals.publishing.link import Link
-from deferred_signals.publishing.rabbitmq import corked
+from deferred_signals.publishing.bounds import bound
+from deferred_signals.publishing.channel import Channel
+from deferred_signals.publishing.confirms import Confirms
+from deferred_signals.publishing.patterns import Publication
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    import kombu
     from celery import Celery
 
     from deferred_signals.publishing.confirms import Settle
-    from deferred_signals.publishing.patterns import Copy, Publication
+    from deferred_signals.publishing.patterns import Copy
 
-__all__ = ["Broker"]
+__all__ = ["Connection"]
 
 #: Seconds that a broker has for each of its replies, where a commit's own patience is shorter.
 LEAST_PATIENCE = 1.0
@@ -32,48 +35,62 @@ LEAST_PATIENCE = 1.0
 #: Seconds after its last use in which no driver asks a connection whether it is still alive.
 RECENT = 15.0
 
-#: A queue that is not there: RabbitMQ drops what is published to it, and confirms that it did.
+#: A queue that does not exist: RabbitMQ drops what is published to it, and confirms that it did.
 NOWHERE = "deferred_signals.nowhere"
 
 
-class Broker:
-    """One connection, and what is known of it.
+class Connection:
+    """A connection to the broker, which can be made again after it was dropped.
 
     Arguments:
-        app: whose settings say where the broker is.
+        app: the Celery app whose settings say where the broker is.
     """
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._link: Link | None = None
+        #: kombu's connection, its channel, and RabbitMQ's confirms; None while there is no connection.
+        self._client: kombu.Connection | None = None
+        self._channel: Channel | None = None
+        self._confirms: Confirms | None = None
         self._declared: set[Any] = set()
         self._patience = LEAST_PATIENCE
+        #: The driver waits for each reply no longer than the patience.
+        self._is_bounded = False
         self._used = 0.0
 
     def connect(self, within: float | None = None) -> None:
-        """Have a connection that works, as far as one can see without asking the broker.
+        """Ensure that there is a usable connection, without a round trip to check it.
 
         Arguments:
-            within: seconds after which no further try begins.
+            within: seconds after which no further try to connect begins; None: after the last broker.
 
         Raises:
             Exception: the broker, or each of several, cannot be connected to.
         """
-        if self._is_fresh():
+        if self._is_usable():
             return
         self._patience = max(conf.current().PUBLISH_TIMEOUT, LEAST_PATIENCE)
         self._declared = set()
-        self._link = Link(self._app, self._patience, within)
+        client = self._app.connection_for_write()
+        self._is_bounded = bound(client, self._patience)
+        try:
+            opened = _connected(client, within)
+            confirms = Confirms(client, opened) if hasattr(opened, "confirm_select") else None
+            channel = Channel(opened)
+        except BaseException:
+            _collect(client)
+            raise
+        self._client, self._channel, self._confirms = client, channel, confirms
 
     def is_ready(self, publications: Sequence[Publication | Copy]) -> bool:
-        """Whether publishing would take one round trip, and a broker that hangs one time-out.
+        """Return whether publishing takes one round trip, and at most one time-out if the broker hangs.
 
-        That is so on a connection that was used a moment ago, has everything declared, and whose
-        driver waits for a reply no longer than a commit would.
+        It does on a connection that was used a moment ago, on which everything is declared, and
+        whose driver waits for a reply no longer than a commit would.
         """
         return (
-            self._link is not None
-            and self._link.is_bounded
+            self._client is not None
+            and self._is_bounded
             and self._patience <= conf.current().PUBLISH_TIMEOUT
             and monotonic() - self._used < RECENT
             and all(
@@ -81,37 +98,40 @@ class Broker:
                 for publication in publications
                 for entity in publication.declare
             )
-            and self._is_fresh()
+            and self._is_usable()
         )
 
     def drop(self) -> None:
-        """Let go of the connection without a word to the broker, which might not answer."""
-        dropped, self._link = self._link, None
+        """Let go of the connection without telling the broker, which might not answer."""
+        dropped, self._client = self._client, None
+        self._channel = self._confirms = None
         if dropped is not None:
-            dropped.collect()
+            _collect(dropped)
 
     def prove(self) -> None:
-        """See that the broker does more than to let itself be connected to.
+        """Check that the broker takes messages, and not only connections.
 
-        RabbitMQ lets everybody connect while it takes no messages, its memory or disk being full. It
-        stops reading at a message's body, so it would still confirm one that has none.
+        RabbitMQ accepts connections but takes no messages while its memory or disk is full. It stops
+        reading at a message's body, so it would still confirm a message that has none.
 
         Raises:
-            Exception: it does not.
+            Exception: the broker does not take messages.
         """
-        link = self._connected()
-        if link.confirms is not None:
-            link.outlet.producer.publish("are you there?", exchange="", routing_key=NOWHERE)
-            link.confirms.expect(0)
-            link.confirms.wait(link.connection, _ignore, self._patience)
+        _, channel = self._made()
+        if self._confirms is not None:
+            nothing = {"exchange": "", "routing_key": NOWHERE}
+            channel.publish(Publication("are you there?", nothing))
+            self._confirms.expect(0)
+            self._confirms.wait(_ignore, self._patience)
 
     def publish(self, publications: Sequence[Publication | Copy], settle: Settle) -> None:
         """Publish in order on the connection, and wait for the broker's answer once.
 
-        What the broker refuses, or a serializer, is settled with the error, and the others go on.
+        A publication that the broker or a serializer refuses is settled with the error, and the
+        others go on.
 
         Raises:
-            Exception: the broker is gone; what was not settled may have arrived or not.
+            Exception: the broker is gone. What was not settled may have arrived or not.
         """
         unsettled = set(range(len(publications)))
 
@@ -120,7 +140,7 @@ class Broker:
             settle(places, error)
 
         try:
-            self._send(publications, self._declare(publications), settle_once)
+            self._publish(publications, self._declare(publications), settle_once)
         except Exception as error:
             refusal = self._refusal(error)
             if refusal is None:
@@ -128,24 +148,23 @@ class Broker:
             self.drop()
             settle(unsettled, refusal)
 
-    def _send(
+    def _publish(
         self,
         publications: Sequence[Publication | Copy],
         refused: dict[int, Exception],
         settle: Settle,
     ) -> None:
-        link = self._connected()
-        connection, outlet, confirms = link.connection, link.outlet, link.confirms
-        gone: Any = (*connection.connection_errors, *connection.channel_errors, OSError)
-        batched = len(publications) > 1 and outlet.can_batch
-        sent = []
-        with outlet.batching() if batched else corked(connection) if confirms else nullcontext():
+        client, channel = self._made()
+        confirms = self._confirms
+        gone: Any = (*client.connection_errors, *client.channel_errors, OSError)
+        held_back = []
+        with channel.batch(len(publications)) as batch:
             for place, publication in enumerate(publications):
                 if refused and (error := _first(refused, publication.declare)) is not None:
                     settle((place,), error)
                     continue
                 try:
-                    outlet.publish(publication)
+                    channel.publish(publication)
                 except gone:
                     raise
                 except Exception as error:  # noqa: BLE001 - a serializer's, above all
@@ -153,18 +172,18 @@ class Broker:
                     continue
                 if confirms is not None:
                     confirms.expect(place)
-                elif batched:
-                    sent.append(place)
+                elif batch.holds_back:
+                    held_back.append(place)
                 else:
                     settle((place,))
-        if sent:
-            settle(sent)
+        if held_back:
+            settle(held_back)
         if confirms is not None:
-            confirms.wait(connection, settle, self._patience)
+            confirms.wait(settle, self._patience)
         self._used = monotonic()
 
     def _declare(self, publications: Sequence[Publication | Copy]) -> dict[int, Exception]:
-        """Declare queues and exchanges, each once a connection; gives the ids of refused ones."""
+        """Declare queues and exchanges, each once a connection; return the refusals, by entity's id."""
         refused = {}
         entities = {
             id(entity): entity for publication in publications for entity in publication.declare
@@ -172,8 +191,9 @@ class Broker:
         for entity in entities.values():
             if entity in self._declared:
                 continue
+            _, channel = self._made()
             try:
-                maybe_declare(entity, self._connected().outlet.channel)
+                maybe_declare(entity, channel.channel)
             except Exception as error:
                 refusal = self._refusal(error)
                 if refusal is None:
@@ -186,21 +206,49 @@ class Broker:
                     self._declared.add(entity)
         return refused
 
-    def _connected(self) -> Link:
-        assert self._link is not None  # noqa: S101 - connect() was called
-        return self._link
+    def _made(self) -> tuple[kombu.Connection, Channel]:
+        assert self._client is not None  # noqa: S101 - connect() was called
+        assert self._channel is not None  # noqa: S101 - both are made and dropped together
+        return self._client, self._channel
 
     def _refusal(self, error: Exception) -> Exception | None:
-        return None if self._link is None else self._link.refusal(error)
+        """Return the broker's refusal, if an error is one: then the broker is there, and answers."""
+        if self._client is None:
+            return None
+        refusals: Any = self._client.channel_errors
+        for found in (error, error.__cause__):
+            if isinstance(found, Exception) and isinstance(found, refusals):
+                return found
+        return None
 
-    def _is_fresh(self) -> bool:
-        if self._link is not None and not self._link.is_fresh():
-            self.drop()
-        return self._link is not None
+    def _is_usable(self) -> bool:
+        """Return whether there is a connection that the broker has not closed; drop one that it has.
+
+        Redis' driver checks by itself whenever it takes a connection.
+        """
+        if self._confirms is not None:
+            try:
+                self._confirms.catch_up()
+            except Exception:  # noqa: BLE001 - whatever it is, a new connection is free of it
+                self.drop()
+        return self._client is not None
+
+
+def _connected(client: kombu.Connection, within: float | None) -> Any:
+    """Connect, and return kombu's channel: each of the broker's URLs is tried once, without a pause."""
+    tries = max(1, len(client.alt) - 1)  # to kombu, 0 means to try for ever
+    timeout: Any = within  # its stubs want whole seconds
+    client.ensure_connection(max_retries=tries, interval_start=0, interval_step=0, timeout=timeout)
+    return client.default_channel
+
+
+def _collect(client: kombu.Connection) -> None:
+    with suppress(Exception):  # it is broken as often as not
+        client.collect()
 
 
 def _ignore(places: Collection[int], error: Exception | None = None) -> None:
-    """Settle what nobody sent."""
+    """Settle a message that nobody sent."""
 
 
 def _first(refused: dict[int, Exception], wanted: Sequence[Any]) -> Exception | None:

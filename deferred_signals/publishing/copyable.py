@@ -1,4 +1,9 @@
-"""Whether a copy of a recorded message is what Celery would have made of it."""
+"""Decide whether a copy of a recorded message is what Celery would have made.
+
+This is the one place that looks into Celery for that: at the router's ``routes``, at the class of
+``app.amqp``, at ``current_worker_task``, and at the globals of Celery's functions and of kombu's producer.
+``tests/publishing/test_copyable.py`` notices if one of these changes its meaning.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +23,12 @@ __all__ = ["is_timeless", "is_unpatched", "may_copy", "may_copy_task"]
 
 
 def may_copy(app: Celery) -> bool:
-    """Whether nobody but Celery has a say in a single message of this app.
+    """Return whether nothing but Celery itself acts on a single message of this app.
 
-    Listeners of its publish signals write into each message; a callable route or an overridden
-    method may look at it; a running task is told of each of its children.
+    Listeners of Celery's publish signals write into each message. A callable route or an overridden
+    method may look at it. A running task is told of each of its children.
     """
-    router: Any = app.amqp.router  # its stubs do not know its routes
+    router: Any = app.amqp.router  # its stubs lack its routes
     return (
         not any(
             signal.receivers
@@ -41,13 +46,13 @@ def may_copy(app: Celery) -> bool:
 
 
 def may_copy_task(task: Task[Any, Any], recorded: Publication) -> bool:
-    """Whether the same is true of a task, whose messages are of a form that is known here.
+    """Return whether the same is true of a task, and its messages have the form that copies are made of.
 
-    Patches of Celery's own classes are let pass: tracers patch ``Task.apply_async`` to add the
-    headers of the request, which are the same for all messages of a flush.
+    Patches of Celery's own classes are no obstacle: tracers patch ``Task.apply_async`` to add the headers
+    of the request, which are the same for all messages of a flush.
     """
     return (
-        task.ignore_result  # else its backend wants to know of each id
+        task.ignore_result  # else its result backend is told of each id
         and isinstance(recorded.body, tuple)  # protocol 2
         and recorded.arguments["headers"]["root_id"] == recorded.arguments["correlation_id"]
         and _is_of(Task, task, "apply_async")
@@ -56,17 +61,17 @@ def may_copy_task(task: Task[Any, Any], recorded: Publication) -> bool:
 
 
 def is_timeless(recorded: Publication) -> bool:
-    """Whether nothing in a message belongs to the moment of its flush."""
+    """Return whether nothing in a message depends on the moment of its flush."""
     headers = recorded.arguments["headers"]
     return headers["eta"] is None and headers["expires"] is None
 
 
 def is_unpatched() -> bool:
-    """Whether nobody patched what writes messages, as tracers do to add the request's trace.
+    """Return whether nobody patched what writes messages, as tracers do to add the request's trace.
 
-    A wrapper may pretend to be what it wraps, but for its type; and a function's globals are its
-    module's. Of kombu's producer all methods are looked at: tracers patch private ones, too, which
-    this need not know by name.
+    A wrapper may pretend to be what it wraps, but it cannot have the type of a function and the globals of
+    Celery's or kombu's own module. All methods of kombu's producer are checked: tracers patch private ones,
+    too, and their names need not be known here.
     """
     return all(
         type(method) is FunctionType and method.__globals__ is vars(sys.modules[module])
@@ -79,9 +84,9 @@ def is_unpatched() -> bool:
 
 
 def _is_of(base: type, instance: object, name: str) -> bool:
-    """Whether a method is the base's, patched or not: neither a subclass nor the instance has one.
+    """Return whether a method is the base's, patched or not: no subclass and no instance overrides it.
 
-    To compare the methods would not do, since some patches make a new object at each look.
+    The methods themselves cannot be compared, since some patches make a new object at each look.
     """
     owner = next(cls for cls in type(instance).__mro__ if name in vars(cls))
     return owner is base and name not in vars(instance)

@@ -1,4 +1,4 @@
-"""A thread that serves others, where one can be had."""
+"""A daemon thread that serves other threads, if the process can start one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Daemon"]
 
 
 class Daemon:
-    """A daemon thread, from the first time that it is needed; another one if it ever ended.
+    """A daemon thread, started when it is first needed, and again if it ever ended.
 
     Arguments:
-        serve: what it runs.
-        name: the thread's.
-        allowed: False: there is never one.
+        serve: what the thread runs.
+        name: the thread's name.
+        allowed: if False, the thread is never started.
     """
 
     def __init__(self, serve: Callable[[], None], name: str, *, allowed: bool = True) -> None:
@@ -26,17 +26,17 @@ class Daemon:
         self._serve = serve
         self._name = name
         self._thread: threading.Thread | None = None
-        #: Its thread can take it again: a handler of a Unix signal may interrupt it in `start`.
+        #: Its holder can take it again: a handler of a Unix signal may interrupt `start`, and send.
         self._lock = threading.RLock()
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread is there, and not halted, as when the interpreter is finalized."""
+        """Return whether the thread runs; while the interpreter is finalized it is halted."""
         thread = self._thread
         return thread is not None and thread.is_alive() and not sys.is_finalizing()
 
     def start(self) -> bool:
-        """Have the thread; False where the machine is short of them, or the process ends."""
+        """Ensure that the thread runs; return False if no thread can be started, or the process ends."""
         with self._lock:
             if self.is_running:
                 return True

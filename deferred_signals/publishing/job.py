@@ -1,4 +1,4 @@
-"""A job of the line's: the publications of one flush, and what became of them."""
+"""A job of the line: the publications of one flush, and what became of them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["Job"]
 class Job:
     """The publications of one flush, and what became of them.
 
-    Two threads share it: the one that publishes, and the one that waits and may end the wait. A
-    handler of a Unix signal may interrupt either in the midst of a method, and send itself. So the
-    lock is one that its thread can take again, and a queue stands for `threading.Event`, whose lock
-    is not.
+    Two threads share a job: the one that publishes, and the one that waits and may end the wait. A
+    handler of a Unix signal may interrupt either thread in the middle of a method, and send. So the lock
+    is one that its holder can take again. A queue is used in place of a `threading.Event`, whose lock
+    cannot be taken again.
 
     Attributes:
         publications: what is to be published.
-        results: for each publication why the broker is not known to have it; else None.
-        context: the sender's, in which tracers find the request's span.
-        is_done: nothing more will come to be known.
+        results: for each publication, why the broker is not known to have it; None if it has it.
+        context: the sender's context, in which tracers find the request's span.
+        is_done: every result is final.
     """
 
     def __init__(self, publications: Sequence[Publication | Copy]) -> None:
@@ -42,7 +42,7 @@ class Job:
         self._lock = threading.RLock()
 
     def begin(self, count: int) -> range:
-        """The places of the publications whose turn it is; none where the wait was ended."""
+        """Return the places of the publications to publish next; none if the wait was ended."""
         with self._lock:
             if self.is_done:
                 return range(0)
@@ -51,14 +51,20 @@ class Job:
             return begun
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end, on the one thread that does; gives whether it has come."""
+        """Wait until every result is final, on the one thread that waits; return whether it is so."""
         if not self.is_done:
             with suppress(Empty):
                 self._end.get(timeout=seconds)
         return self.is_done
 
     def settle(self, start: int, places: Collection[int], error: Exception | None = None) -> None:
-        """Note that the broker has some, or why it will not; by their places in a slice."""
+        """Note that the broker has some publications, or why it refused them.
+
+        Arguments:
+            start: the place in the job of the slice that was published.
+            places: of the publications in the slice.
+            error: the refusal; None if the broker has them.
+        """
         with self._lock:
             settled = self._open.intersection(start + place for place in places)
             self._open -= settled
@@ -69,7 +75,7 @@ class Job:
                 self._finish()
 
     def end(self, error: Exception) -> None:
-        """Give up all that is not settled; it will not be begun any more."""
+        """Give up what is not settled: it is not begun any more."""
         with self._lock:
             given_up, self._open = self._open, set()
             for place in given_up:

@@ -1,26 +1,24 @@
-"""The process's line to the broker: the thread that connects and publishes, and the breaker.
+"""The process's line to the broker: the connection, and the thread that connects and publishes.
 
-A commit must not be the hostage of a broker. So one daemon thread connects, declares and
-publishes, and a commit waits for it at most ``PUBLISH_TIMEOUT``, whatever hangs: the resolution of
-a name, a handshake, a write, a reply. Where a few messages have a connection that is ready, which
-takes one round trip under the timeouts of its socket, the commit's own thread publishes them: to
-wake another one would take about as long.
+A broker must not hold up a commit. So one daemon thread connects, declares and publishes, and a commit
+waits for the thread at most ``PUBLISH_TIMEOUT``, whatever hangs: a name's resolution, a handshake, a
+write, a reply. If there are few messages and the connection is ready, the commit's own thread publishes
+them: that takes one round trip, under the time-outs of the socket, and waking the other thread would
+take about as long.
 
-When a commit has waited in vain the breaker opens: those that follow fail at once, and the thread
-alone tries the broker again, every ``BREAKER_COOLDOWN``. (Breaker: the circuit breaker of Michael
-Nygard's "Release It!".)
+When a commit has waited in vain, the breaker opens. The commits that follow fail at once, and the thread
+alone probes the broker, every ``BREAKER_COOLDOWN``.
 
-Where no thread can be started, since there are too many or the process ends, commits publish on their
-own threads, under the timeouts of their sockets, and look for a broker that failed themselves.
+If no thread can be started, because there are too many or the process ends, commits publish on their own
+threads, under the time-outs of the socket, and probe a broker that failed themselves.
 
-A handler of a Unix signal runs between two steps of the main thread, and a finalizer between two
-steps of any, and both may send. So the thread that holds a lock in here can take it again. The
-connection cannot be used again in the midst of a message: another line is made for those who
-interrupt. That one publishes on the calling thread, since the interrupted code may hold locks of
-Celery's and kombu's, which no other thread could take meanwhile.
+A handler of a Unix signal runs between two steps of the main thread, and a finalizer between two steps of
+any thread, and both may send. So each lock in here is one that its holder can take again. A connection
+cannot be used again in the middle of a message, so whoever interrupts gets another line. That line
+publishes on the calling thread: the interrupted code may hold locks of Celery's and kombu's, and no other
+thread could take these meanwhile.
 
-What may or may not have arrived is never published again: its commit is told that it is not known
-to be published.
+What may have arrived is never published again: its commit is told that it is not known to be published.
 """
 
 from __future__ import annotations
@@ -33,8 +31,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from deferred_signals import conf
-from deferred_signals.errors import ConfigurationError
-from deferred_signals.publishing.connection import Broker
+from deferred_signals.publishing.breaker import Breaker, cooldown
+from deferred_signals.publishing.connection import Connection
 from deferred_signals.publishing.daemon import Daemon
 from deferred_signals.publishing.job import Job
 from deferred_signals.support.forks import unforked
@@ -57,29 +55,28 @@ SLICE = 500
 
 
 class _Caller(threading.local):
-    """A thread that publishes.
+    """What is known of the calling thread.
 
     Attributes:
-        is_publishing: it is within `Line.taken`.
+        is_publishing: the thread is in a block of `Line.taken`.
     """
 
     is_publishing: bool = False
 
 
 class Line:
-    """The way to one broker, for all threads of the process.
+    """Publish to one broker, for all threads of the process.
 
     Arguments:
-        app: whose settings say where the broker is.
+        app: the Celery app whose settings say where the broker is.
         has_thread: whether another thread may connect and publish.
     """
 
     def __init__(self, app: Celery, *, has_thread: bool = True) -> None:
-        #: Why the breaker is open; None while it is closed.
-        self.broken: Exception | None = None
         self._app = app
-        self._broker = Broker(app)
-        #: Held by the thread that uses the broker.
+        self._breaker = Breaker()
+        self._connection = Connection(app)
+        #: Held by the thread that uses the connection.
         self._turn = threading.Lock()
         self._caller = _Caller()
         self._spare: Line | None = None
@@ -88,11 +85,10 @@ class Line:
         self._lock = threading.RLock()
         self._daemon = Daemon(self._serve, "deferred_signals.line", allowed=has_thread)
         self._answered = 0.0
-        self._probe_at = 0.0
 
     @contextmanager
     def taken(self) -> Iterator[Line]:
-        """Give the line on which to publish in the block: another one to those who interrupt it."""
+        """Give the line to publish on in the block: another line to code that interrupts the block."""
         if self._caller.is_publishing:
             with self._spare_line().taken() as spare:
                 yield spare
@@ -104,19 +100,19 @@ class Line:
             self._caller.is_publishing = False
 
     def outage(self) -> Exception | None:
-        """Why nothing is published now; None where it is to be tried."""
-        broken = self.broken
-        if broken is None or self._daemon.is_running:
-            return broken
-        # No thread looks for the broker: whoever comes after the cooldown does.
-        return broken if monotonic() < self._probe_at or self._daemon.start() else None
+        """Return why nothing is published now; None if publishing is to be tried."""
+        cause = self._breaker.cause
+        if cause is None or self._daemon.is_running:
+            return cause
+        # No thread probes the broker: whoever comes after the cooldown does.
+        return cause if self._breaker.rest() or self._daemon.start() else None
 
     def publish(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
-        """Hand publications to the broker, in order, and wait for its answer; on a line that was taken.
+        """Publish in order, and wait for the broker's answer, on a line that was taken.
 
-        Waits no longer than ``PUBLISH_TIMEOUT``; a large batch, as long for each slice of it.
-        Gives for each publication None where the broker has it, else why that is not known. Never
-        raises for what a broker does, nor for a lack of threads.
+        Wait no longer than ``PUBLISH_TIMEOUT``; for a large batch, as long for each slice of it.
+        Return for each publication None if the broker has it, else why that is not known. Never raise
+        for anything that a broker does, nor for a lack of threads.
         """
         if not publications:
             return []
@@ -131,7 +127,7 @@ class Line:
         if results is None:
             results = self._publish_here(publications, alone=True)
         if results is None:
-            error = TimeoutError("other threads had the broker to themselves")
+            error = TimeoutError("other threads used the connection to the broker all the time")
             self._open(error)
             results = [error] * len(publications)
         return results
@@ -139,16 +135,16 @@ class Line:
     def _publish_here(
         self, publications: Sequence[Publication | Copy], *, alone: bool = False
     ) -> list[Exception | None] | None:
-        """Publish on the calling thread; None where it had better be done by the line's.
+        """Publish on the calling thread; return None if the line's thread should do it.
 
         Arguments:
             publications: what is to be published.
-            alone: there is no other thread, so wait for the broker to be free, and connect.
+            alone: there is no other thread, so wait for the connection to be free, and connect.
         """
         if not self._turn.acquire(timeout=conf.current().PUBLISH_TIMEOUT if alone else 0):
             return None
         try:
-            if not alone and not self._broker.is_ready(publications):
+            if not alone and not self._connection.is_ready(publications):
                 return None
             return self._publish_now(publications, connect=alone)
         finally:
@@ -157,30 +153,30 @@ class Line:
     def _publish_now(
         self, publications: Sequence[Publication | Copy], *, connect: bool
     ) -> list[Exception | None]:
-        """Publish on the calling thread, whose turn it is."""
+        """Publish on the calling thread, which has the turn."""
         job = Job(publications)
         try:
             with unforked():
                 if connect:
-                    self._broker.connect(within=conf.current().PUBLISH_TIMEOUT)
-                self._broker.publish(publications, partial(job.settle, 0))
-            self.broken = None
+                    self._connection.connect(within=conf.current().PUBLISH_TIMEOUT)
+                self._connection.publish(publications, partial(job.settle, 0))
+            self._breaker.close()
         except BaseException as error:
             failure: Exception = InterruptedError(repr(error))
             if isinstance(error, Exception) and not is_interruption(error):
                 failure = error
-            self._break(failure, 0 if self._daemon.start() else _cooldown())
+            self._break(failure, 0 if self._daemon.start() else cooldown())
             if failure is not error:
                 raise
             job.end(failure)
         return job.results
 
     def _publish_there(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
-        """Let the line's thread publish, and wait for it."""
+        """Let the line's thread publish, and wait for the thread."""
         job, patience = Job(publications), conf.current().PUBLISH_TIMEOUT
         with self._lock:
-            if self.broken is not None:
-                return [self.broken] * len(publications)
+            if self._breaker.cause is not None:
+                return [self._breaker.cause] * len(publications)
             self._waiting.add(job)
         self._jobs.put(job)
         try:
@@ -193,7 +189,7 @@ class Line:
         return job.results
 
     def _spare_line(self) -> Line:
-        """The line for those who interrupt a thread that has taken this one."""
+        """Give the line for code that interrupts a thread which has taken this one."""
         if self._spare is None:
             self._spare = Line(self._app, has_thread=False)
         return self._spare
@@ -209,29 +205,28 @@ class Line:
     def _open(self, error: Exception) -> None:
         """Open the breaker, and let everybody go who waits."""
         with self._lock:
-            self.broken = error
+            self._breaker.open(error)
             for job in list(self._waiting):
                 job.end(error)
-        # The thread may sleep: it has to see to the breaker.
+        # The thread may sleep, and has to probe the broker from now on.
         self._jobs.put(None)
 
     def _break(self, error: Exception, pause: float = 0.0) -> None:
-        """Drop a connection that failed, and open the breaker; look again after a pause."""
-        self._broker.drop()
-        self._probe_at = monotonic() + pause
+        """Drop a connection that failed, and open the breaker; probe the broker after a pause."""
+        self._connection.drop()
+        self._breaker.probe_in(pause)
         self._open(error)
 
     def _serve(self) -> None:
-        """Publish what comes; while the breaker is open, try the broker from time to time."""
+        """Publish what comes; while the breaker is open, probe the broker from time to time."""
         self._caller.is_publishing = True
         while True:
             self._serve_one()
 
     def _serve_one(self) -> None:
         # A method of its own, so that nothing of a job is held until the next one comes.
-        pause = max(0.0, self._probe_at - monotonic()) if self.broken else None
         try:
-            job = self._jobs.get(timeout=pause)
+            job = self._jobs.get(timeout=self._breaker.rest() if self._breaker.cause else None)
         except Empty:
             with self._turn:
                 self._probe()
@@ -245,21 +240,21 @@ class Line:
         connected = False
         try:
             with unforked():
-                self._broker.connect()
+                self._connection.connect()
                 connected = True
                 job.context.run(self._publish_slice, job)
         except Exception as error:  # noqa: BLE001 - whatever a broker, or its driver, comes up with
-            # A connection that breaks is often to be had again at once; one that cannot be had is not.
-            self._break(error, 0 if connected else _cooldown())
+            # A connection that breaks can often be made again at once; one that was refused cannot.
+            self._break(error, 0 if connected else cooldown())
         else:
-            self.broken = None
+            self._breaker.close()
 
     def _publish_slice(self, job: Job) -> None:
         places = job.begin(SLICE)
         if not places:
             return
         publications = [job.publications[place] for place in places]
-        self._broker.publish(publications, partial(job.settle, places.start))
+        self._connection.publish(publications, partial(job.settle, places.start))
         self._answered = monotonic()
         if not job.is_done:
             self._jobs.put(job)  # behind those of other threads
@@ -268,20 +263,9 @@ class Line:
         """Close the breaker, if the broker can be connected to and takes a message."""
         try:
             with unforked():
-                self._broker.connect()
-                self._broker.prove()
+                self._connection.connect()
+                self._connection.prove()
         except Exception as error:  # noqa: BLE001 - as above
-            self._break(error, _cooldown())
+            self._break(error, cooldown())
         else:
-            self.broken = None
-
-
-def _cooldown() -> float:
-    """Seconds between two looks for a broker that failed.
-
-    A setting that is wrong, as it may be for the length of a test, must not end the thread.
-    """
-    try:
-        return conf.current().BREAKER_COOLDOWN
-    except ConfigurationError:
-        return conf.Settings().BREAKER_COOLDOWN
+            self._breaker.close()

@@ -1,4 +1,4 @@
-"""The lines of this process: one for each app, to the broker that its settings name."""
+"""The lines of this process: one for each Celery app, to the broker that the app's settings name."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "line_of"]
 
-#: By process as well, since uWSGI forks in C, where no hook of Python's runs.
+#: The process is a part of the key because uWSGI forks in C, where no hook of Python's runs.
 _lines: dict[tuple[int, Celery, str], Line] = {}
 
-#: Lines of the process that this one was forked from. They are kept, since the drivers would say
-#: good-bye on a socket that the other process still uses.
+#: Lines of the process that this one was forked from. They are kept: if they were collected, their
+#: drivers would close the connection on a socket that the parent process still uses.
 _inherited: list[Line] = []
 
 
 def line_of(app: Celery) -> Line:
-    """The line of the current app, to the broker that its settings name now."""
+    """Give the line of an app, which is the current one, to the broker that its settings name now."""
     key = (os.getpid(), app, answers().broker)
     line = _lines.get(key)
     if line is None:

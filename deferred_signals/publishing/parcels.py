@@ -27,17 +27,17 @@ class Parcel(NamedTuple):
     Attributes:
         name: the task's, which is the receiver's.
         task_id: the message's id; a chunk has one of its own.
-        wires: the task's arguments: each message as it travels.
+        payloads: the task's arguments: each message as it travels.
         ids: of the same messages.
-        shown: what is told of the kwargs of each.
+        descriptions: what is told of the kwargs of each.
         options: of ``apply_async``: queue, priority, countdown and the like.
     """
 
     name: str
     task_id: str
-    wires: tuple[str, ...]
+    payloads: tuple[str, ...]
     ids: tuple[str, ...]
-    shown: tuple[str, ...]
+    descriptions: tuple[str, ...]
     options: dict[str, Any]
 
 

@@ -1,34 +1,30 @@
-"""Patterns: a recorded message, and the copies of it that the other messages of its task are.
+"""Patterns: the recorded message of a task, of which the other messages of the task are copies.
 
-A copy differs from the first in its ids, its arguments, and what is shown of them. What else a
-message has, Celery, kombu, and whoever patched them put on the first: it is noted when that goes
-into the broker's channel, and the copies go the same way from there.
+A copy has its own ids, its own arguments, and its own description of them. Everything else was put
+into the first message by Celery, by kombu, and by whoever patched them. The pattern notes it when
+the first message reaches the channel, and the copies are made from there on.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from deferred_signals.support.json import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from deferred_signals.publishing.parcels import Parcel
-    from deferred_signals.publishing.rabbitmq import Properties
-    from deferred_signals.publishing.redis import Envelope
-
-__all__ = ["Copy", "Pattern", "Prepared", "Publication"]
+__all__ = ["Copy", "Pattern", "Prepared", "Publication", "Template"]
 
 
 class Publication(NamedTuple):
     """A call of kombu's ``Producer.publish`` that is still to be made.
 
     Attributes:
-        body: of the message, not yet serialized.
+        body: the message's body, not yet serialized.
         arguments: the call's keyword arguments.
-        pattern: of which this is the first.
+        pattern: the pattern whose first message this is; None where no copies are made of it.
     """
 
     body: Any
@@ -37,12 +33,12 @@ class Publication(NamedTuple):
 
     @property
     def declare(self) -> Sequence[Any]:
-        """The queues and exchanges that must be there."""
+        """Give the queues and exchanges that must exist."""
         return self.arguments.get("declare") or ()
 
 
 class Prepared(NamedTuple):
-    """What ``prepare_message`` of a kombu channel makes a message of."""
+    """The arguments of a kombu channel's ``prepare_message``."""
 
     body: str | bytes
     priority: int | None
@@ -52,48 +48,57 @@ class Prepared(NamedTuple):
     properties: dict[str, Any]
 
 
+class Template(Protocol):
+    """What a driver writes for every message of a pattern, with slots for what is a copy's own.
+
+    Filling a template is only faster than the driver. A copy that has none is left to the driver.
+    """
+
+    def fill(self, copy: Copy) -> str | bytes | None:
+        """Write what the driver would write for a copy; None if the copy does not fit."""
+
+
 class Pattern:
     """A recorded message of a task, to be copied for others with the same options.
 
     Arguments:
-        parcel: what the message was recorded for.
+        options: those of ``apply_async`` with which the message was recorded.
         recorded: the message.
 
     Attributes:
-        options: of the parcel.
-        declare: the queues and exchanges that must be there.
-        sent: the keyword arguments by which the channel publishes it; None until it was published.
-        envelope: how Redis keeps it, where that is known.
-        is_enveloped: it was seen how Redis keeps it.
-        properties: how RabbitMQ gets them, where that is known.
+        options: the same.
+        declare: the queues and exchanges that must exist.
+        sent: the keyword arguments with which the channel published the first message; None until
+            then, and for ever if its body is not of the known form.
+        templates: by their class, the templates that were tried; None if there cannot be one.
     """
 
-    def __init__(self, parcel: Parcel, recorded: Publication) -> None:
-        self.options = parcel.options
+    def __init__(self, options: Mapping[str, Any], recorded: Publication) -> None:
+        self.options = options
         self.declare = recorded.declare
         self.sent: Mapping[str, Any] | None = None
-        self.envelope: Envelope | None = None
-        self.is_enveloped = False
-        self.properties: Properties | None = None
+        self.templates: dict[type[Template], Template | None] = {}
         self._recorded = recorded
         self._prepared: Prepared | None = None
         self._tail = ""
 
-    def learn(self, prepared: Prepared, sent: Mapping[str, Any]) -> bool:
-        """Note what a whole message was when it went into the channel, if copies can be made of it.
+    def learn(self, prepared: Prepared, sent: Mapping[str, Any]) -> None:
+        """Note how the first message went into the channel, if copies can be made of it.
 
         Arguments:
-            prepared: of what it was made.
-            sent: how it was published.
+            prepared: what the channel made the message of.
+            sent: the keyword arguments with which the channel publishes it.
         """
         tail = _tail(prepared.body)
-        if tail is None:
-            return False
-        self._tail, self._prepared, self.sent = tail, prepared, sent
-        return True
+        if tail is not None:
+            self._tail, self._prepared, self.sent = tail, prepared, sent
+
+    def may_have(self, kind: type[Template]) -> bool:
+        """Return whether a template of a kind can be made, and has not been tried."""
+        return self.sent is not None and kind not in self.templates
 
     def prepared(self, copy: Copy) -> Prepared:
-        """Of what the channel makes a copy, once the pattern has learned."""
+        """Give what the channel makes a copy of, once the pattern has learned."""
         first = self._prepared
         assert first is not None  # noqa: S101 - `sent` is None until then
         body = self.body_of(copy)
@@ -107,64 +112,64 @@ class Pattern:
         )
 
     def body_of(self, copy: Copy) -> str:
-        """The body of a copy, once the pattern has learned."""
-        return _head(copy.wires) + self._tail
+        """Write the body of a copy, once the pattern has learned."""
+        return _head(copy.payloads) + self._tail
 
-    def whole(self, copy: Copy) -> Publication:
-        """A copy as ``Producer.publish`` takes it: while nothing is learned, or can be."""
+    def publication_of(self, copy: Copy) -> Publication:
+        """Make a copy a call of ``Producer.publish``, while the pattern has not learned."""
         body, arguments = self._recorded.body, self._recorded.arguments
         headers = copy.headers(arguments["headers"])
         return Publication(
-            (copy.wires, *body[1:]), {**copy.properties(arguments), "headers": headers}
+            (copy.payloads, *body[1:]), {**copy.properties(arguments), "headers": headers}
         )
 
 
 class Copy(NamedTuple):
-    """What is a message's own, where the rest is its pattern's.
+    """What one message of a pattern has for itself.
 
     Attributes:
-        pattern: what it is a copy of.
-        task_id: the message's id.
-        wires: the task's arguments.
-        argsrepr: what is shown of them.
-        reply_to: what Celery calls the thread that sends it.
+        pattern: of which this is a copy.
+        task_id: the id of Celery's message.
+        payloads: the task's arguments.
+        argsrepr: what Celery shows as the arguments.
+        reply_to: Celery's name for the thread that sends.
     """
 
     pattern: Pattern
     task_id: str
-    wires: tuple[str, ...]
+    payloads: tuple[str, ...]
     argsrepr: str
     reply_to: str
 
     @property
     def declare(self) -> Sequence[Any]:
-        """The queues and exchanges that must be there."""
+        """Give the queues and exchanges that must exist."""
         return self.pattern.declare
 
     def headers(self, first: Mapping[str, Any]) -> dict[str, Any]:
-        """The headers, of those that the first message has."""
+        """Make the copy's headers from those of the first message."""
         id_ = self.task_id
         return {**first, "id": id_, "root_id": id_, "argsrepr": self.argsrepr}
 
     def properties(self, first: Mapping[str, Any]) -> dict[str, Any]:
-        """The properties, of those that the first message has."""
+        """Make the copy's properties from those of the first message."""
         found = {**first, "correlation_id": self.task_id, "reply_to": self.reply_to}
-        if "argsrepr" in first:  # Celery lets it slip among the properties, too
+        if "argsrepr" in first:  # Celery passes it on among the properties, too
             found["argsrepr"] = self.argsrepr
         return found
 
 
-def _head(wires: tuple[str, ...]) -> str:
-    """How a body begins in kombu's JSON: with the arguments."""
-    return f"[[{', '.join(map(quote, wires))}]"
+def _head(payloads: tuple[str, ...]) -> str:
+    """Write the beginning of a body in kombu's JSON: the task's arguments."""
+    return f"[[{', '.join(map(quote, payloads))}]"
 
 
 def _tail(body: str | bytes) -> str | None:
-    """What follows the arguments in a body of kombu's JSON; None in a body of another form."""
+    """Return what follows the arguments in a body of kombu's JSON; None for a body of another form."""
     try:
         text = body if isinstance(body, str) else body.decode("ascii")
-        wires, end = _decoder.raw_decode(text, 1)
-        return text[end:] if _head(tuple(wires)) == text[:end] else None
+        payloads, end = _decoder.raw_decode(text, 1)
+        return text[end:] if _head(tuple(payloads)) == text[:end] else None
     except (TypeError, ValueError):
         return None
 

@@ -1,8 +1,8 @@
-"""What a worker publishes: next attempts, and messages that it parks or seals.
+"""Publish from a worker: next attempts, and messages that the worker parks or seals.
 
-The message that it has in its hands is acknowledged when the next one is with the broker. Celery's
-own publishing would say so too early, since on RabbitMQ it waits for no confirm, and might not come
-back from a broker that hangs. So it goes the same way as what a commit publishes.
+A worker acknowledges its delivery when the next message is with the broker. Celery's own publishing would
+return too early, since on RabbitMQ it waits for no confirm, and might not return from a broker that hangs.
+So a worker publishes on the same line as a commit.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PAUSE", "CannotPublish", "Refused", "patiently", "post"]
 
-#: Seconds before a message that could not be published is tried again, or goes back to a broker in
-#: trouble.
+#: Seconds before publishing is tried again, or a delivery goes back to a broker in trouble.
 PAUSE = 1.0
 
-#: Seconds in which to try, before the message in hand goes back to the broker, to be run again: a
-#: breaker that is open as long as by default looks for the broker more than once meanwhile.
+#: Seconds of trying, before the delivery goes back to the broker and is run again. With the default
+#: ``BREAKER_COOLDOWN`` the broker is probed more than once meanwhile.
 PATIENCE = 15.0
 
 Given = TypeVarTuple("Given")
@@ -37,18 +36,18 @@ Result = TypeVar("Result")
 
 
 class CannotPublish(Exception):
-    """The next message is not known to be with the broker, so this one must stay there."""
+    """The next message is not known to be with the broker, so the delivery must stay there."""
 
 
 class Refused(CannotPublish):
     """The next message cannot be published, however often that is tried.
 
-    Celery cannot write it, or the broker's user may not publish it. To wait for that to change
-    would let the message in hand go round for ever.
+    Celery cannot write the message, or the broker's user may not publish it. If the worker waited for that
+    to change, the delivery would go round for ever.
     """
 
 
-#: What Celery and kombu raise at a message that they cannot write.
+#: What Celery and kombu raise for a message that they cannot write.
 _UNWRITABLE = (
     AttributeError,
     LookupError,
@@ -59,7 +58,7 @@ _UNWRITABLE = (
     ValueError,
 )
 
-#: The code with which RabbitMQ tells a user what it may not do.
+#: RabbitMQ's reply code if a user has no permission.
 _ACCESS_REFUSED = 403
 
 
@@ -69,13 +68,13 @@ def post(
     """Publish one message, and wait until the broker has it.
 
     Arguments:
-        publish: publishes it with the kombu ``Producer`` that it is given.
+        publish: publishes the message with the kombu ``Producer`` that it is given.
         connect: the producer needs a connection, as a backend may declare the queue of a result.
-        headers: that the message has in the end, whatever else Celery is told, and by whom.
+        headers: headers that the message gets last, whatever Celery or anybody else put there.
 
     Raises:
-        Refused: it cannot be published.
-        CannotPublish: the broker is not known to have it. That is known after ``PUBLISH_TIMEOUT``.
+        Refused: the message cannot be published.
+        CannotPublish: the broker is not known to have the message, after ``PUBLISH_TIMEOUT``.
     """
     try:
         _publish(publish, connect=connect, headers=headers or {})
@@ -97,20 +96,20 @@ def _publish(publish: Publish, *, connect: bool, headers: Mapping[str, Any]) -> 
 
 
 def _is_final(error: Exception) -> bool:
-    """Return whether an error would be the same the next time: a user of Redis is refused by NOPERM."""
+    """Return whether the next try would fail in the same way."""
     return (
         isinstance(error, _UNWRITABLE)
         or getattr(error, "code", None) == _ACCESS_REFUSED
-        or type(error).__name__ == "NoPermissionError"
+        or type(error).__name__ == "NoPermissionError"  # redis-py's, by which Redis refuses a user
     )
 
 
 def patiently(publish: Callable[[*Given], Result], *given: *Given) -> Result:
-    """Call a function that posts; if need be wait for the broker, as what has run should not run again.
+    """Call a function that posts, and wait for a broker that is away: what has run should not run again.
 
     Raises:
-        Refused: there is nothing to wait for.
-        CannotPublish: the broker is not back after `PATIENCE`.
+        Refused: waiting would not help.
+        CannotPublish: the broker is not back after `PATIENCE` seconds.
     """
     deadline = time.monotonic() + PATIENCE
     while True:

@@ -1,43 +1,104 @@
-"""RabbitMQ, faster than py-amqp alone: what copies share is written once, and sent in few packets.
+"""Publish to RabbitMQ in few packets, and write the properties of copies from a template.
 
-This is the one place that reads py-amqp's ``_serialize_properties``: to write a table of twenty
-headers anew takes about half the time of publishing a message, and there is no other way to give it
-one that is written already. It is used only where what it gives for one more message is what
-py-amqp itself writes.
+py-amqp writes the properties of each message anew, among them a table of twenty headers, which takes
+about half the time of publishing. The properties of one pattern differ in a few places only. So those
+of one message become a template, which each copy fills. The template is used only if it gives what
+py-amqp itself writes for one more message.
+
+Publishing works without this file, at kombu's speed: take it out of `deferred_signals.publishing.batches`.
 """
 
 from __future__ import annotations
 
-import select
 import socket
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from deferred_signals.publishing.patterns import Copy
 from deferred_signals.support.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kombu import Connection
+    from collections.abc import Mapping
 
     from deferred_signals.publishing.patterns import Pattern, Prepared
 
-__all__ = ["Properties", "corked", "has_news"]
+__all__ = ["Corked", "Properties"]
+
+#: The option of a socket that holds half-full packets back; None on systems other than Linux.
+CORK: int | None = getattr(socket, "TCP_CORK", None)
+
+
+class Corked:
+    """A batch that leaves in full packets, so that the broker wakes up less often.
+
+    Linux can do so. Elsewhere each message leaves when it is written.
+
+    This is the one place that sets py-amqp's ``_serialize_properties``, which is private: py-amqp has
+    no other way to take properties that are written already.
+
+    Arguments:
+        channel: a channel of py-amqp.
+    """
+
+    holds_back = False
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._socket: Any = channel.connection.sock
+
+    @classmethod
+    def suits(cls, channel: Any, size: int) -> bool:  # noqa: ARG003 - of any size
+        """Return whether a channel is one of py-amqp's."""
+        return hasattr(channel, "confirm_select")
+
+    def __enter__(self) -> Self:
+        if CORK is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, CORK, 1)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if CORK is not None:
+            with suppress(OSError):  # the connection broke in the block
+                self._socket.setsockopt(socket.IPPROTO_TCP, CORK, 0)
+
+    def publish(
+        self,
+        message: Any,
+        arguments: Mapping[str, Any],
+        prepared: Prepared,
+        pattern: Pattern | None,
+    ) -> None:
+        """Publish a message that the channel made; make a template of it if its pattern has none."""
+        if pattern is not None and pattern.may_have(Properties):
+            made = Properties.of(self._channel, message, prepared, pattern)
+            pattern.templates[Properties] = made
+        self._channel.basic_publish(message, **arguments)
+
+    def publish_copy(self, copy: Copy) -> bool:
+        """Publish a copy, if its pattern has a template that it fits; return whether it was."""
+        pattern = copy.pattern
+        properties = pattern.templates.get(Properties)
+        written = None if properties is None else properties.fill(copy)
+        if written is None or pattern.sent is None:
+            return False
+        message = self._channel.prepare_message(*pattern.prepared(copy))
+        message._serialize_properties = lambda: written  # noqa: SLF001 - see above
+        self._channel.basic_publish(message, **pattern.sent)
+        return True
 
 
 class Properties(NamedTuple):
-    """The properties of a pattern's messages, headers among them, as RabbitMQ gets them: a template.
+    """A template of a message's properties, headers among them, as RabbitMQ gets them.
 
     Attributes:
-        template: of all of them, for the ``%`` operator.
-        size: of the table of headers, but for what is shown of the arguments.
-        id_size: of a message's id, which is there thrice.
-        reply_to_size: of what Celery calls the thread that sends.
+        text: all of them, for the ``%`` operator.
+        size: the size of the table of headers, without the value of ``argsrepr``.
+        id_size: the size of a message's id, which stands there three times.
+        reply_to_size: the size of Celery's name for the thread that sends.
     """
 
-    template: bytes
+    text: bytes
     size: int
     id_size: int
     reply_to_size: int
@@ -46,75 +107,75 @@ class Properties(NamedTuple):
     def of(
         cls, channel: Any, message: Any, prepared: Prepared, pattern: Pattern
     ) -> Properties | None:
-        """From the first message; None where a copy's would not be what the driver itself writes.
+        """Make a template of a message; None if a copy's would not be what the driver itself writes.
 
         Arguments:
-            channel: of py-amqp, or another.
-            message: what the channel made of the first.
-            prepared: what it made it of.
-            pattern: that the message is the first of.
+            channel: of py-amqp, or of another driver.
+            message: what the channel made.
+            prepared: what the channel made the message of.
+            pattern: the message's, which has learned.
         """
         if not hasattr(message, "_serialize_properties"):
             return None
-        shown, reply_to = prepared.headers["argsrepr"], prepared.properties["reply_to"]
-        written = message._serialize_properties()  # noqa: SLF001 - see above
-        made = cls._of(written, prepared.headers["id"].encode(), reply_to.encode(), shown.encode())
-        other = Copy(pattern, new_id(), (), f"{shown}, more", reply_to)
+        argsrepr, reply_to = prepared.headers["argsrepr"], prepared.properties["reply_to"]
+        made = cls._of(
+            message._serialize_properties(),  # noqa: SLF001 - see above
+            prepared.headers["id"].encode(),
+            reply_to.encode(),
+            argsrepr.encode(),
+        )
+        other = Copy(pattern, new_id(), (), f"{argsrepr}, more", reply_to)
         expected = channel.prepare_message(*pattern.prepared(other))._serialize_properties()  # noqa: SLF001
-        return made if made is not None and made.filled(other) == expected else None
+        return made if made is not None and made.fill(other) == expected else None
 
     @classmethod
-    def _of(cls, written: bytes, id_: bytes, reply_to: bytes, shown: bytes) -> Properties | None:
+    def _of(cls, written: bytes, id_: bytes, reply_to: bytes, argsrepr: bytes) -> Properties | None:
         start = _start_of_headers(written)
-        around = written[start + LENGTH.size :].split(_header(LENGTH.pack(len(shown)), shown))
+        header = _argsrepr(LENGTH.pack(len(argsrepr)), argsrepr)
+        around = written[start + LENGTH.size :].split(header)
         if not start or len(around) != 2:  # noqa: PLR2004 - before and after it
             return None
         head, before, after = (
             part.replace(b"%", b"%%").replace(id_, b"%(id)b").replace(reply_to, b"%(reply_to)b")
             for part in (written[:start], *around)
         )
+        slot = _argsrepr(b"%(length)b", b"%(argsrepr)b")
         return cls(
-            b"".join((head, b"%(size)b", before, _header(b"%(length)b", b"%(shown)b"), after)),
-            LENGTH.unpack_from(written, start)[0] - len(shown),
+            b"".join((head, b"%(size)b", before, slot, after)),
+            LENGTH.unpack_from(written, start)[0] - len(argsrepr),
             len(id_),
             len(reply_to),
         )
 
-    def filled(self, copy: Copy) -> bytes | None:
-        """Those of a copy; None where its ids have another length."""
+    def fill(self, copy: Copy) -> bytes | None:
+        """Write the properties of a copy; None if its ids have another length."""
         id_, reply_to = copy.task_id.encode(), copy.reply_to.encode()
         if len(id_) != self.id_size or len(reply_to) != self.reply_to_size:
             return None
-        shown = copy.argsrepr.encode()
-        return self.template % {
+        argsrepr = copy.argsrepr.encode()
+        return self.text % {
             b"id": id_,
-            b"length": LENGTH.pack(len(shown)),
+            b"length": LENGTH.pack(len(argsrepr)),
             b"reply_to": reply_to,
-            b"shown": shown,
-            b"size": LENGTH.pack(self.size + len(shown)),
+            b"argsrepr": argsrepr,
+            b"size": LENGTH.pack(self.size + len(argsrepr)),
         }
-
-    def give_to(self, message: Any, copy: Copy) -> None:
-        """Let a copy's message be written with these, where they fit."""
-        written = self.filled(copy)
-        if written is not None:
-            message._serialize_properties = lambda: written  # noqa: SLF001 - see above
 
 
 #: The length of a table, or of a text in one.
 LENGTH = Struct(">I")
 
-#: In the flags of a message's properties: it has a type of content, an encoding, headers, more flags.
+#: Flags of a message's properties: it has a content type, an encoding, headers, more flags.
 CONTENT_TYPE, CONTENT_ENCODING, HEADERS, MORE = 1 << 15, 1 << 14, 1 << 13, 1
 
 
-def _header(length: bytes, shown: bytes) -> bytes:
-    """The header that shows the arguments, as a table has it: a short name, and a long text."""
-    return b"\x08argsreprS" + length + shown
+def _argsrepr(length: bytes, text: bytes) -> bytes:
+    """Write the header ``argsrepr`` as a table has it: a short name, and a long text."""
+    return b"\x08argsreprS" + length + text
 
 
 def _start_of_headers(written: bytes) -> int:
-    """Where the table of headers begins, by its length; 0 where there is none."""
+    """Return where the table of headers begins, by its length; 0 if there is none."""
     flags = int.from_bytes(written[:2], "big")
     if not flags & HEADERS or flags & MORE:
         return 0
@@ -123,39 +184,3 @@ def _start_of_headers(written: bytes) -> int:
         if flags & flag:
             start += 1 + written[start]
     return start
-
-
-@contextmanager
-def corked(connection: Connection) -> Iterator[None]:
-    """Hold back half-full packets until the end of the block, so that the broker wakes up less often.
-
-    Linux can do so; elsewhere each message is sent when it is written.
-    """
-    option = getattr(socket, "TCP_CORK", None)
-    if option is None:
-        yield
-        return
-    sock = _socket_of(connection)
-    sock.setsockopt(socket.IPPROTO_TCP, option, 1)
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # it broke in the block
-            sock.setsockopt(socket.IPPROTO_TCP, option, 0)
-
-
-def has_news(connection: Connection) -> bool:
-    """Whether RabbitMQ has said something that was not read yet; without waiting for it."""
-    sock = _socket_of(connection)
-    if getattr(sock, "pending", int)():  # TLS has read, and decrypted, more than was asked for
-        return True
-    if not hasattr(select, "poll"):  # eventlet takes it away
-        return bool(select.select([sock], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _socket_of(connection: Connection) -> Any:
-    driver: Any = connection.connection
-    return driver.sock

@@ -1,13 +1,12 @@
-"""What Celery would publish, recorded instead: by its own ``apply_async``, and then by copies.
+"""Record what Celery would publish: one message by its own ``apply_async``, the others as copies.
 
-``apply_async`` takes a ``producer``, and here it is given one that keeps what it is told to
-publish. So routes, options, tracers' headers, stamps and overridden task classes are right, because
-Celery, and whoever patched it, wrote the message. The next messages of the same task with the same
-options are copies, with ids and arguments of their own. Where a copy might differ from what
-``apply_async`` would have made of it, each message is recorded by itself: see
-`deferred_signals.publishing.copyable`.
+``apply_async`` takes a ``producer``. Here it is given one that keeps what it is told to publish. So
+routes, options, tracers' headers, stamps and overridden task classes are right: Celery, and whoever
+patched it, wrote the message. The next messages of the same task with the same options are copies, with
+their own ids and arguments. If a copy could differ from what ``apply_async`` would make, each message is
+recorded by itself: see `deferred_signals.publishing.copyable`.
 
-A recording serves later flushes, too, where nothing in it belongs to its own.
+A recording is used for later flushes, too, if nothing in it belongs to the flush that it was made in.
 """
 
 from __future__ import annotations
@@ -43,10 +42,10 @@ __all__ = ["Recorder", "recorded"]
 
 
 class Recorder:
-    """Records the parcels of one flush, on the thread that it belongs to.
+    """Record the parcels of one flush, on the flush's own thread.
 
     Arguments:
-        app: the Celery app that publishes them, which is the current one.
+        app: the Celery app that publishes the parcels, which is the current one.
     """
 
     def __init__(self, app: Celery) -> None:
@@ -55,18 +54,18 @@ class Recorder:
         self._patterns: dict[str, Pattern | None] = {}
 
     def record(self, parcel: Parcel) -> Sequence[Publication | Copy]:
-        """What publishing a parcel comes to; more than one where Celery announces it by an event.
+        """Return what publishing a parcel takes: more than one call if Celery sends an event with it.
 
         Raises:
-            Exception: whatever a route, a subclass or a patch of Celery's raises.
+            Exception: whatever a route, a subclass of Celery's task, or a patch of Celery raises.
         """
         name = parcel.name
         if self._copying and name not in self._patterns:
             self._patterns[name] = self._kept_pattern(name)
         pattern = self._patterns.get(name)
         if pattern is not None and pattern.options == parcel.options:
-            shown = argsrepr(parcel.shown)
-            return (Copy(pattern, parcel.task_id, parcel.wires, shown, self._reply_to),)
+            described = argsrepr(parcel.descriptions)
+            return (Copy(pattern, parcel.task_id, parcel.payloads, described, self._reply_to),)
         task = task_of(name)
         kept = recorded(self._app, partial(_apply, task, parcel), connect=not task.ignore_result)
         if self._copying and len(kept) == 1 and may_copy_task(task, kept[0]):
@@ -74,8 +73,8 @@ class Recorder:
         return kept
 
     def _first(self, parcel: Parcel, recorded: Publication) -> Publication:
-        """A recorded message as one that is to be copied."""
-        pattern = self._patterns[parcel.name] = Pattern(parcel, recorded)
+        """Make a recorded message the first of a pattern."""
+        pattern = self._patterns[parcel.name] = Pattern(parcel.options, recorded)
         if self._is_unpatched and is_timeless(recorded):
             _patterns[registry.get(parcel.name)] = os.getpid(), answers(), pattern
         return recorded._replace(pattern=pattern)
@@ -98,12 +97,12 @@ class Recorder:
 def recorded(
     app: Celery, publish: Callable[[Producer], object], *, connect: bool
 ) -> list[Publication]:
-    """What a function would publish with the producer that it is given.
+    """Return what a function would publish with the producer that it is given.
 
     Arguments:
-        app: whose connection the producer seems to have.
+        app: the Celery app whose connection the producer seems to have.
         publish: Celery's ``apply_async``, or the like.
-        connect: let it be a connection that works, as it may declare the queue of a result.
+        connect: give the producer a connection that works, as Celery may declare the queue of a result.
     """
     with app.connection_or_acquire() if connect else nullcontext(_connection_of(app)) as connection:
         producer = _Keeping(connection)
@@ -113,17 +112,17 @@ def recorded(
 
 def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
     task.apply_async(
-        parcel.wires,
+        parcel.payloads,
         task_id=parcel.task_id,
         producer=producer,
-        argsrepr=argsrepr(parcel.shown),
+        argsrepr=argsrepr(parcel.descriptions),
         kwargsrepr="{}",
         **(_with_a_piece(parcel.options) if "countdown" in parcel.options else parcel.options),
     )
 
 
 def _with_a_piece(options: dict[str, Any]) -> dict[str, Any]:
-    """A parcel's options; of a countdown that is too long for a worker, the first piece."""
+    """Return a parcel's options, with the first piece of a countdown that is too long for a worker."""
     countdown, mark = in_pieces(options["countdown"])
     if not mark:
         return options
@@ -131,14 +130,14 @@ def _with_a_piece(options: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Keeping(Producer):
-    """A producer that publishes nothing, and never connects by itself."""
+    """A producer that keeps what it is told to publish, and never connects by itself."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection, auto_declare=False)
         self.kept: list[Publication] = []
 
     def publish(self, body: Any, **arguments: Any) -> None:  # type: ignore[override]
-        # The options of a receiver may be a part of the headers, and listeners write into them.
+        # Options of a receiver may be a part of the headers, and listeners write into headers.
         headers = {
             name: deepcopy(value) if isinstance(value, (dict, list)) else value
             for name, value in (arguments.get("headers") or {}).items()
@@ -146,15 +145,15 @@ class _Keeping(Producer):
         self.kept.append(Publication(body, {**arguments, "headers": headers}))
 
 
-#: Patterns that hold for the next flush as well, with what Celery's settings were, and the process,
-#: which a message names. By receiver: a module that is loaded again has another one under the same
-#: name, perhaps with other options.
+#: Patterns that serve later flushes, too, with the process, which each message names, and the settings
+#: of Celery that they were recorded under. The key is the receiver, not its name: a module that is
+#: loaded again has another receiver under the same name, perhaps with other options.
 _patterns: WeakKeyDictionary[Receiver, tuple[int, Answers, Pattern]] = WeakKeyDictionary()
 
 os.register_at_fork(after_in_child=_patterns.clear)
 
 
-#: One for each app, never connected: Celery asks it which errors are the broker's.
+#: A connection for each app, never made: Celery asks it which errors are the broker's.
 _connections: WeakKeyDictionary[Celery, Connection] = WeakKeyDictionary()
 
 

@@ -1,9 +1,11 @@
-"""Batches on Redis: one round trip for many messages, whose envelopes are written once.
+"""Publish many messages to Redis in one round trip, and write their envelopes from a template.
 
-kombu wraps each message into an envelope, a JSON text with the body in base64, and that takes most
-of the time of publishing. Copies differ from the first of their pattern in a few places of it. So
-an envelope that kombu wrote is made a template, and filled in for each copy: where filling it with
-the first's own values gives the first's envelope to the letter, and else not at all.
+kombu wraps each message into an envelope: a JSON text that holds the body in base64. Writing that
+text takes most of the time of publishing. The envelopes of one pattern differ in a few places only.
+So the text that kombu wrote for one message becomes a template, which each copy fills. The template
+is used only if it gives kombu's own text back when it is filled with that message's values.
+
+Publishing works without this file, at kombu's speed: take it out of `deferred_signals.publishing.batches`.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import re
 import sys
 from base64 import b64encode
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import uuid4
 
 from kombu.utils.json import dumps
@@ -23,29 +25,54 @@ from deferred_signals.support.json import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import TracebackType
 
     from deferred_signals.publishing.patterns import Copy, Pattern, Prepared
 
-__all__ = ["Batch"]
+__all__ = ["Envelope", "Pipeline"]
 
 
-class Batch:
-    """What goes out together: what kombu publishes in it, and copies in between.
+class Pipeline:
+    """A batch that Redis gets in one pipeline, at the end of the block.
+
+    Two attributes that this reads are promised by nobody: ``pipeline`` of kombu's publish batch, and
+    ``command_stack`` of redis-py's pipeline. Without them kombu writes and sends every message.
 
     Arguments:
-        channel: of kombu's Redis transport.
+        channel: a channel of kombu's Redis transport.
     """
 
+    holds_back = True
+
     def __init__(self, channel: Any) -> None:
-        # It must not send before it is told to: kombu does not know of the copies.
+        # kombu does not count the copies, so it must not send a part of the batch by itself.
         self._batch = channel.create_publish_batch(max_size=sys.maxsize)
-        # Neither kombu nor redis-py promises these two: without them kombu writes and sends all.
         self._pipeline: Any = getattr(self._batch, "pipeline", None)
         self._commands: list[Any] = getattr(self._pipeline, "command_stack", [])
-        # The client puts a prefix to a key by itself, and would do it twice.
+        # The client adds a prefix to each key by itself. A key taken from a command has it already.
         self._has_prefix = bool(channel.global_keyprefix)
         self._key = ""
         self._copies: list[str] = []
+
+    @classmethod
+    def suits(cls, channel: Any, size: int) -> bool:
+        """Return whether a channel can send a number of messages in one round trip."""
+        return size > 1 and bool(getattr(channel, "supports_batch_publish", False))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._send()
+        finally:
+            self._batch.close()
 
     def publish(
         self,
@@ -54,36 +81,30 @@ class Batch:
         prepared: Prepared,
         pattern: Pattern | None,
     ) -> None:
-        """Add a message by kombu.
-
-        Arguments:
-            message: what the channel made of it.
-            arguments: of the channel's ``basic_publish``.
-            prepared: what the channel made it of.
-            pattern: whose copies are written like it, once it has learned.
-        """
+        """Add a message that the channel made, and make a template of it if its pattern has none."""
         self._push()
         before = len(self._commands)
         self._batch.publish(message, **arguments)
-        if pattern is not None and pattern.sent is not None and not pattern.is_enveloped:
-            pattern.is_enveloped = True
-            # Queues may come to be bound to an exchange, or leave it, at any time.
-            if not arguments["exchange"] and not self._has_prefix:
-                pattern.envelope = Envelope.of(self._commands[before:], prepared)
+        if pattern is not None and pattern.may_have(Envelope):
+            # Queues may be bound to an exchange, or unbound, at any time.
+            is_direct = not arguments["exchange"] and not self._has_prefix
+            pattern.templates[Envelope] = (
+                Envelope.of(self._commands[before:], prepared) if is_direct else None
+            )
 
-    def add(self, copy: Copy) -> bool:
-        """Add a copy, where its pattern has an envelope."""
-        envelope = copy.pattern.envelope
-        if envelope is None:
+    def publish_copy(self, copy: Copy) -> bool:
+        """Add a copy, if its pattern has a template; return whether it was added."""
+        envelope = copy.pattern.templates.get(Envelope)
+        if not isinstance(envelope, Envelope):
             return False
         if envelope.key != self._key:
             self._push()
             self._key = envelope.key
-        self._copies.append(envelope.filled(copy))
+        self._copies.append(envelope.fill(copy))
         return True
 
-    def send(self) -> None:
-        """Send all that was added, in its order, and wait for the answer.
+    def _send(self) -> None:
+        """Send everything that was added, in order, and wait for the answer.
 
         Raises:
             Exception: Redis refused some of it, or it is not known what arrived.
@@ -94,10 +115,6 @@ class Batch:
         else:
             self._pipeline.execute()
 
-    def close(self) -> None:
-        """Forget what was not sent."""
-        self._batch.close()
-
     def _push(self) -> None:
         copies, self._copies = self._copies, []
         if copies:
@@ -105,23 +122,23 @@ class Batch:
 
 
 class Envelope(NamedTuple):
-    """What Redis keeps of a message, as a template.
+    """A template of what Redis keeps of a message.
 
     Attributes:
-        key: of Redis' list.
-        template: of the text, for the ``%`` operator.
+        key: the key of Redis' list.
+        text: the envelope, for the ``%`` operator.
     """
 
     key: str
-    template: str
+    text: str
 
     @classmethod
     def of(cls, commands: Sequence[Any], prepared: Prepared) -> Envelope | None:
-        """From what kombu tells Redis of a message; None where that is something unknown.
+        """Make a template from what kombu tells Redis of a message; None if its form is not known.
 
         Arguments:
-            commands: redis-py's, each with its options.
-            prepared: what the message was made of.
+            commands: redis-py's commands, each with its options.
+            prepared: what the channel made the message of.
         """
         match commands:
             case [(("LPUSH", str(key), str(text)), _)]:
@@ -132,37 +149,37 @@ class Envelope(NamedTuple):
             own = {
                 "body": _encoded(prepared.body),
                 "id": prepared.headers["id"],
-                "shown": prepared.headers["argsrepr"],
+                "argsrepr": prepared.headers["argsrepr"],
                 "reply_to": prepared.properties["reply_to"],
                 "tag": json.loads(text)["properties"]["delivery_tag"],
             }
-            template = _template(text, tuple(own))
-            if template % {slot: quote(value) for slot, value in own.items()} == text:
-                return cls(key, template)
+            made = _with_slots(text, tuple(own))
+            if made % {slot: quote(value) for slot, value in own.items()} == text:
+                return cls(key, made)
         return None
 
-    def filled(self, copy: Copy) -> str:
-        """The text for a copy."""
-        return self.template % {
+    def fill(self, copy: Copy) -> str:
+        """Write the envelope of a copy."""
+        return self.text % {
             "body": f'"{_encoded(copy.pattern.body_of(copy))}"',
             "id": f'"{copy.task_id}"',
-            "shown": quote(copy.argsrepr),
+            "argsrepr": quote(copy.argsrepr),
             "reply_to": f'"{copy.reply_to}"',
             "tag": f'"{new_id()}"',
         }
 
 
-def _template(text: str, slots: Sequence[str]) -> str:
-    """An envelope's text with a slot wherever copies differ."""
+def _with_slots(text: str, slots: Sequence[str]) -> str:
+    """Put a slot into an envelope's text wherever copies differ."""
     mark = uuid4().hex
-    body, id_, shown, reply_to, tag = (f"{mark} {slot}" for slot in slots)
+    body, id_, argsrepr, reply_to, tag = (f"{mark} {slot}" for slot in slots)
     message = json.loads(text)
     headers, properties = message["headers"], message["properties"]
     message["body"] = body
-    headers |= {"id": id_, "root_id": id_, "argsrepr": shown}
+    headers |= {"id": id_, "root_id": id_, "argsrepr": argsrepr}
     properties |= {"correlation_id": id_, "reply_to": reply_to, "delivery_tag": tag}
     if "argsrepr" in properties:
-        properties["argsrepr"] = shown
+        properties["argsrepr"] = argsrepr
     return re.sub(rf'"{mark} (\w+)"', r"%(\1)s", dumps(message).replace("%", "%%"))
 
 

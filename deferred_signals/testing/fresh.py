@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import django
 
 from deferred_signals.message import Message
-from deferred_signals.publishing.celery_settings import load_tasks
+from deferred_signals.publishing.celery_tasks import load_tasks
 from deferred_signals.receivers import registry
 from deferred_signals.running.attempt import prepare
 from deferred_signals.running.outcomes import Failed

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from deferred_signals.errors import ConfigurationError
 from deferred_signals.message.wire import unpack
-from deferred_signals.publishing.celery_settings import module_of_app
+from deferred_signals.publishing.celery_facts import module_of_app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -78,12 +78,12 @@ def test_parcel_holds_what_belongs_together_and_no_more_than_fits(batch: list[Ou
     by_id = {item.id: item for item in batch}
     for parcel in parcels(batch):
         items = [by_id[id_] for id_ in parcel.ids]
-        assert parcel.wires == tuple(item.wire for item in items)
+        assert parcel.payloads == tuple(item.wire for item in items)
         assert {lane(item.receiver, item.options) for item in items} == {
             lane(parcel.name, items[0].options)
         }
         assert len(items) <= SIZES.get(parcel.name, 1)
-        assert len(items) == 1 or sum(map(len, parcel.wires)) <= conf.current().MAX_MESSAGE_BYTES
+        assert len(items) == 1 or sum(map(len, parcel.payloads)) <= conf.current().MAX_MESSAGE_BYTES
 
 
 @given(batch=batches)

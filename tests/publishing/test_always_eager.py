@@ -1,4 +1,4 @@
-"""Celery's own switch for tests: wherever a project turns it, the next send knows."""
+"""``task_always_eager``, Celery's switch for tests: wherever a project sets it, the next send knows."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,14 +12,14 @@ from tests.project.celery import app as project_app
 
 
 class Switched:
-    """Settings of Celery, as a class."""
+    """Hold settings of Celery, as a class."""
 
     task_always_eager = True
 
 
 @pytest.fixture
 def app() -> Iterator[Celery]:
-    """A current app that is configured as Django projects do, by a namespace of its own."""
+    """Make an app current that is configured by Django's settings, under a namespace of its own."""
     app = Celery("tests.switch", set_as_current=False)
     app.config_from_object("django.conf:settings", namespace="JOBS")
     app.set_current()
@@ -46,7 +46,7 @@ def configure_anew(app: Celery, value: object) -> None:
 
 
 @pytest.mark.parametrize("turn", [set_on_conf, set_by_key, update, configure_anew])
-def test_code_that_turns_it_is_heeded_at_once(
+def test_code_that_sets_the_switch_is_heeded_at_once(
     turn: Callable[[Celery, object], None], app: Celery
 ) -> None:
     for value in (True, False, True):
@@ -54,7 +54,7 @@ def test_code_that_turns_it_is_heeded_at_once(
         assert always_eager() is value
 
 
-def test_old_name_is_heeded_where_celery_heeds_it(app: Celery) -> None:
+def test_old_name_of_the_switch_is_heeded_where_celery_heeds_it(app: Celery) -> None:
     for value in (True, False, True):
         app.conf.update(CELERY_ALWAYS_EAGER=value)
         assert always_eager() is bool(app.conf.task_always_eager)
@@ -75,7 +75,7 @@ def test_default_that_is_added_later_is_heeded(app: Celery) -> None:
     assert always_eager()
 
 
-def test_each_app_has_its_own(app: Celery) -> None:
+def test_each_app_has_its_own_switch(app: Celery) -> None:
     app.conf.task_always_eager = True
     assert always_eager()
     project_app.set_current()

@@ -1,4 +1,4 @@
-"""`chunk_size`: calls of one transaction that leave together travel together."""
+"""``chunk_size``: calls that one transaction publishes travel in one message."""
 
 import json
 from typing import Any
@@ -23,9 +23,7 @@ def test_calls_of_one_transaction_travel_together(
     assert [len(letter.wires) for letter in send_together(23)] == [10, 10, 3]
 
 
-def test_chunk_is_a_task_with_an_id_of_its_own(
-    signal: Signal, broker: Broker, chunked: Acting
-) -> None:
+def test_chunk_has_a_task_id_of_its_own(signal: Signal, broker: Broker, chunked: Acting) -> None:
     with transaction.atomic():
         sent = [deferred(signal.send(None, number=number))[0].id for number in range(2)]
     (letter,) = take_letters()
@@ -48,7 +46,7 @@ def test_monitors_see_how_many_calls_there_are_and_no_values(
     assert "swordfish" not in json.dumps(letter.headers, default=str)
 
 
-def test_other_options_make_another_chunk(
+def test_calls_with_other_options_travel_in_another_chunk(
     signal: Signal, defer: Connected, send_together: SendTogether
 ) -> None:
     defer(signal, chunk_size=10, priority=lambda sender, number, **kwargs: 9 if number % 2 else 1)(
@@ -57,7 +55,7 @@ def test_other_options_make_another_chunk(
     assert [len(letter.wires) for letter in send_together(5)] == [3, 2]
 
 
-def test_chunk_is_no_larger_than_a_message_may_be(
+def test_chunk_is_no_larger_than_one_message_may_be(
     send_together: SendTogether, chunked: Acting, configure: Any
 ) -> None:
     configure(MAX_MESSAGE_BYTES=2048)
@@ -65,7 +63,7 @@ def test_chunk_is_no_larger_than_a_message_may_be(
     assert [len(letter.wires) for letter in letters] == [2, 2]
 
 
-def test_time_limits_are_for_each_call(
+def test_chunk_gets_the_time_limits_of_all_its_calls(
     signal: Signal, defer: Connected, send_together: SendTogether
 ) -> None:
     defer(signal, chunk_size=10, time_limit=3, soft_time_limit=2)(Acting())
@@ -73,7 +71,7 @@ def test_time_limits_are_for_each_call(
     assert letter.headers["timelimit"] == [12, 8]
 
 
-def test_each_message_is_told_of_alone(
+def test_signals_tell_of_each_message_alone(
     send_together: SendTogether, chunked: Acting, lifecycle: Lifecycle
 ) -> None:
     (letter,) = send_together(3)
@@ -92,12 +90,14 @@ def test_chunk_that_cannot_be_published_is_reported_by_its_messages(
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "many", True, None])
-def test_size_is_a_whole_number(signal: Signal, defer: Connected, wrong: object) -> None:
+def test_chunk_size_that_is_no_positive_whole_number_is_refused(
+    signal: Signal, defer: Connected, wrong: object
+) -> None:
     with pytest.raises(InvalidReceiver, match="chunk_size"):
         defer(signal, chunk_size=wrong)(Acting())
 
 
-def test_chunks_make_no_difference_where_nothing_travels(
+def test_chunks_make_no_difference_in_inline_and_manual_mode(
     signal: Signal, chunked: Acting, broker: Broker
 ) -> None:
     chunked.does[1] = raises(LookupError())

@@ -1,4 +1,4 @@
-"""What lies on the broker, and what happens where there is none."""
+"""What the broker is given, and what happens if the broker is away."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def receive(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Do nothing: no worker runs here."""
 
 
 def test_message_is_a_task_of_the_receivers_name(
@@ -75,7 +75,7 @@ def test_receivers_queue_is_preferred_to_the_settings(
 
 class Receiver:
     def __call__(self, sender: object, **kwargs: object) -> None:
-        """Never runs here."""
+        """Do nothing: no worker runs here."""
 
 
 def test_options_may_be_computed_from_what_is_sent(
@@ -145,7 +145,7 @@ def test_limits_headers_and_compression_go_with_the_message(
 
 @pytest.fixture
 def deaf_broker(make_current: MakeCurrent) -> None:
-    """Celery's current app is on a broker where nothing listens."""
+    """Make an app current whose broker nobody listens at."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -209,7 +209,7 @@ def test_listener_that_fails_changes_nothing(numbers: Numbers) -> None:
 
 
 class Shelf:
-    """A store that keeps what it is given, or is full."""
+    """Keep what is spilled, or be full."""
 
     def __init__(self, *, full: bool = False) -> None:
         self.kept: list[int] = []

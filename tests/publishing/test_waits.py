@@ -1,4 +1,4 @@
-"""How long a message may wait on a worker, and what is left of a wait that is cut."""
+"""How long a message may wait on a worker, and how longer waits are cut into pieces."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -89,7 +89,7 @@ def test_wait_that_rabbitmq_keeps_by_itself_is_not_cut(
 
 @given(wait=st.floats(0.001, 1e12), longest=st.floats(0.1, 1e6))
 def test_pieces_add_up_to_the_wait(wait: float, longest: float) -> None:
-    """Not a second sooner, and no piece is longer than the longest wait."""
+    """Check that no message is due sooner, and no piece is longer than the longest wait."""
     before = time.time()
     with override_settings(DEFERRED_SIGNALS={"LONGEST_WAIT": longest}):
         countdown, headers = in_pieces(wait)

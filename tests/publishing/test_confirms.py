@@ -1,0 +1,148 @@
+"""RabbitMQ's confirms, and what it says unasked."""
+
+import select
+import socket
+from collections.abc import Collection, Iterator
+from struct import pack
+from typing import Any
+
+import pytest
+from amqp import Channel, spec
+from amqp.serialization import dumps
+from kombu.exceptions import OperationalError
+
+from deferred_signals.publishing.confirms import Confirms, has_news
+from tests.integration.processes import wait_until
+
+
+class Driver:
+    """A connection of py-amqp as far as its channels see it, and what RabbitMQ is going to say."""
+
+    confirm_publish = False
+
+    def __init__(self, sock: object = None) -> None:
+        self.sock = sock
+        self.channels: dict[int, Channel] = {}
+        self.written: list[tuple[int, int]] = []
+        self.says: list[tuple[tuple[int, int], bytes]] = []
+
+    def _get_free_channel_id(self) -> int:
+        return 1
+
+    def frame_writer(self, kind: int, channel: int, method: tuple[int, int], *rest: object) -> None:
+        self.written.append(method)
+        if method == spec.Confirm.Select:
+            self.says.append((spec.Confirm.SelectOk, b""))
+
+    def drain_events(self, timeout: float | None = None) -> None:
+        if not self.says:
+            raise TimeoutError
+        self.channels[1].dispatch_method(*self.says.pop(0), None)
+
+
+def answer(method: tuple[int, int], tag: int, *, multiple: bool = False) -> tuple[Any, bytes]:
+    """Return what RabbitMQ says of the messages up to a tag, or of one."""
+    layout, values = ("Lb", (tag, multiple)) if method == ACK else ("Lbb", (tag, multiple, False))
+    return method, pack(">HH", *method) + dumps(layout, values)
+
+
+ACK, NACK = spec.Basic.Ack, spec.Basic.Nack
+
+
+class Settled:
+    """What became of each place."""
+
+    def __init__(self) -> None:
+        self.published: list[int] = []
+        self.refused: list[int] = []
+
+    def __call__(self, places: Collection[int], error: Exception | None = None) -> None:
+        assert error is None or isinstance(error, OperationalError)
+        (self.published if error is None else self.refused).extend(places)
+
+
+def expecting(count: int, *says: tuple[Any, bytes]) -> Confirms:
+    # The channel is py-amqp's own: it must go on to call who listens to its events.
+    driver: Any = Driver()
+    confirms = Confirms(driver, Channel(driver))
+    assert driver.written == [spec.Confirm.Select]
+    driver.says += says
+    for place in range(count):
+        confirms.expect(place)
+    return confirms
+
+
+def test_answers_for_several_messages_settle_them_in_order() -> None:
+    settled = Settled()
+    confirms = expecting(
+        5, answer(ACK, 2), answer(ACK, 3, multiple=True), answer(NACK, 5, multiple=True)
+    )
+    confirms.wait(settled, 5)
+    assert settled.published == [1, 0, 2]
+    assert settled.refused == [3, 4]
+
+
+def test_answer_that_does_not_come_leaves_its_message_open() -> None:
+    settled = Settled()
+    with pytest.raises(TimeoutError):
+        expecting(2, answer(ACK, 1)).wait(settled, 5)
+    assert settled.published == [0]
+
+
+def test_places_of_a_later_batch_are_told_from_those_of_an_earlier_one() -> None:
+    confirms = expecting(1, answer(ACK, 1), answer(ACK, 2))
+    settled = Settled()
+    confirms.wait(settled, 5)
+    confirms.expect(0)
+    confirms.wait(settled, 5)
+    assert settled.published == [0, 0]
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Both ends of a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        far, _ = server.accept()
+    with near, far:
+        yield near, far
+
+
+@pytest.mark.parametrize("poll", [True, False])
+def test_news_are_seen_without_waiting(
+    poll: bool, ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not poll:
+        monkeypatch.delattr(select, "poll")
+    near, far = ends
+    assert not has_news(near)
+    far.sendall(b"x")
+    wait_until(lambda: has_news(near), 5, "news")
+    near.recv(1)
+    assert not has_news(near)
+    far.close()
+    wait_until(lambda: has_news(near), 5, "the end")
+
+
+def test_what_rabbitmq_said_meanwhile_is_read_until_the_connection_ends(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    near, far = ends
+
+    class Reading(Driver):
+        def drain_events(self, timeout: float | None = None) -> None:
+            if self.says:
+                super().drain_events(timeout)
+            elif not near.recv(1):
+                raise ConnectionError("closed")
+
+    driver: Any = Reading(near)
+    confirms = Confirms(driver, Channel(driver))
+    far.sendall(b"two")
+    wait_until(lambda: has_news(near), 5, "news")
+    confirms.catch_up()
+    assert not has_news(near)
+    far.close()
+    wait_until(lambda: has_news(near), 5, "the end")
+    with pytest.raises(ConnectionError, match="closed"):
+        confirms.catch_up()

@@ -1,0 +1,133 @@
+"""A connection: each broker of a list is tried once, and no call waits for ever."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from celery import Celery
+from kombu import Connection as KombuConnection
+from kombu import Queue
+from kombu.exceptions import OperationalError
+
+from deferred_signals.publishing.bounds import bound
+from deferred_signals.publishing.connection import Connection
+from deferred_signals.publishing.patterns import Publication
+from deferred_signals.testing import settings
+
+
+class Refusing:
+    """A broker that hangs up on whoever connects, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                accepted, _ = self._server.accept()
+            except OSError:
+                return
+            self.count += 1
+            accepted.close()
+
+    def close(self) -> None:
+        """Let nobody connect any more."""
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+
+
+@pytest.fixture
+def brokers() -> Iterator[list[Refusing]]:
+    made = [Refusing() for _ in range(3)]
+    yield made
+    for broker in made:
+        broker.close()
+
+
+def app_on(*urls: str, **configuration: Any) -> Celery:
+    """Make an app that publishes to the first of these brokers that answers."""
+    app = Celery("tests.connection", set_as_current=False)
+    app.conf.update(broker_url=";".join(urls), **configuration)
+    return app
+
+
+def test_each_broker_of_a_list_is_tried_once(brokers: Sequence[Refusing]) -> None:
+    # kombu says nowhere how it counts the tries: `Connection.alt` is its list of them.
+    app = app_on(*(f"amqp://127.0.0.1:{broker.port}" for broker in brokers))
+    began = time.monotonic()
+    with pytest.raises(OperationalError):
+        Connection(app).connect()
+    assert time.monotonic() - began < 2
+    assert [broker.count for broker in brokers] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("url", "known"),
+    [("redis://", True), ("sentinel://", True), ("amqp://", True), ("memory://", False)],
+)
+def test_bounds_are_those_of_the_driver_beside_the_projects_options(url: str, known: bool) -> None:
+    client = KombuConnection(url, transport_options={"own": 1, "socket_timeout": 99})
+    assert bound(client, 3.0) is known
+    options: Any = client.transport_options
+    assert options["own"] == 1
+    assert client.connect_timeout == 3.0
+    timeouts = {name: value for name, value in options.items() if name.endswith("_timeout")}
+    if known:
+        assert 3.0 in timeouts.values()
+    assert (options["socket_timeout"] == 3.0) is url.startswith(("redis", "sentinel"))
+
+
+@pytest.fixture
+def app() -> Celery:
+    return app_on("memory://")
+
+
+def publications(*keys: str) -> list[Publication]:
+    queue = Queue("tests.connection")
+    return [
+        Publication(key, {"exchange": "", "routing_key": key, "declare": (queue,)}) for key in keys
+    ]
+
+
+def test_connection_that_was_dropped_is_made_again(app: Celery) -> None:
+    connection = Connection(app)
+    settled: list[int] = []
+    for _ in range(2):
+        connection.connect()
+        connection.publish(
+            publications("a", "b"), lambda places, error=None: settled.extend(places)
+        )
+        connection.drop()
+        assert not connection.is_ready([])
+    assert settled == [0, 1, 0, 1]
+    connection.drop()
+
+
+def test_connection_of_an_unknown_driver_is_never_ready(app: Celery) -> None:
+    connection = Connection(app)
+    connection.connect()
+    connection.publish(publications("a"), lambda places, error=None: None)
+    with settings(PUBLISH_TIMEOUT=60):
+        assert not connection.is_ready(publications("a"))
+    connection.drop()
+
+
+def test_what_a_serializer_refuses_is_settled_alone(app: Celery) -> None:
+    connection = Connection(app)
+    connection.connect()
+    outcomes: dict[int, Exception | None] = {}
+
+    def settle(places: Any, error: Exception | None = None) -> None:
+        outcomes.update(dict.fromkeys(places, error))
+
+    first, second = publications("a", "b")
+    connection.publish([first._replace(body=object()), second], settle)
+    assert outcomes[1] is None
+    assert isinstance(outcomes[0], Exception)
+    connection.drop()
