@@ -98,7 +98,7 @@ def test_assertion_says_that_a_block_is_still_open(
     request.getfixturevalue(fixture)
     with manual() as deferred, transaction.atomic():
         signal.send(None)
-        with pytest.raises(AssertionError, match=r"It waits for the end of an atomic\(\) block"):
+        with pytest.raises(AssertionError, match=r"Such a message waits for the end of an atomic\(\) block"):
             deferred.assert_deferred(recorder.receive)
 
 

@@ -98,7 +98,7 @@ def test_crash_of_a_whole_worker_uses_up_none(signal: Signal, defer: Connected) 
 
 @pytest.mark.parametrize("at", ["publish", "run", "settle"])
 def test_block_in_which_nothing_crashed_is_an_error(at: Any, signal: Signal) -> None:
-    with pytest.raises(AssertionError, match=f"no message came to '{at}'"), fake_crash(at=at):
+    with pytest.raises(AssertionError, match=f"no message reached '{at}'"), fake_crash(at=at):
         signal.send(None)
 
 

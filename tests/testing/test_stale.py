@@ -273,7 +273,7 @@ def test_what_the_receiver_sets_and_does_not_save_is_told(
     with manual() as deferred:
         signal.send(None, user=user)
         with pytest.warns(
-            StaleInstanceWarning, match=r"'tests.setting' has set first_name of auth.User \d+, and"
+            StaleInstanceWarning, match=r"'tests.setting' has set first_name of auth.User \d+ and"
         ):
             deferred.run_deferred()
 

@@ -257,5 +257,5 @@ def test_wrong_waits_are_told_before_the_failure(signal: Signal, defer: Connecte
 def test_mischief_to_nothing_is_an_error(signal: Signal, recorder: Recorder) -> None:
     with manual() as deferred:
         signal.send(None, number=1)
-        with pytest.raises(AssertionError, match="there is nothing to do it to"):
+        with pytest.raises(AssertionError, match="No such message waits"):
             deferred.double(recorder.receive, number=2)
