@@ -12,7 +12,7 @@ from django.test import AsyncClient, Client
 from django.urls import path
 
 from tests.support.connected import Connected, deferred
-from tests.support.fixtures import Numbers
+from tests.support.numbers import Numbers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

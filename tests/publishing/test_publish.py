@@ -18,9 +18,10 @@ from deferred_signals.message.outgoing import Outgoing
 from deferred_signals.publishing.publisher import spill_to
 from deferred_signals.receivers import registry
 from tests.support.broker import Broker
+from tests.support.celery_apps import MakeCurrent
 from tests.support.connected import Connected, deferred
-from tests.support.fixtures import MakeCurrent, Numbers
 from tests.support.lifecycle import Lifecycle
+from tests.support.numbers import Numbers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ from django.db import transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from tests.sending.test_commit import Stop, roll_back
-from tests.support.fixtures import Numbers
+from tests.support.numbers import Numbers
 
 pytestmark = pytest.mark.django_db
 

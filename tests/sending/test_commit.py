@@ -13,8 +13,8 @@ from deferred_signals import SerializationError
 from tests.app.models import Label
 from tests.support.broker import Broker
 from tests.support.connected import Connected
-from tests.support.fixtures import Numbers
 from tests.support.lifecycle import Lifecycle
+from tests.support.numbers import Numbers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

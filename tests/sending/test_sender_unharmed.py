@@ -27,8 +27,8 @@ from deferred_signals import (
 )
 from tests.app.models import Label, Order
 from tests.support.broker import Broker
+from tests.support.celery_apps import MakeCurrent
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
 from tests.support.lifecycle import Lifecycle
 
 pytestmark = pytest.mark.django_db(transaction=True)

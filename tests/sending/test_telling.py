@@ -15,9 +15,10 @@ from deferred_signals.events import message_published, publish_failed
 from deferred_signals.message import Message
 from tests.app.models import Label, Order, Run
 from tests.support.broker import Broker
+from tests.support.celery_apps import MakeCurrent
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent, Numbers
 from tests.support.lifecycle import Lifecycle
+from tests.support.numbers import Numbers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

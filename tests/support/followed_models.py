@@ -3,12 +3,15 @@
 They are not managed, so that no migration is needed and no other test meets their tables.
 """
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
+import pytest
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
 from django.db.models.functions import Concat
 from django.utils.text import slugify
+from pytest_django import DjangoDbBlocker
 
 
 class Phone:
@@ -191,3 +194,16 @@ __all__ = [
     "Phone",
     "Span",
 ]
+
+
+@pytest.fixture(scope="session")
+def followed_tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Make the tables of these models, for the whole session."""
+    with django_db_blocker.unblock():
+        with connection.schema_editor() as editor:
+            for model in MODELS:
+                editor.create_model(model)
+        yield
+        with connection.schema_editor() as editor:
+            for model in MODELS:
+                editor.delete_model(model)

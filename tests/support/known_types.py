@@ -90,4 +90,4 @@ def receive(  # noqa: PLR0913, PLR0917 - they are many
     strict: Strict | None = None,
     **kwargs: object,
 ) -> None:
-    """Declares them all, some only as parts of others."""
+    """Declare them all, some only as parts of others."""

@@ -7,14 +7,14 @@ import pytest
 from django.dispatch import Signal
 
 from tests.support.connected import Connected
-from tests.support.recording import Recorder
+from tests.support.recorder import Recorder
 
 
 @pytest.fixture
 def recorder(signal: Signal, defer: Connected) -> Recorder:
     """A deferred receiver of the test's signal."""
     made = Recorder()
-    defer(signal)(made.receive)
+    defer(signal)(made)
     return made
 
 

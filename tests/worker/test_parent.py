@@ -15,8 +15,9 @@ from deferred_signals.worker import entry as worker  # noqa: F401 - as a worker 
 from deferred_signals.worker.parent import ReceiverRequest
 from deferred_signals.worker.parking import PARKED
 from tests.project.celery import app
+from tests.support.acting import Acting
+from tests.support.celery_messages import CeleryMessage, take_celery_messages
 from tests.support.connected import Connected
-from tests.support.letters import Acting, Letter, take_letters
 from tests.support.lifecycle import Lifecycle
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
@@ -39,12 +40,12 @@ class Delivered:
             on_reject=lambda *args: self.answers.append("rejected"),
         )
 
-    def lose_its_child(self) -> Letter:
+    def lose_its_child(self) -> CeleryMessage:
         """The child overran its hard time limit. Return what that published."""
         self.request.on_timeout(soft=False, timeout=1)
-        (letter,) = take_letters()
+        (celery_message,) = take_celery_messages()
         assert self.answers == ["acknowledged"]
-        return letter
+        return celery_message
 
 
 @pytest.fixture
@@ -59,11 +60,11 @@ def test_piece_whose_child_ended_goes_on_and_is_charged_nothing(
 ) -> None:
     configure(LONGEST_WAIT=5)
     signal.send(None, number=1)
-    letter = Delivered().lose_its_child()
-    assert letter.task == "tests.lost"
-    assert unpack(letter.wires[0]).attempt == 1
-    assert 38 < letter.headers[HEADER]["due"] - time.time() < 40.1
-    assert letter.headers["tenant"] == "blue"
+    celery_message = Delivered().lose_its_child()
+    assert celery_message.task == "tests.lost"
+    assert unpack(celery_message.wires[0]).attempt == 1
+    assert 38 < celery_message.headers[HEADER]["due"] - time.time() < 40.1
+    assert celery_message.headers["tenant"] == "blue"
     assert lifecycle.names == ["message_published"]
 
 
@@ -71,13 +72,13 @@ def test_parked_message_whose_child_ended_stays_parked_and_is_charged_nothing(
     signal: Signal, receiver: str, lifecycle: Lifecycle
 ) -> None:
     signal.send(None, number=1)
-    (letter,) = take_letters()
+    (celery_message,) = take_celery_messages()
     since = time.time() - 100
-    app.tasks[PARKED].apply_async((*letter.wires, since, 3), headers={"tenant": "blue"})
+    app.tasks[PARKED].apply_async((*celery_message.wires, since, 3), headers={"tenant": "blue"})
     registry.discard(registry.get(receiver))
     again = Delivered().lose_its_child()
     assert again.task == PARKED
-    assert again.wires == (*letter.wires, since, 4)
+    assert again.wires == (*celery_message.wires, since, 4)
     assert again.headers["tenant"] == "blue"
     assert lifecycle.names == ["message_published"]
 
@@ -86,11 +87,13 @@ def test_parked_message_whose_child_ended_in_its_run_is_charged(
     signal: Signal, receiver: str, lifecycle: Lifecycle
 ) -> None:
     signal.send(None, number=1)
-    (letter,) = take_letters()
-    app.tasks[PARKED].apply_async((*letter.wires, time.time(), 1), headers={"tenant": "blue"})
+    (celery_message,) = take_celery_messages()
+    app.tasks[PARKED].apply_async(
+        (*celery_message.wires, time.time(), 1), headers={"tenant": "blue"}
+    )
     again = Delivered().lose_its_child()
     assert again.task == receiver
-    assert unpack(again.wires[0]) == replace(unpack(letter.wires[0]), attempt=2)
+    assert unpack(again.wires[0]) == replace(unpack(celery_message.wires[0]), attempt=2)
     assert again.headers["tenant"] == "blue"
     assert lifecycle.names == ["message_published", "receiver_retrying"]
 
@@ -99,7 +102,7 @@ def test_request_of_a_parked_message_tells_its_child_how_it_was_written(
     signal: Signal, receiver: str
 ) -> None:
     signal.send(None, number=1)
-    (letter,) = take_letters()
-    app.tasks[PARKED].apply_async((*letter.wires, time.time(), 1))
+    (celery_message,) = take_celery_messages()
+    app.tasks[PARKED].apply_async((*celery_message.wires, time.time(), 1))
     properties = Delivered().request.request_dict["properties"]
     assert properties["content_type"] == "application/json"

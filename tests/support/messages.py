@@ -1,4 +1,4 @@
-"""Messages for a receiver that a test declares."""
+"""Messages for a receiver that a test declares: for tests of a run, without send and broker."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,14 +10,14 @@ from django.dispatch import Signal
 from deferred_signals.message import Message
 from tests.support.connected import Connected
 
-Make = Callable[..., Message]
+MakeMessage = Callable[..., Message]
 
 
 @pytest.fixture
-def make(signal: Signal, defer: Connected) -> Make:
+def make_message(signal: Signal, defer: Connected) -> MakeMessage:
     """Connect a receiver, and make a message for it."""
 
-    def make(
+    def make_message(
         function: Any, *, kwargs: dict[str, Any] | None = None, attempt: int = 1, **options: Any
     ) -> Message:
         defer(signal, name="tests.executed", **options)(function)
@@ -33,11 +33,4 @@ def make(signal: Signal, defer: Connected) -> Make:
             attempt=attempt,
         )
 
-    return make
-
-
-def raising(error: BaseException) -> Callable[..., None]:
-    def receive(sender: object, **kwargs: object) -> None:
-        raise error
-
-    return receive
+    return make_message
