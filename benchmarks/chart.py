@@ -61,7 +61,7 @@ def draw(tables: Sequence[Ratios | Costs], path: Path) -> None:
 
 
 def _draw_table(axes: Axes, row: int, table: Ratios) -> dict[int, str]:
-    """A title and, below it, bars; their rows and labels."""
+    """Draw a title and, below it, bars; return the label of each row."""
     axes.annotate(
         table.heading,
         xy=(0.01, row),

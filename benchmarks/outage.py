@@ -65,7 +65,7 @@ def measure(*, quick: bool) -> Costs:
 
 @contextmanager
 def _broker(*, listens: bool) -> Iterator[None]:
-    """The project's broker is a port where nobody answers, or nobody listens."""
+    """Point the project at a port where a listener never answers, or where nothing listens."""
     with closing(socket.socket()) as server:
         server.bind(("127.0.0.1", 0))
         if listens:

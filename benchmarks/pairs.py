@@ -71,7 +71,7 @@ def in_turns(ours: Measure, theirs: Measure, *, rounds: int, warm_up: bool = Tru
 
 
 def timed(function: Callable[[], object], *, calls: int) -> Measure:
-    """What a call of a function takes, as the mean of so many calls in a row."""
+    """Measure a call of a function, as the mean of so many calls in a row."""
 
     def measure() -> float:
         begin = time.perf_counter()

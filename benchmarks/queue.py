@@ -53,7 +53,7 @@ class Queue:
         self._connection.release()
 
     def flush(self, send: Callable[[int], object], events: int, *, messages: float = 1) -> Measure:
-        """What an event takes in a transaction that sends so many, its commit included.
+        """Measure an event in a transaction that sends so many, its commit included.
 
         Arguments:
             send: sends one; gets its number.
@@ -69,7 +69,7 @@ class Queue:
         return self.counted(transact, events, messages=messages)
 
     def commit(self, send: Callable[[int], object], events: int, *, messages: float = 1) -> Measure:
-        """What an event takes in the commit of a transaction that sent so many, and no earlier.
+        """Measure an event in the commit of a transaction that sent so many, without the sends.
 
         Arguments:
             send: sends one; gets its number.
@@ -92,7 +92,7 @@ class Queue:
     def counted(
         self, publish: Callable[[int], object], events: int, *, messages: float = 1
     ) -> Measure:
-        """What an event takes in a function that publishes so many, all of which must come."""
+        """Measure an event in a function that publishes so many; assert that all of them arrive."""
 
         def measure() -> float:
             begin = time.perf_counter()

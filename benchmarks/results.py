@@ -55,7 +55,7 @@ class Ratios:
         return self.title if self._various else f"{self.title}, against {self.results[0].against}"
 
     def label(self, result: Result) -> str:
-        """What tells a case from the others."""
+        """Name a case so that it differs from the others."""
         return f"{result.case}, against {result.against}" if self._various else result.case
 
     @property

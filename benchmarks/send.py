@@ -64,7 +64,7 @@ def measure(*, quick: bool) -> Costs:
 
 
 def _rows() -> tuple[Model, dict[str, Model]]:
-    """A row whose receiver does nothing, and one for each kind."""
+    """Return a row whose receiver does nothing, and a row for each kind of receiver."""
 
     def register_hook(*, instance: Model, **_kwargs: object) -> None:
         transaction.on_commit(partial(by_hand.take_order.delay, instance.pk))

@@ -32,7 +32,7 @@ def page(machine: str, tables: Iterable[Ratios | Costs]) -> str:
 
 
 def markdown(table: Ratios | Costs) -> str:
-    """A heading, how to read it, and the figures."""
+    """Write a heading, how to read the figures, and the figures."""
     heading, grid = (
         (table.heading, _ratios(table))
         if isinstance(table, Ratios)

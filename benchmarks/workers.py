@@ -58,7 +58,7 @@ def measure(*, quick: bool) -> Ratios:
 
 
 def _work(queue: Queue, send: Callable[[int], object], calls: int) -> Measure:
-    """What a call takes on a worker of its own, whose first calls do not count."""
+    """Measure a call on a worker of its own, whose first calls do not count."""
 
     def measure() -> float:
         for first in range(0, WARM_UP + calls, FLUSH):

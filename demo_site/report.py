@@ -78,7 +78,7 @@ def _what(moment: Moment) -> str:
 
 
 def findings(timeline: list[Moment], story: Story) -> list[tuple[bool, str]]:
-    """What the demo promises, and whether it was so."""
+    """Tell what the demo promises, and whether each promise was kept."""
     expected, seen = story.expected(), happened(timeline)
     missing, unexpected = expected - seen, seen - expected
     of_rolled_back = [run for run in seen if run.order == story.rolled_back]

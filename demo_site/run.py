@@ -105,7 +105,7 @@ def _play(console: Console, folder: Path, ports: list[int]) -> bool:
 
 
 def serve(console: Console, ports: list[int]) -> int:
-    """The shop for a person; what was ordered is there again at the next start."""
+    """Serve the shop to a person; orders are kept for the next start."""
     folder = VAR / "serve"
     with only_one(folder):
         with step(console, "Database"):
@@ -128,7 +128,7 @@ def serve(console: Console, ports: list[int]) -> int:
 
 
 def print_logs(console: Console, folder: Path) -> None:
-    """The ends of the logs, which lie in the folder whole."""
+    """Print the end of each log; the whole logs are in the folder."""
     for log in sorted(folder.glob("*.log")):
         console.rule(f"the end of {log}", align="left")
         for line in log.read_text(errors="replace").splitlines()[-40:]:

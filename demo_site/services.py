@@ -71,7 +71,7 @@ def broker_settings(folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def database_settings(file: Path) -> dict[str, Any]:
-    """An entry of DATABASES: DATABASE_URL, else a SQLite ``file``."""
+    """Return an entry of DATABASES: the one of DATABASE_URL, else a SQLite ``file``."""
     url = os.environ.get("DATABASE_URL") or f"sqlite:///{file}"
     scheme = _scheme("DATABASE_URL", url, DATABASES)
     try:
@@ -141,5 +141,5 @@ def _scheme(variable: str, url: str, known: dict[str, Driver | None]) -> str:
 
 
 def _line(error: BaseException) -> str:
-    """An error's words on one line; drivers like several."""
+    """Write an error's text on one line; drivers use several."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -45,7 +45,7 @@ class Story:
 
 
 def happened(timeline: list[Moment]) -> Counter[Run]:
-    """The attempts of deferred receivers that the timeline tells of."""
+    """Count the attempts of deferred receivers in the timeline."""
     attempts = {
         (moment.message, Run(moment.receiver, moment.attempt, moment.order))
         for moment in timeline

@@ -35,7 +35,7 @@ class Channel(filesystem.Channel):
         unfinished.replace(final)
 
     def get_table(self, exchange: str) -> list[Any]:
-        """The queues of an exchange."""
+        """Return the queues of an exchange."""
         with self._control_lock():
             return super().get_table(exchange)
 

@@ -61,7 +61,7 @@ class Order(models.Model):
         return f"{self.quantity} x {self.get_product_display()}"
 
     def price(self) -> Decimal:
-        """What the order costs, in EUR."""
+        """Return what the order costs, in EUR."""
         return PRICES[Product(self.product)] * self.quantity
 
 

@@ -43,7 +43,7 @@ def welcome(sender: type[User], request: HttpRequest, user: User, **kwargs: Any)
 
 @receiver(post_save, sender=Order, deferred=True)
 def update_search_index(sender: type[Order], instance: Order, created: bool, **kwargs: Any) -> None:
-    """The plainest deferred receiver: ``instance`` is the row as it is when the receiver runs."""
+    """Update the index. The simplest deferred receiver: ``instance`` is the row as it is at the run."""
     note("added to the index" if created else "refreshed the index", order=instance.pk)
 
 
@@ -75,7 +75,7 @@ def send_confirmation(
     when=lambda sender, status, **kwargs: status in NEXT_STATUS,
 )
 def take_next_step(sender: type[Order], order: Order, status: str, **kwargs: Any) -> None:
-    """Moves an order on and says so, by the same signal: one deferred receiver defers another."""
+    """Move an order on, and send the same signal again: one deferred receiver defers another."""
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order.pk)
         if order.status != status:
@@ -92,7 +92,7 @@ def take_next_step(sender: type[Order], order: Order, status: str, **kwargs: Any
     when=lambda sender, status, **kwargs: status == Status.PACKED,
 )
 async def book_courier(sender: type[Order], order: Order, **kwargs: Any) -> None:
-    """An async receiver: the worker awaits it."""
+    """Book a courier. The receiver is async, and the worker awaits it."""
     await asyncio.sleep(0.05)  # the courier's API
     order.tracking_code = f"TEA-{order.pk.hex[:6].upper()}"
     # Only this field: another receiver may have written the others since.

@@ -72,7 +72,7 @@ def note_commit(order: UUID) -> None:
 
 
 def moments() -> list[Moment]:
-    """The whole timeline, the earliest moment first."""
+    """Return the whole timeline, the earliest moment first."""
     try:
         text = timeline_file().read_text()
     except FileNotFoundError:

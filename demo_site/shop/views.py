@@ -29,13 +29,13 @@ class PaymentRefused(Exception):
 
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """The whole shop on one page."""
+    """Show the whole shop on one page."""
     return render(request, "shop/home.html", {**board_context(), "form": OrderForm()})
 
 
 @require_GET
 def board(request: HttpRequest) -> HttpResponse:
-    """The part of the page that changes by itself; the page asks for it again and again."""
+    """Show the part of the page that changes by itself; the page fetches it every second."""
     return render(request, "shop/board.html", board_context())
 
 
@@ -85,7 +85,7 @@ def charge(order: Order, *, refuse: bool) -> None:
 
 
 def about(order: Order, response: HttpResponse) -> HttpResponse:
-    """The response, with a word for the timeline on the order that it is about."""
+    """Add a header to the response that names the order, for the timeline."""
     response.headers[ORDER_HEADER] = str(order.pk)
     return response
 
@@ -98,7 +98,7 @@ class Login(LoginView):
 
 
 def board_context() -> dict[str, Any]:
-    """What the orders and the timeline are drawn from."""
+    """Return the context of the templates of orders and timeline."""
     return {
         "orders": Order.objects.prefetch_related("history")[: LINES // 2],
         "moments": moments()[: -LINES - 1 : -1],

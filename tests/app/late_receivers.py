@@ -26,7 +26,7 @@ def connect() -> None:
 
 
 def how_it_came() -> dict[str, Any]:
-    """What the running task's message carried, as packages for tenants and tracers look for it."""
+    """Return what the task's message carried, where packages for tenants and tracers look for it."""
     request: Any = current_task.request
     return {
         "schema": request.get("_schema_name"),

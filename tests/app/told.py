@@ -76,7 +76,7 @@ def leave(name: str, **values: object) -> None:
 
 
 def told(value: object) -> Any:
-    """A description of a value, for JSON."""
+    """Describe a value, for JSON."""
     if isinstance(value, Model):
         return [value._meta.label, str(value.pk), "adding" if value._state.adding else "there"]
     if isinstance(value, RequestSnapshot):

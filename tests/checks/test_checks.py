@@ -155,7 +155,7 @@ def test_e002_policy_that_is_gone(settings: Settings, signal: Signal, defer: Con
 
 @pytest.fixture
 def no_app() -> Iterator[None]:
-    """A project that made no Celery app."""
+    """Make it a project without a Celery app."""
     bare = Celery("default", set_as_current=False)  # what Celery makes where there is none
     bare.set_current()
     yield

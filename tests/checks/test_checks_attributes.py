@@ -26,7 +26,7 @@ def found() -> list[checks.CheckMessage]:
 
 
 def told() -> dict[str, str]:
-    """What is said of each attribute: its path in the message, and the hint."""
+    """Return the hint for each attribute, by the path that the check's message names."""
     return {
         message.msg.partition(" reads ")[2].partition(",")[0]: str(message.hint)
         for message in found()

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def told() -> dict[str, str]:
-    """The text of each warning about a write, by its id."""
+    """Return the text of each warning about a write, by its id."""
     messages = checks.run_checks(tags=["deferred_signals"])
     return {str(message.id)[-4:]: f"{message.msg} {message.hint}" for message in messages}
 

@@ -64,7 +64,7 @@ urlpatterns = [
 
 @pytest.fixture
 def views(signal: Signal, numbers: Numbers, defer: Connected) -> Iterator[Numbers]:
-    """The views' numbers."""
+    """Connect the receiver of the signal that the views send."""
     defer(requested)(numbers.receive)
     numbers_of_views.append(numbers)
     yield numbers

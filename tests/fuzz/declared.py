@@ -65,7 +65,7 @@ def receive(
     key: Key,
     **kwargs: object,
 ) -> None:
-    """Declares them."""
+    """Declare the types."""
 
 
 #: What decodes the kwargs of that receiver.

@@ -70,7 +70,7 @@ MET: Counter[str] = Counter()
 
 
 def made(data: Any, depth: int = 0) -> Any:
-    """A form that is nearly one of ours, as the input's bytes have it."""
+    """Make a form that is nearly one of ours, as the input's bytes decide."""
     choice = data.ConsumeIntInRange(0, 5 if depth < 6 else 2)
     if choice == 0:
         return LEAVES[data.ConsumeIntInRange(0, len(LEAVES) - 1)]
@@ -114,7 +114,7 @@ SENDERS = [encode_sender(CODEC, sender_form(sender)) for sender in (json.dumps, 
 
 
 def bent(form: Any, data: Any) -> Any:
-    """A form of ours, with something else in a few places."""
+    """Change a form of ours in a few places."""
     if data.ConsumeIntInRange(0, 7) == 0:
         return made(data, 3)
     if isinstance(form, dict):
@@ -127,12 +127,12 @@ def bent(form: Any, data: Any) -> Any:
 
 
 def one_of(items: Any, data: Any) -> Any:
-    """An item that the input's bytes choose."""
+    """Return the item that the input's bytes choose."""
     return items[data.ConsumeIntInRange(0, len(items) - 1)]
 
 
 def payload_of(data: Any) -> str:
-    """A text, a message of anything, or a message of something that is nearly right."""
+    """Make any text, a message of anything, or a message of something that is nearly right."""
     choice = data.ConsumeIntInRange(0, 5)
     if choice == 0:
         return str(data.ConsumeUnicode(4096))

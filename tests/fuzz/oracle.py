@@ -107,7 +107,7 @@ def check_values(kwargs: dict[str, Any]) -> None:
 
 
 def _parts(value: Any, depth: int) -> Iterator[Any]:
-    """A value, and all that it holds: items, keys, fields, attributes that were set."""
+    """Yield a value and all that it holds: items, keys, fields, attributes that were set."""
     yield value
     if depth > 120:
         raise AssertionError("a value is nested deeper than any that is sent")

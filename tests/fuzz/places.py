@@ -10,7 +10,7 @@ __all__ = ["PLACES", "message", "tags_of"]
 
 
 def row(model: str, state: str = "deleted", **fields: Any) -> Any:
-    """A snapshot with these fields."""
+    """Make a snapshot with these fields."""
     return {"$row": [f"tests_app.{model}", state, "default", fields]}
 
 
@@ -63,7 +63,7 @@ def tags_of(codec: Codec | None) -> list[str]:
 
 
 def message(form: Any, sender: Any = None) -> str:
-    """The text of a message with a form in it."""
+    """Make the payload of a message with a form in it."""
     return json.dumps(
         {
             "v": 1, "id": "5f1c", "receiver": "x", "signal": "x", "sender": sender,

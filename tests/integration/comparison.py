@@ -139,7 +139,7 @@ def assert_same(ours: Mapping[str, Raw], by_hand: Mapping[str, Raw]) -> None:
 def comparison(
     celery_broker: CeleryTestBroker, defer: Connected, lifecycle: Lifecycle, settings: Settings
 ) -> Iterator[Comparison]:
-    """Compares on a real broker, which is empty at first."""
+    """Compare on a real broker, which is empty at first."""
     # A machine that has much to do may take more than a second to connect.
     settings.DEFERRED_SIGNALS = {**settings.DEFERRED_SIGNALS, "PUBLISH_TIMEOUT": 30}
     url = celery_broker.config()["host_url"]

@@ -27,12 +27,12 @@ from deferred_signals.testing import live
 from tests.project.celery import app
 from tests.project.databases import database_url
 from tests.project.settings import transport_options
+from tests.support.processes import Process, free_port
 from tests.support.services import POSTGRES, absent, listens
 
 from .comparison import comparison  # noqa: F401 - a fixture
 from .nodes import Broker, LocalWorker
 from .outages import send, told  # noqa: F401 - fixtures
-from .processes import Process, free_port
 from .residents import NODE, dismiss, dismiss_all, is_at_rest, let_stay, made_of, resident
 
 BROKERS = ("redis", "rabbitmq")
@@ -214,7 +214,7 @@ def default_worker_container(
     default_worker_env: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalWorker]:
-    """The test's worker, with the options of its mark `worker`, or with two children.
+    """Start the test's worker, with the options of the test's mark `worker`, or with two children.
 
     It stays for the next test that wants the same, unless this one left it dead or busy.
     """

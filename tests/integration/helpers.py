@@ -10,8 +10,8 @@ from pytest_celery import CeleryTestSetup, RedisContainer
 
 from tests.app.models import Run
 from tests.support.connected import deferred
+from tests.support.processes import Process, wait_until
 
-from .processes import Process, wait_until
 from .residents import NODE, is_at_rest
 
 

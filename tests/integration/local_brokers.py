@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.project.celery import app
+from tests.support.processes import Process, free_port
 from tests.support.services import require_program
 
 from .nodes import LocalRabbitMQ, LocalRedis
-from .processes import Process, free_port
 from .residents import resident
 
 

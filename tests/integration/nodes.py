@@ -8,7 +8,8 @@ from typing import Any
 from kombu import Connection, Queue
 from pytest_celery import CeleryWorkerContainer, RabbitMQContainer, RedisContainer
 
-from .processes import Process, wait_until
+from tests.support.processes import Process, wait_until
+
 from .residents import dismiss
 
 
@@ -74,7 +75,7 @@ class LocalRedis(LocalNode, RedisContainer):  # type: ignore[misc]
 
     @contextmanager
     def only_for(self, *names: str) -> Iterator[str]:
-        """The URL of a user who may touch only keys that begin so, until the end of the block."""
+        """Give the URL of a user who may touch only keys that begin so, until the end of the block."""
         keys = [f"~{name}*" for name in names]
         with self.client as client:
             client.execute_command(
@@ -105,7 +106,7 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
 
     @contextmanager
     def blocked(self) -> Iterator[None]:
-        """It takes no messages, as when its memory runs out, until the end of the block.
+        """Make the broker take no messages, as when its memory runs out, until the end of the block.
 
         It still gives out those that it has. A start ends it, too.
         """
@@ -118,7 +119,7 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
 
     @contextmanager
     def only_for(self, *names: str) -> Iterator[str]:
-        """The URL of a user who may touch only what begins so, until the end of the block."""
+        """Give the URL of a user who may touch only what begins so, until the end of the block."""
         allowed = f"^({'|'.join(names)}).*$"
         self._control("add_user", "limited", "secret")
         try:

@@ -13,7 +13,7 @@ QUEUE = "own"
 
 @contextmanager
 def publishing_to(url: str, **options: Any) -> Iterator[Celery]:
-    """An app of the test's own, which is the current one."""
+    """Make an app of the test's own the current one, until the end of the block."""
     app = Celery("faults", broker=url, set_as_current=False)
     app.conf.update(task_default_queue=QUEUE, broker_transport_options=options)
     app.set_current()

@@ -12,16 +12,16 @@ from tests.app import told
 from tests.project.celery import app
 from tests.project.databases import database_url
 from tests.project.settings import transport_options
+from tests.support.processes import Process
 
 from .conftest import forget_connections, worker_command
 from .nodes import Broker, LocalRedis
-from .processes import Process
 from .residents import dismiss
 
 
 @contextmanager
 def published_to(broker: Broker) -> Iterator[None]:
-    """What this process publishes in the block goes to a broker, which is empty at first.
+    """Publish what this process sends in the block to a broker, which is empty at first.
 
     What is told of messages in this process is noted meanwhile.
     """
@@ -52,7 +52,7 @@ def worker(
     options: Sequence[str] = (),
     **environment: str,
 ) -> Iterator[Process]:
-    """A worker with one child, until the end of the block. A test that fails shows its log."""
+    """Run a worker with one child until the end of the block. A test that fails shows its log."""
     process = Process(
         name,
         worker_command(name, "-P", "prefork", "-c", "1", *options),

@@ -15,10 +15,10 @@ from pytest_django import DjangoDbBlocker
 
 from tests.app import told
 from tests.app.models import Run
+from tests.support.processes import wait_until
 
 from .conftest import DOCKER
 from .own_worker import published_to, worker
-from .processes import wait_until
 from .sends import SENDS
 
 pytestmark = [
@@ -38,7 +38,7 @@ class Told:
     log: str
 
     def __call__(self, name: str) -> list[dict[str, Any]]:
-        """The descriptions that a receiver left."""
+        """Return the descriptions that a receiver left."""
         return [row.payload for row in self.rows if row.receiver == name]
 
 

@@ -17,11 +17,11 @@ from django.test import override_settings
 
 from deferred_signals.publishing.lines import line_of
 from deferred_signals.testing import settings
+from tests.support.processes import free_port, wait_until
 
 from .nodes import Broker, LocalRabbitMQ
 from .outages import ALLOWANCE, BOUND, Send, Told, assert_open, assert_recovers
 from .own_app import on_broker, publishing_to
-from .processes import free_port, wait_until
 from .proxy import Proxy
 
 pytestmark = pytest.mark.django_db(transaction=True)

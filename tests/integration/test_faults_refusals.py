@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @contextmanager
 def told_so(redis: LocalRedis, *command: str, undo: tuple[str, ...]) -> Iterator[None]:
-    """A Redis that was given a command, until the end of the block."""
+    """Give Redis a command, and undo it at the end of the block."""
     with redis.client as client:
         client.execute_command(*command)
         try:

@@ -43,7 +43,7 @@ def assert_neighbours_ran_once(neighbours: list[str]) -> None:
 
 
 def assert_no_seals_left(setup: CeleryTestSetup, messages: list[str]) -> None:
-    """The queues that mark messages as not yet run are gone with them."""
+    """Assert that the queues that mark messages as not yet run are gone with them."""
     for message in messages:
         for redeliveries in range(5):
             assert not exists(setup.app, f"deferred_signals.seal.{message}.{redeliveries}")

@@ -13,12 +13,12 @@ from deferred_signals.receivers import registry
 from tests.app.models import Run
 from tests.app.signals import order_placed
 from tests.project.celery import app
+from tests.support.processes import Process, wait_until
 
 from .conftest import DOCKER
 from .helpers import defer, wait_for_runs
 from .nodes import Broker
 from .own_worker import published_to, worker
-from .processes import Process, wait_until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),

@@ -11,12 +11,12 @@ from django.core import checks
 from django.dispatch import Signal
 
 from tests.support.connected import Connected
+from tests.support.processes import free_port, wait_until
 
 from .conftest import DOCKER
 from .nodes import Broker, LocalRedis
 from .own_app import publishing_to
 from .own_worker import worker
-from .processes import free_port, wait_until
 
 
 def found(number: str) -> list[checks.CheckMessage]:
@@ -30,7 +30,7 @@ def receive(sender: object, **kwargs: object) -> None:
 
 @contextmanager
 def configured(redis: LocalRedis, **settings: str) -> Iterator[None]:
-    """A Redis with other settings until the end of the block."""
+    """Give Redis other settings until the end of the block."""
     with redis.client as client:
         before = {name: client.config_get(name)[name] for name in settings}
         for name, value in settings.items():

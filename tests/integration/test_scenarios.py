@@ -12,7 +12,7 @@ from .proxy import Proxy
 
 
 def run_and_check(scenario: str, node: Broker, **environ: str) -> Outcome:
-    """The outcome of a scenario, in which each message arrived once."""
+    """Run a scenario, assert that each message arrived once, and return the outcome."""
     queue = f"scenarios.{uuid4().hex}"  # what a test that fails leaves behind is no other's
     outcome = run_scenario(scenario, node.host_url, queue, **environ)
     assert outcome.lost == 0

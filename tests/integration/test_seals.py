@@ -7,11 +7,11 @@ import pytest
 from deferred_signals.message import Message
 from deferred_signals.worker.seals import break_seal, put_seal
 from tests.project.celery import app
+from tests.support.processes import wait_until
 
 from .conftest import DOCKER
 from .helpers import waiting
 from .own_worker import published_to
-from .processes import wait_until
 
 SEAL = "deferred_signals.seal.5f1c.1"
 

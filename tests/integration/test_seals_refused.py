@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.app.fault_receivers import leaves_a_row, takes_its_worker_down
+from tests.support.processes import wait_until
 
 from .conftest import DOCKER
 from .helpers import defer, runs, wait_for_runs
 from .nodes import Broker
 from .own_worker import published_to, worker
-from .processes import wait_until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),

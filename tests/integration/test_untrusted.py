@@ -13,12 +13,13 @@ from django.test import override_settings
 from tests.app.models import Run
 from tests.app.signals import order_placed
 from tests.project.celery import app
+from tests.support.payloads import payload_of
+from tests.support.processes import Process, wait_until
 
 from .conftest import DOCKER
 from .helpers import wait_for_runs
 from .nodes import Broker
 from .own_worker import published_to, worker
-from .processes import Process, wait_until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
@@ -40,7 +41,7 @@ def broker(node: Broker) -> Iterator[Broker]:
 
 @pytest.fixture
 def running(broker: Broker, tmp_path: Path) -> Iterator[Process]:
-    """A worker that knows the receivers of `told`, and keeps parked messages for a moment only."""
+    """Start a worker that knows the receivers of built-in signals, and soon gives up parked messages."""
     with worker(
         broker,
         tmp_path,
@@ -51,25 +52,8 @@ def running(broker: Broker, tmp_path: Path) -> Iterator[Process]:
 
 
 def message(**changes: Any) -> str:
-    """The text of a message, with something wrong."""
-    return json.dumps(
-        {
-            "v": 1,
-            "id": "5f1c",
-            "receiver": TASK,
-            "signal": "tests.app.signals.order_placed",
-            "sender": None,
-            "kwargs": {"order_id": 7},
-            "using": "default",
-            "sent_at": 1e9,
-            "depth": 0,
-            "attempt": 1,
-            "redeliveries": 0,
-            "version": 1,
-            "context": {},
-            **changes,
-        }
-    )
+    """Return the payload of a message, with something wrong."""
+    return payload_of(**{"receiver": TASK, "kwargs": {"order_id": 7}, **changes})
 
 
 def works_on() -> None:

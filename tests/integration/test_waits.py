@@ -15,13 +15,13 @@ from django.test import override_settings
 from tests.app.late_receivers import never_is_ready, runs_in_time, runs_late
 from tests.app.models import Run
 from tests.project.celery import app
+from tests.support.processes import wait_until
 
 from .conftest import DOCKER
 from .helpers import assert_no_more_runs, defer, release_messages_of, runs, wait_for_runs, waiting
 from .nodes import Broker
 from .own_worker import published_to
 from .own_worker import worker as own_worker
-from .processes import wait_until
 from .residents import is_at_rest
 
 pytestmark = [

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import redis
 from kombu import Connection, Exchange, Queue
 
-from .processes import wait_until
+from tests.support.processes import wait_until
 
 #: Fields that are moments or delays: two messages of the same options differ in them a little.
 MOMENTS = ("clock", "eta", "expiration", "expires", "timestamp")
@@ -35,7 +35,7 @@ class Raw:
     tag: str | None = None
 
     def __getitem__(self, name: str) -> Any:
-        """The field whose path ends with a name, whatever the broker wraps it in."""
+        """Return the field whose path ends with a name, whatever the broker wraps it in."""
         [path] = [path for path in self.fields if path.rpartition(".")[2] == name]
         return self.fields[path]
 

@@ -32,7 +32,7 @@ sends = st.fixed_dictionaries(
 
 
 def merged(*sends: dict[str, Any]) -> dict[str, Any]:
-    """Sends merged one after another, as a commit does it."""
+    """Merge sends one after another, as a commit does."""
     first, *others = sends
     for send in others:
         forms = merge_kwargs(CODEC.encode_values(first), CODEC.encode_values(send))

@@ -17,7 +17,7 @@ TAGS = sorted({*CODEC._by_tag, *CODEC._plain_by_tag})  # noqa: SLF001 - each tag
 
 
 def exact(value: object) -> Any:
-    """A value in a form that tells `1` from `True` and `1.0`, and one fold from the other."""
+    """Write a value so that `1`, `True` and `1.0` differ, and so do the folds of a time."""
     if isinstance(value, dict):
         return dict, [(exact(key), exact(item)) for key, item in value.items()]
     if isinstance(value, (list, tuple)):

@@ -17,7 +17,6 @@ from deferred_signals import DecodeError, ExceptionSummary
 from deferred_signals.message.wire import pack, unpack
 from deferred_signals.serialization import Snapshot, codec_for, complete, references
 from tests.app.models import GiftOrder, Label, Line, Order, PaidOrder, Run, Seat, Ticket
-from tests.message.test_untrusted import text_of
 from tests.property.strategies import json_values, scalars, texts
 from tests.support.known_types import (
     RAN,
@@ -35,6 +34,7 @@ from tests.support.known_types import (
     Word,
     receive,
 )
+from tests.support.payloads import payload_of
 
 CODEC = codec_for(receive)
 
@@ -90,7 +90,7 @@ def there_and_back(value: object) -> Any:
 
 
 def types_of(value: Any) -> Any:
-    """The types all the way down, where the order is certain."""
+    """Return the types at all depths, where the order is certain."""
     if isinstance(value, dict):
         return dict, [(types_of(key), types_of(item)) for key, item in value.items()]
     if isinstance(value, (list, tuple)):
@@ -184,7 +184,7 @@ def test_any_form_is_a_value_or_a_decode_error_and_nothing_is_called(form: objec
         st.text(),
         json_values.map(json.dumps),
         st.builds(
-            lambda key, item: text_of(**{key: item}),
+            lambda key, item: payload_of(**{key: item}),
             st.sampled_from(
                 [
                     "v",
@@ -204,7 +204,7 @@ def test_any_form_is_a_value_or_a_decode_error_and_nothing_is_called(form: objec
             ),
             forms,
         ),
-        st.integers(0, 200).map(lambda cut: text_of()[:cut]),
+        st.integers(0, 200).map(lambda cut: payload_of()[:cut]),
     ),
     st.booleans(),
 )
@@ -221,7 +221,7 @@ def test_any_payload_is_a_message_or_a_decode_error(payload: str, signing: bool)
 @given(st.text(min_size=1), st.integers(0, 10_000))
 def test_no_change_of_a_signed_message_goes_unseen(inserted: str, place: int) -> None:
     with override_settings(DEFERRED_SIGNALS={"SIGNING": True}):
-        signed = pack(unpack_unsigned(text_of()))
+        signed = pack(unpack_unsigned(payload_of()))
         place %= len(signed) + 1
         altered = signed[:place] + inserted + signed[place:]
         with pytest.raises(DecodeError):

@@ -53,7 +53,7 @@ class Hostile:
 
 
 def made_in_a_circle() -> Any:
-    """A receiver that wraps itself, as decorators may bring about."""
+    """Make a receiver that wraps itself, as decorators may bring about."""
 
     def in_a_circle(sender: Any, **kwargs: Any) -> None:
         in_a_circle(sender, **kwargs)

@@ -26,7 +26,7 @@ OPTIONS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module", autouse=True)
 def receivers() -> Iterator[None]:
-    """The receivers that messages are for; one of the names is nobody's."""
+    """Connect the receivers of the messages; one of the names has no receiver."""
     connected = Connected()
     for name, size in SIZES.items():
 
@@ -54,7 +54,7 @@ batches = st.lists(
 
 
 def lane(receiver: str, options: dict[str, Any]) -> str:
-    """What messages have in common that may travel together."""
+    """Return what messages must have in common to travel together."""
     return f"{receiver} {sorted(options.items())}"
 
 

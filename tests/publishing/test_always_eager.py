@@ -19,7 +19,7 @@ class Switched:
 
 @pytest.fixture
 def app() -> Iterator[Celery]:
-    """A current app that is configured as Django projects do, by a namespace of its own."""
+    """Make a current app that is configured by a namespace of Django's settings."""
     app = Celery("tests.switch", set_as_current=False)
     app.config_from_object("django.conf:settings", namespace="JOBS")
     app.set_current()

@@ -11,7 +11,7 @@ from deferred_signals.publishing.parcels import Parcel
 from deferred_signals.publishing.patterns import Copy, Pattern, Prepared, Publication
 from deferred_signals.publishing.rabbitmq import Properties, corked, has_news
 from deferred_signals.support.ids import new_id
-from tests.integration.processes import wait_until
+from tests.support.processes import wait_until
 
 
 class Messages:

@@ -14,9 +14,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from deferred_signals import UNKNOWN, changed
 from tests.app.models import GiftOrder, Label, Order
 from tests.receivers.conftest import MakeOrder
-from tests.sending.test_commit import Stop, roll_back
 from tests.support.connected import Connected
 from tests.support.recorder import Recorder, changes, listen
+from tests.support.rollbacks import Stop, roll_back
 
 pytestmark = pytest.mark.usefixtures("eager")
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
 
 def message_of(name: str, *, version: int = 1, **kwargs: Any) -> Message:
-    """A message as an older or newer release has sent it."""
+    """Make a message as an older or newer release of the project sends it."""
     found = registry.find(name)
     assert found is not None
     return Message.from_wire(

@@ -193,19 +193,19 @@ def test_sender_fails_in_tests(
 
 @pytest.fixture
 def refusing_broker(make_current: MakeCurrent) -> None:
-    """A broker where nothing listens."""
+    """Make the broker one where nothing listens."""
     make_current(broker_url="amqp://127.0.0.1:1//")
 
 
 @pytest.fixture
 def unknown_transport(make_current: MakeCurrent) -> None:
-    """A broker of a kind that kombu does not know."""
+    """Make the broker one of a kind that kombu does not know."""
     make_current(broker_url="carrier-pigeon://")
 
 
 @pytest.fixture
 def broken_route(make_current: MakeCurrent) -> None:
-    """A route of the project's that raises."""
+    """Make a route of the project raise."""
 
     def route(name: str, *args: object, **kwargs: object) -> None:
         raise LookupError(name)

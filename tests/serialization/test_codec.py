@@ -21,12 +21,12 @@ Point = namedtuple("Point", "x y")  # noqa: PYI024 - the plainest one there is
 
 
 def there_and_back(value: object) -> Any:
-    """The value as it arrives, through a real JSON text."""
+    """Encode a value into real JSON, and decode it."""
     return CODEC.decode(json.loads(json.dumps(CODEC.encode(value), allow_nan=False)))
 
 
 def repr_of(value: object) -> str:
-    """A text that tells values apart; Python refuses to write very large ints in decimal."""
+    """Write a value so that different values differ; Python writes no very large int in decimal."""
     return hex(value)[:80] if isinstance(value, int) else repr(value)
 
 

@@ -8,7 +8,7 @@ from deferred_signals.serialization import CODEC, merge_kwargs
 
 
 def merged(*sends: dict[str, Any]) -> dict[str, Any]:
-    """What a receiver gets, by way of the encoded forms."""
+    """Merge the encoded forms, and return what a receiver gets."""
     first, *others = (CODEC.encode_values(kwargs) for kwargs in sends)
     for kwargs in others:
         first = merge_kwargs(first, kwargs)

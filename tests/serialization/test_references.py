@@ -63,7 +63,7 @@ class Got:
 
 @pytest.fixture
 def got(signal: Signal, defer: Connected) -> Got:
-    """The last call of a receiver."""
+    """Record the last call of a receiver."""
     found = Got()
     defer(signal)(found)
     return found
@@ -144,7 +144,7 @@ def test_model_that_is_in_no_registry_is_refused(signal: Signal, got: Got) -> No
 
 
 def delete_first(defer: Connected, signal: Signal) -> None:
-    """A receiver that is called before the others, and takes the rows away."""
+    """Connect a receiver that is called before the others, and deletes the rows."""
 
     @defer(signal)
     def delete(sender: object, **kwargs: object) -> None:

@@ -13,7 +13,7 @@ from tests.support.messages import MakeMessage
 
 
 def frames_of(error: BaseException | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The modules and the locals of the frames of an exception, and of what led to it."""
+    """Yield the module and the locals of each frame of an exception and of its causes."""
     if error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):
             yield frame.f_globals["__name__"], frame.f_locals

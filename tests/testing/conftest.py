@@ -12,7 +12,7 @@ from tests.support.recorder import Recorder
 
 @pytest.fixture
 def recorder(signal: Signal, defer: Connected) -> Recorder:
-    """A deferred receiver of the test's signal."""
+    """Defer a recorder of the test's signal."""
     made = Recorder()
     defer(signal)(made)
     return made
@@ -108,7 +108,7 @@ class Project:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A small Django project with one deferred receiver."""
+    """Write a small Django project with one deferred receiver."""
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "proj.settings")
     # The other plugins that are installed take most of a small run's time.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")

@@ -39,7 +39,7 @@ def test_crash_before_publishing_loses_the_message_and_keeps_the_row(
 
 @pytest.fixture
 def django_db(request: pytest.FixtureRequest) -> None:
-    """The database, with or without real commits."""
+    """Use the database, with or without real commits."""
     request.getfixturevalue("transactional_db" if request.param else "db")
 
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def user(db: None) -> User:
-    """A user that was made before any mode began."""
+    """Make a user before any mode begins."""
     return User.objects.create(username="old", password="hash")
 
 

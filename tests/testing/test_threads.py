@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__
 
 
 def place(request: HttpRequest) -> HttpResponse:
-    """A view that places an order."""
+    """Place an order."""
     with transaction.atomic():
         order = Order.objects.create()
         order_placed.send(None, order_id=order.pk)
@@ -31,7 +31,7 @@ urlpatterns = [path("place/", place)]
 
 @pytest.fixture
 def recorder(defer: Connected) -> Recorder:
-    """A deferred receiver of the signal that the view sends."""
+    """Defer a recorder of the signal that the view sends."""
     made = Recorder()
     defer(order_placed)(made)
     return made

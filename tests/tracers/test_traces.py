@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.processes import Process, free_port
+from tests.support.processes import Process, free_port
 from tests.support.services import require_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +50,7 @@ TRACER = TRACERS[NAME]
 
 @pytest.fixture(scope="module")
 def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis of our own: kombu sends it what belongs together in one write."""
+    """Start a Redis: kombu sends it what belongs together in one write."""
     port = free_port()
     command = f"redis-server --bind 127.0.0.1 --port {port} --appendonly no --save".split()
     folder = tmp_path_factory.mktemp("redis")

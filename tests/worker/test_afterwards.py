@@ -53,7 +53,7 @@ def order(lifecycle: Lifecycle) -> Iterator[list[str]]:
 
 @pytest.fixture
 def failing(signal: Signal, defer: Connected, broker: Broker) -> CeleryMessage:
-    """A message whose receiver fails for good."""
+    """Publish a message whose receiver fails for good."""
     defer(signal, name="tests.failing", retry=None, base=Told)(
         Acting({1: raising(ConnectionError())})
     )

@@ -34,7 +34,7 @@ MODELS: dict[str, Callable[[int], models.Model]] = {
 
 @pytest.fixture
 def rows(signal: Signal, defer: Connected, broker: Broker) -> Recorder:
-    """What reaches a receiver whose calls travel together."""
+    """Record what reaches a receiver whose calls travel together."""
     return listen(defer, signal, chunk_size=1000, retry=None)
 
 

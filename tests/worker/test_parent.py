@@ -41,7 +41,7 @@ class Delivered:
         )
 
     def lose_its_child(self) -> CeleryMessage:
-        """The child overran its hard time limit. Return what that published."""
+        """Let the child overrun its hard time limit. Return what that published."""
         self.request.on_timeout(soft=False, timeout=1)
         (celery_message,) = take_celery_messages()
         assert self.answers == ["acknowledged"]

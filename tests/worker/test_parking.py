@@ -53,7 +53,7 @@ def deploy() -> Deploy:
 
 @pytest.fixture
 def acting(signal: Signal, defer: Connected, deploy: Deploy) -> Acting:
-    """A receiver that is not to be called with the number 1 before the deploy."""
+    """Connect a receiver that must not be called with the number 1 before the deploy."""
     acting = Acting()
     defer(
         signal, name="tests.deployed", version=2, upgrade=deploy, retry=QUICK,
@@ -63,7 +63,7 @@ def acting(signal: Signal, defer: Connected, deploy: Deploy) -> Acting:
 
 
 def older(celery_message: CeleryMessage) -> CeleryMessage:
-    """The celery_message as a sender of version 1 wrote it, so that it is upgraded."""
+    """Return the message as a sender of version 1 wrote it, so that it is upgraded."""
     wires = [wire.replace('"version":2', '"version":1') for wire in celery_message.wires]
     return replace(celery_message, wires=tuple(wires))
 
@@ -75,21 +75,21 @@ def send_one(signal: Signal, number: int = 1, **kwargs: Any) -> CeleryMessage:
 
 
 def since_of(celery_message: CeleryMessage) -> float:
-    """Since when a parked celery_message's grace counts."""
+    """Return since when the grace of a parked message counts."""
     wires: Any = celery_message.wires
     since: float = wires[1]
     return since
 
 
 def times_of(celery_message: CeleryMessage) -> int:
-    """How often a parked celery_message was parked."""
+    """Return how often a message was parked."""
     wires: Any = celery_message.wires
     times: int = wires[2]
     return times
 
 
 def aged(celery_message: CeleryMessage, seconds: float) -> CeleryMessage:
-    """A parked celery_message as if it had been parked that many seconds ago."""
+    """Return a parked message as if it had been parked that many seconds ago."""
     parked: Any = (
         celery_message.wires[0],
         since_of(celery_message) - seconds,

@@ -45,7 +45,7 @@ def acting(signal: Signal, defer: Connected) -> Acting:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting for the broker would be a mistake, and shall not be one that takes long to see."""
+    """Fail at once where the code waits for the broker, which would be a mistake."""
     monkeypatch.setattr(posting, "PATIENCE", 0)
 
 
