@@ -1,4 +1,4 @@
-"""A Celery app of a test's own, and so a line to the broker of its own; and what arrives there."""
+"""A Celery app of a test's own, which publishes on a connection of its own, and what arrives."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

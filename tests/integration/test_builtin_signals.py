@@ -13,19 +13,19 @@ from django.apps import apps
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
-from tests.app import told
+from tests.app import builtin_receivers
 from tests.app.models import Run
 from tests.support.processes import wait_until
 
-from .conftest import DOCKER
-from .own_worker import published_to, worker
-from .sends import SENDS
+from .builtin_sends import SENDS
+from .nodes import needs_local_broker
+from .workers import published_to, worker
 
 pytestmark = [
     # The tests ask for no database, but only where tests do, one is made for `left`.
     pytest.mark.django_db(databases=["default", "other"]),
     pytest.mark.xdist_group("redis"),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
 
@@ -55,8 +55,8 @@ def left(
     due = 0
     with django_db_blocker.unblock(), published_to(broker):
         folder = tmp_path_factory.mktemp("own_worker")
-        with worker(broker, folder, TESTS_APP_MODULES="tests.app.told") as process:
-            told.connect()
+        with worker(broker, folder, TESTS_APP_MODULES="tests.app.builtin_receivers") as process:
+            builtin_receivers.connect()
             try:
                 for send, rows in SENDS:
                     try:
@@ -69,7 +69,7 @@ def left(
                 except TimeoutError as error:
                     failures["the worker"] = error
             finally:
-                told.disconnect()
+                builtin_receivers.disconnect()
         left_rows = list(Run.objects.order_by("pk"))
         call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
         yield Told(left_rows, failures, process.logs())
@@ -110,11 +110,11 @@ def test_post_delete_that_follows_a_relation_to_a_row_that_is_gone_is_discarded(
 ) -> None:
     assert left("deleted_line") == []
     reasons = {row["of"]: row["reason"] for row in left("discarded")}
-    assert "does not exist" in reasons["tests.app.told.deleted_line"]
+    assert "does not exist" in reasons["tests.app.builtin_receivers.deleted_line"]
 
 
 def test_post_save_of_a_row_that_is_gone_is_discarded_or_has_run_before(left: Told) -> None:
-    of_save = [row for row in left("discarded") if row["of"] == "tests.app.told.saved"]
+    of_save = [row for row in left("discarded") if row["of"] == "tests.app.builtin_receivers.saved"]
     assert all("tests_app.Order with primary key" in row["reason"] for row in of_save)
 
 
@@ -196,9 +196,9 @@ def test_third_partys_signal_with_any_sender(left: Told) -> None:
     assert senders == {
         0: None,
         1: "a text",
-        2: "tests.app.told.View",
-        3: "tests.app.told.View",
-        4: repr(told),
+        2: "tests.app.builtin_receivers.View",
+        3: "tests.app.builtin_receivers.View",
+        4: repr(builtin_receivers),
         5: "decimal.Decimal",
-        6: "SenderNotLoaded(path='tests.integration.sends.HereOnly')",
+        6: "SenderNotLoaded(path='tests.integration.builtin_sends.HereOnly')",
     }

@@ -4,7 +4,8 @@ from pytest_celery import CeleryTestSetup
 
 from tests.app.fault_receivers import exits, is_killed, leaves_a_row, overruns
 
-from .helpers import assert_no_more_runs, assert_nothing_left, defer, runs, wait_for_runs
+from .queues import assert_nothing_left
+from .runs import assert_no_more_runs, defer, runs, wait_for_runs
 
 # What the runs do to their processes, and what the failure is called then.
 ENDS = {

@@ -13,18 +13,9 @@ from tests.app.fault_receivers import (
 )
 from tests.app.models import Run
 
-from .helpers import (
-    Supervisor,
-    assert_no_more_runs,
-    assert_nothing_left,
-    crash,
-    defer,
-    exists,
-    held,
-    runs,
-    wait_for_runs,
-    waiting,
-)
+from .crashes import Supervisor, crash
+from .queues import assert_nothing_left, exists, held, waiting
+from .runs import assert_no_more_runs, defer, runs, wait_for_runs
 
 # One child, so that what runs and what is only prefetched is no matter of chance.
 pytestmark = pytest.mark.worker("-P", "prefork", "-c", "1")

@@ -10,8 +10,8 @@ from tests.app.models import Run
 from tests.app.tasks import leave_a_row
 from tests.support.processes import wait_until
 
-from .helpers import wait_for_runs
 from .nodes import LocalWorker
+from .runs import wait_for_runs
 
 
 def test_worker_ends_with_its_children_and_leaves_nothing_to_the_next_test(

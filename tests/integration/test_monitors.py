@@ -17,14 +17,13 @@ from tests.app.signals import order_placed
 from tests.project.celery import app
 from tests.support.processes import wait_until
 
-from .conftest import DOCKER
-from .helpers import defer, wait_for_runs
-from .nodes import Broker
-from .own_worker import published_to, worker
+from .nodes import Broker, needs_local_broker
+from .runs import defer, wait_for_runs
+from .workers import worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
 
@@ -69,12 +68,6 @@ def listening() -> Iterator[Monitor]:
     finally:
         monitor.end()
         thread.join()
-
-
-@pytest.fixture
-def broker(node: Broker) -> Iterator[Broker]:
-    with published_to(node):
-        yield node
 
 
 STARTED, SUCCEEDED, RETRIED = "started", "succeeded", "retried"

@@ -13,10 +13,9 @@ from django.dispatch import Signal
 from tests.support.connected import Connected
 from tests.support.processes import free_port, wait_until
 
-from .conftest import DOCKER
-from .nodes import Broker, LocalRedis
+from .nodes import Broker, LocalRedis, needs_local_broker
 from .own_app import publishing_to
-from .own_worker import worker
+from .workers import worker
 
 
 def found(number: str) -> list[checks.CheckMessage]:
@@ -80,7 +79,7 @@ def test_redis_that_does_not_answer_holds_no_check_up(signal: Signal, defer: Con
         assert time.monotonic() - began < 8
 
 
-@pytest.mark.skipif(DOCKER, reason="this test starts its own local broker")
+@needs_local_broker
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("node", ["redis"], indirect=True)
 def test_worker_without_the_library_among_its_apps_says_so(node: Broker, tmp_path: Path) -> None:

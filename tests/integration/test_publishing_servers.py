@@ -19,7 +19,7 @@ from .nodes import Broker
 from .own_app import QUEUE, on_broker, publishing_to
 from .proxy import Proxy
 
-PROGRAM = Path(__file__).with_name("publishes.py")
+PROGRAM = Path(__file__).with_name("server_program.py")
 
 
 def publish_as(make: str, url: str, queue: str = QUEUE) -> tuple[list[str], float]:

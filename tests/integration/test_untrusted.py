@@ -16,27 +16,20 @@ from tests.project.celery import app
 from tests.support.payloads import payload_of
 from tests.support.processes import Process, wait_until
 
-from .conftest import DOCKER
-from .helpers import wait_for_runs
-from .nodes import Broker
-from .own_worker import published_to, worker
+from .nodes import Broker, needs_local_broker
+from .runs import wait_for_runs
+from .workers import worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
-TASK = "tests.app.told.placed"
+TASK = "tests.app.builtin_receivers.placed"
 PARKED = "deferred_signals.parked"
 
 #: How long a worker has to end with what it was sent.
 SECONDS = 15.0
-
-
-@pytest.fixture
-def broker(node: Broker) -> Iterator[Broker]:
-    with published_to(node):
-        yield node
 
 
 @pytest.fixture
@@ -45,7 +38,7 @@ def running(broker: Broker, tmp_path: Path) -> Iterator[Process]:
     with worker(
         broker,
         tmp_path,
-        TESTS_APP_MODULES="tests.app.told tests.app.short_waits",
+        TESTS_APP_MODULES="tests.app.builtin_receivers tests.app.short_waits",
         DEFERRED_SIGNALS=json.dumps({"UNKNOWN_GRACE": 1}),
     ) as process:
         yield process
@@ -144,7 +137,7 @@ def test_message_whose_signature_is_missing_wrong_or_of_another_key_is_refused(
 ) -> None:
     signing = json.dumps({"SIGNING": True})
     with worker(
-        broker, tmp_path, TESTS_APP_MODULES="tests.app.told", DEFERRED_SIGNALS=signing
+        broker, tmp_path, TESTS_APP_MODULES="tests.app.builtin_receivers", DEFERRED_SIGNALS=signing
     ) as process:
         order_placed.send(None, order_id=1)
         with override_settings(DEFERRED_SIGNALS={"SIGNING": True}, SECRET_KEY="another"):

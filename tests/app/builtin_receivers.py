@@ -72,15 +72,17 @@ def leave(name: str, **values: object) -> None:
     """Leave a row that describes what a receiver got."""
     message = current_message()
     assert message is not None
-    Run.log(name, message.id, message.attempt, **{key: told(item) for key, item in values.items()})
+    Run.log(
+        name, message.id, message.attempt, **{key: described(item) for key, item in values.items()}
+    )
 
 
-def told(value: object) -> Any:
+def described(value: object) -> Any:
     """Describe a value, for JSON."""
     if isinstance(value, Model):
         return [value._meta.label, str(value.pk), "adding" if value._state.adding else "there"]
     if isinstance(value, RequestSnapshot):
-        return [value.method, value.path, value.user_agent, told(value.user)]
+        return [value.method, value.path, value.user_agent, described(value.user)]
     if isinstance(value, (type, types.FunctionType)):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, (set, frozenset)):
