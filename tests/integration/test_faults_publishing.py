@@ -118,7 +118,9 @@ def test_next_broker_of_a_list_takes_over(node: Broker, send: Send, told: Told) 
             assert_recovers(send, told, node.host_url)
 
 
-def test_broker_that_freezes_on_a_live_connection(node: Broker, send: Send, told: Told) -> None:
+def test_broker_that_freezes_on_a_live_connection_delays_one_request_within_bounds(
+    node: Broker, send: Send, told: Told
+) -> None:
     with publishing_to(node.host_url):
         before, _ = send(2)
         assert told.published == before
@@ -174,7 +176,9 @@ def test_breaker_that_opens_while_all_is_well_again_closes(
         assert_recovers(send, told, node.host_url)
 
 
-def test_connection_that_is_cut_amid_a_batch(node: Broker, send: Send, told: Told) -> None:
+def test_connection_that_is_cut_amid_a_batch_leaves_no_message_untold(
+    node: Broker, send: Send, told: Told
+) -> None:
     with Proxy(node.host_url) as proxy, publishing_to(proxy.url):
         send(2)
         proxy.cut_after = 200_000

@@ -51,7 +51,7 @@ def configured(redis: LocalRedis, **settings: str) -> Iterator[None]:
         ("0", "allkeys-lru", False),
     ],
 )
-def test_w012_redis_that_drops_keys(
+def test_w012_warns_of_a_redis_that_drops_keys(
     node: LocalRedis, signal: Signal, defer: Connected, memory: str, policy: str, told: bool
 ) -> None:
     limits = {"maxmemory": memory, "maxmemory-policy": policy}

@@ -252,9 +252,7 @@ def test_expression_and_deferred_fields_are_not_told(
     silent(deferred.run_deferred)
 
 
-def test_proxy_and_its_model_are_told_apart_from_nothing(
-    signal: Signal, deferred: Collected
-) -> None:
+def test_change_of_an_instance_of_a_proxy_is_told(signal: Signal, deferred: Collected) -> None:
     PaidOrder.objects.create()
     order = PaidOrder.objects.get()
     order.status = "sent back"

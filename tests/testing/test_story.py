@@ -252,7 +252,7 @@ def test_wrong_waits_are_told_before_the_failure(signal: Signal, defer: Connecte
             deferred.run_deferred(waits=[5])
 
 
-def test_mischief_to_nothing_is_an_error(signal: Signal, recorder: Recorder) -> None:
+def test_doubling_what_was_not_deferred_is_an_error(signal: Signal, recorder: Recorder) -> None:
     with manual() as deferred:
         signal.send(None, number=1)
         with pytest.raises(AssertionError, match=r"No such message of .* waits\."):
