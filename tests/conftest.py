@@ -5,7 +5,7 @@ A fixture of one folder stands in that folder's own `conftest.py`.
 
 from tests.support.acting import chunked
 from tests.support.broker import broker
-from tests.support.celery_apps import make_current
+from tests.support.celery_apps import broker_away, make_current
 from tests.support.celery_messages import send_together
 from tests.support.connected import defer, only_own_receivers, signal
 from tests.support.followed_models import followed_tables
@@ -17,6 +17,7 @@ from tests.support.settings import configure, eager
 
 __all__ = [
     "broker",
+    "broker_away",
     "chunked",
     "configure",
     "defer",

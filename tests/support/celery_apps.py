@@ -29,3 +29,9 @@ def make_current() -> Iterator[MakeCurrent]:
     app.set_current()
     for other in made:
         other.close()
+
+
+@pytest.fixture
+def broker_away(make_current: MakeCurrent) -> None:
+    """Make an app current whose broker is a port where nothing listens."""
+    make_current(broker_url="amqp://127.0.0.1:1//", broker_connection_timeout=1)
