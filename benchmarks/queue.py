@@ -1,4 +1,4 @@
-"""The broker's queue of a run: what came to it is counted, and then thrown away."""
+"""The broker's queue of a run: messages are counted, and then dropped."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Queue"]
 
-#: Seconds in which a broker is done with what was published.
+#: Seconds that a broker may take for what was published.
 PATIENCE = 30.0
 #: Kombu's names of brokers, and their own.
 BROKERS = {"amqp": "RabbitMQ", "redis": "Redis"}
 
 
 class Queue:
-    """The queue that the project publishes to; a context manager that leaves nothing of it behind.
+    """The queue that the project publishes to. A context manager, which deletes the queue at the end.
 
     Arguments:
-        around: what each transaction runs in.
+        around: makes the context manager that each transaction runs in.
 
     Attributes:
-        name: of the queue.
-        broker: the name of what it is on.
+        name: the name of the queue.
+        broker: the name of the broker.
     """
 
     def __init__(self, around: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
@@ -104,10 +104,10 @@ class Queue:
         return measure
 
     def take(self, messages: int) -> None:
-        """Wait until so many messages are there, and throw them away.
+        """Wait until so many messages are there, and drop them.
 
         Raises:
-            SystemExit: they do not come, so that what was measured is not what was meant to be.
+            SystemExit: they do not come, so the measurement is wrong.
         """
         self.wait_for(messages)
         self._queue.purge()
@@ -125,6 +125,6 @@ class Queue:
             time.sleep(0.001)
 
     def depth(self) -> int:
-        """How many messages are ready."""
+        """Return how many messages are ready."""
         declared: Any = self._queue.queue_declare()  # its stubs know the name only
         return int(declared.message_count)

@@ -1,6 +1,6 @@
 """Place an order, ship it, watch what happens.
 
-Signals are sent as ever: that most of their receivers are deferred shows nowhere in this file.
+Signals are sent as usual: nothing in this file shows that most receivers are deferred.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ LINES = 40
 
 
 class PaymentRefused(Exception):
-    """The bank said no."""
+    """The bank refused the payment."""
 
 
 @require_GET
@@ -42,7 +42,7 @@ def board(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def place(request: HttpRequest) -> HttpResponse:
-    """Take an order, announce it, charge it: all of it, or nothing."""
+    """Take an order, send its signal, and charge it: all of this in one transaction."""
     form = OrderForm(request.POST)
     if not form.is_valid():
         return render(request, "shop/home.html", {**board_context(), "form": form}, status=400)
@@ -79,7 +79,7 @@ def ship(_request: HttpRequest, order_id: UUID) -> HttpResponse:
 
 
 def charge(order: Order, *, refuse: bool) -> None:
-    """Ask the bank; here the customer says what it answers."""
+    """Ask the bank, whose answer the customer chooses in this demo."""
     if refuse:
         raise PaymentRefused(f"the bank refused {order.total_amount} EUR")
 
@@ -91,7 +91,7 @@ def about(order: Order, response: HttpResponse) -> HttpResponse:
 
 
 class Login(LoginView):
-    """Django's, which sends ``user_logged_in``."""
+    """Django's view, which sends ``user_logged_in``."""
 
     template_name = "shop/login.html"
     extra_context = {"demo": customer}  # noqa: RUF012  # as Django documents it

@@ -1,4 +1,4 @@
-"""Receivers that wait, and say how they came: some are known to the newer workers of a test only."""
+"""Receivers of messages that wait: each leaves a row that tells how its message came."""
 
 import os
 from typing import Any

@@ -22,9 +22,9 @@ class Tracer:
     """How a tracer is used.
 
     Attributes:
-        orders: when it is set up: before all else is imported, or after.
-        environment: what its users set.
-        command: what its users put in front of their own, where it is set up first.
+        orders: when it is set up: before everything else is imported, or after.
+        environment: the variables that its users set.
+        command: the command that its users put before their own, where it is set up first.
     """
 
     orders: tuple[str, ...] = ("first", "last")
