@@ -1,4 +1,4 @@
-"""Calls that travel in one message: what befalls one of them, or their process, is counted by call."""
+"""Calls that travel in one message: failures and dead processes count for each call alone."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The demo as a newcomer starts it: its exit code, its words, and what it leaves behind."""
+"""The demo as a newcomer starts it: its exit code, what it prints, and what it leaves behind."""
 
 import os
 import re

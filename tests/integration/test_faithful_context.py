@@ -1,4 +1,4 @@
-"""What a message says of where it was sent: in which task, thread, app and trace.
+"""Messages tell where they were sent: in which task, thread, app and trace.
 
 None of it may be kept from one commit to the next.
 """

@@ -1,4 +1,4 @@
-"""The process of a run ends under it, and its worker lives on: that costs one attempt."""
+"""The process of a run dies, and its worker lives on: that uses up one attempt."""
 
 from pytest_celery import CeleryTestSetup
 

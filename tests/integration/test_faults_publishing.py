@@ -1,4 +1,4 @@
-"""Faults of the broker at the commit: what a request pays, what is lost, and who is told.
+"""Faults of the broker at the commit: how long a request is delayed, what is lost, what is reported.
 
 Each test has a Celery app, and so a line to the broker, of its own.
 """

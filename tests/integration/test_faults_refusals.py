@@ -1,4 +1,4 @@
-"""A broker that is there, and says no: at once, to some or to all messages of a commit."""
+"""A broker that answers and refuses some or all messages of a commit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A whole worker dies: what it only held is charged nothing, and what kills workers ends."""
+"""A whole worker dies: messages that it only held lose no attempt, and one that kills workers ends."""
 
 import pytest
 from pytest_celery import CeleryTestSetup

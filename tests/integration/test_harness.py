@@ -1,4 +1,4 @@
-"""The harness itself, proven by plain Celery tasks with none of the library in between."""
+"""The harness itself, tested with plain Celery tasks, without the library."""
 
 import os
 from collections.abc import Callable

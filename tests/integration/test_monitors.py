@@ -1,4 +1,4 @@
-"""What a monitor like Flower sees of a task: each ends, whatever becomes of its message."""
+"""Monitors like Flower see each task end, whatever becomes of its message."""
 
 import json
 import threading

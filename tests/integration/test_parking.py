@@ -1,4 +1,4 @@
-"""A deploy under way: messages for what a worker does not know yet wait for one that does."""
+"""During a deploy, a message that a worker does not know yet waits for a worker that does."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Sends without threads, at exit, in children of all makes, and in handlers, on real brokers."""
+"""Sends without threads, at exit, in children of all kinds, and in handlers, on real brokers."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""How a project is set up: what its broker and its workers tell of it."""
+"""The set-up of a project: what checks and workers report of it."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""Publishing inside servers of all makes: prefork, gevent, ASGI."""
+"""Publishing inside servers of all kinds: prefork, gevent, ASGI."""
 
 import asyncio
 import os

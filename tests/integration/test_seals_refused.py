@@ -1,4 +1,4 @@
-"""A broker whose user may touch the project's own queues only: nothing goes round for ever."""
+"""A broker whose user may use the project's own queues only: no message is redelivered for ever."""
 
 import json
 from pathlib import Path

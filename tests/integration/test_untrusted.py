@@ -1,4 +1,4 @@
-"""What a stranger with access to the broker may send: it ends as failed, once, and the worker lives."""
+"""Messages of a stranger with access to the broker: each fails once, and the worker goes on."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Waits that are longer than a worker may hold a message: served in pieces, and nothing is lost."""
+"""Waits that are longer than a worker may hold a message are served in pieces, and nothing is lost."""
 
 import json
 import time

@@ -73,7 +73,7 @@ class Strict:
     grades: tuple[Grade, ...] = ()
 
 
-#: What ran that should not.
+#: The code that ran, and that should not.
 RAN: list[str] = []
 
 

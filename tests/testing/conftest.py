@@ -1,4 +1,4 @@
-"""What the tests of the testing tools share."""
+"""The fixtures of the tests of the testing tools."""
 
 import os
 from textwrap import dedent

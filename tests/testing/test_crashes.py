@@ -1,4 +1,4 @@
-"""`fake_crash`: a process dies, and the message fares as the promises say."""
+"""`fake_crash`: a process dies, and the message is lost or runs again, as promised."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Messages that nobody ran or looked at are told."""
+"""Messages that a test neither ran nor looked at are reported."""
 
 import warnings
 from typing import Any

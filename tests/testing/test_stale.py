@@ -1,4 +1,4 @@
-"""The testing modes tell of instances that are not what a receiver gets of them, and cry no wolf."""
+"""The testing modes warn of instances that a receiver gets with other values, and of no others."""
 
 import uuid
 import warnings

@@ -1,4 +1,4 @@
-"""Running what was collected, by a clock that nobody waits for."""
+"""Running what was collected, by a simulated clock."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""`strict=True`: a process that was set up like a worker is asked about each message."""
+"""`strict=True`: a process that is set up like a worker says whether it could run each message."""
 
 from tests.testing.conftest import Project
 
