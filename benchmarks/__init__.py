@@ -1,4 +1,4 @@
-"""Measurements: each in ratios against a peer or a limit that ran in turns with it.
+"""Benchmarks: each compares the library with a peer or a limit, by ratios of runs in turns.
 
 ``python -m benchmarks`` runs them all; `benchmarks.runs` lists them.
 """

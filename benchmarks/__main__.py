@@ -12,12 +12,12 @@ from benchmarks.runs import RUNS, measure
 from benchmarks.services import POSTGRES, RABBITMQ, REDIS
 from benchmarks.tables import markdown, page
 
-#: Where what is measured only now and then goes.
+#: The folder for results that are not kept in the repository.
 VAR = Path(__file__).resolve().parent.parent / "var" / "benchmarks"
 
 
 def main() -> int:
-    """Run the benchmarks that were asked for; the exit code."""
+    """Run the benchmarks that the command line names; return the exit code."""
     names = [run.name for run in RUNS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="*", help=f"one of: {', '.join(names)}; all without")

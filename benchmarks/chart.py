@@ -1,4 +1,4 @@
-"""Results as a picture, which reads well on a light and on a dark page."""
+"""Draws results as a picture, for light and for dark pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-# Halfway between black and white, so that they stand out from both.
+# Halfway between black and white, to be visible on both.
 INK, FAINT, FASTER, SLOWER = "#7d8590", "#7d859055", "#2f81f7", "#d29922"
 WIDTH, ROW, MARGIN = 8.5, 0.23, 0.55  # inches
 #: How many times its place the end of a bar's text is.
@@ -36,11 +36,11 @@ STYLE: Any = {
 
 
 def draw(tables: Sequence[Ratios | Costs], path: Path) -> None:
-    """Draw a bar for each case: from as fast as the other to how much faster ours is.
+    """Draw a bar for each case, from 1 (as fast as the other) to how many times as fast ours is.
 
     Arguments:
-        tables: those with ratios, but for what says that it does not belong into the picture.
-        path: of the file; its suffix says the format.
+        tables: the results; those that are not ``charted`` are left out.
+        path: the path of the file; its suffix is the format.
     """
     shown = [table for table in tables if isinstance(table, Ratios) and table.charted]
     if not shown:
@@ -61,7 +61,7 @@ def draw(tables: Sequence[Ratios | Costs], path: Path) -> None:
 
 
 def _draw_table(axes: Axes, row: int, table: Ratios) -> dict[int, str]:
-    """A title and, below it, bars; their rows and labels."""
+    """Draw a title and, below it, bars; return the label of each row."""
     axes.annotate(
         table.heading,
         xy=(0.01, row),

@@ -16,7 +16,7 @@ TARGETS = {100: 25.0}
 
 
 def measure(*, quick: bool) -> Ratios:
-    """Publish, by both ways, as many events as fill one chunk and five."""
+    """Measure publishing by both, with as many events as fill one chunk and five."""
     filled = [Size(100, 1)] if quick else [Size(100, 30), Size(500, 15)]
     messages = 1 / receivers.CHUNK
     with Queue() as queue:

@@ -1,7 +1,7 @@
 """The codec against kombu's JSON: ten kwargs to text and back.
 
 kombu's form is lossy (tuples become lists, zones become offsets, keys become strings); ours is
-not. The question is whether that costs anything.
+not. The benchmark asks whether that costs anything.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def measure(*, quick: bool) -> Ratios:
     """Encode and decode, by both.
 
     Raises:
-        SystemExit: the codec does not give back what it was given.
+        SystemExit: decoding does not give back what was encoded.
     """
     encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False)
 

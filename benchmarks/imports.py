@@ -82,7 +82,7 @@ def measure(*, quick: bool) -> Costs:
 
 
 def _run(script: str) -> tuple[float, float]:
-    """Milliseconds that a process took for all, and for what came after the set-up."""
+    """Return the milliseconds of a whole process, and of what came after the set-up."""
     command = [sys.executable, "-c", script]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
     whole, after = ended.stdout.split()

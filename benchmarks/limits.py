@@ -1,4 +1,4 @@
-"""How far it is to what the broker's client can do: the same bytes, and nothing else done."""
+"""How near publishing is to what the broker's client can do with the same bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 30.0
 
 
 def measure(*, quick: bool) -> Ratios:
-    """Publish, by us and by the client alone."""
+    """Measure publishing by the library and by the client alone."""
     with Queue() as queue:
         receivers.order_placed(1)
         queue.wait_for(1)

@@ -20,7 +20,7 @@ PACKAGES = ("Django", "celery", "kombu", "redis", "amqp", "psycopg")
 
 
 def machine() -> str:
-    """The line that tells where and with what a measurement was made."""
+    """Tell in one line where and with what a measurement was made."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     servers = ", ".join(
         f"{service.name} {found()} on {urlsplit(service.url).hostname}"
@@ -33,7 +33,7 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    """What Linux calls it; elsewhere its architecture."""
+    """Return the processor's name as Linux gives it; elsewhere its architecture."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = (line.partition(": ")[2] for line in lines if line.startswith("model name"))

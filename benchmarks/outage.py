@@ -1,7 +1,7 @@
 """What a commit takes while the broker is away: the first one, and those while the breaker is open.
 
-By hand a broker that accepts connections and never answers holds up a commit for minutes, so there
-one is taken that refuses them.
+Without the library, a broker that accepts connections and never answers delays a commit for
+minutes; so there the broker refuses connections.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NEXT = 200
 
 
 def measure(*, quick: bool) -> Costs:
-    """Commit, to one broker after another that is not there."""
+    """Measure commits, with one broker after another that is away."""
     logger = logging.getLogger("deferred_signals")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
@@ -65,20 +65,20 @@ def measure(*, quick: bool) -> Costs:
 
 @contextmanager
 def _broker(*, listens: bool) -> Iterator[None]:
-    """The project's broker is a port where nobody answers, or nobody listens."""
+    """Point the project at a port where a listener never answers, or where nothing listens."""
     with closing(socket.socket()) as server:
         server.bind(("127.0.0.1", 0))
         if listens:
             server.listen(100)
         url = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
         celery_app.conf.update(broker_url=url)
-        # Celery's own pool of producers knows the broker that was there before.
+        # Celery's pool of producers is still connected to the broker before.
         celery_app._after_fork()  # type: ignore[attr-defined]  # noqa: SLF001 - as in a new process
         yield
 
 
 def _commit(send: Callable[[int], object]) -> float:
-    """Milliseconds of a transaction, which is committed whatever becomes of its event."""
+    """Return the milliseconds of a transaction; it is committed whatever becomes of its event."""
     begin = time.perf_counter()
     with suppress(OperationalError), transaction.atomic():
         send(1)

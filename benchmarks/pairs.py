@@ -1,4 +1,4 @@
-"""Paired runs: machines are noisy, so two candidates run in turns and their ratios are compared."""
+"""Paired runs: machines are noisy, so two candidates run in turns, and their ratios count."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import NamedTuple, Self
 
 __all__ = ["Measure", "Pair", "Quartiles", "in_turns", "timed"]
 
-#: Does its work once, and gives the microseconds that one call of it took.
+#: Runs a candidate once, and returns the microseconds of one call.
 Measure = Callable[[], float]
 
 
 class Quartiles(NamedTuple):
-    """What lies in the middle of many values, and how far they spread."""
+    """The median of many values, and their quartiles."""
 
     low: float
     median: float
@@ -23,7 +23,7 @@ class Quartiles(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
-        """Of at least one value."""
+        """Compute the quartiles of at least one value."""
         if len(values) == 1:
             return cls(*values, *values, *values)
         return cls(*statistics.quantiles(values, method="inclusive"))
@@ -31,12 +31,12 @@ class Quartiles(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """How two candidates compare.
+    """The comparison of two candidates.
 
     Attributes:
         ours: microseconds a call, median.
         theirs: the same of the other.
-        speed: how many times as fast as theirs ours is, over all pairs.
+        speed: how many times as fast as theirs ours is, in the pairs.
     """
 
     ours: float
@@ -45,13 +45,13 @@ class Pair:
 
 
 def in_turns(ours: Measure, theirs: Measure, *, rounds: int, warm_up: bool = True) -> Pair:
-    """Measure both in turns, changing who goes first.
+    """Measure both in turns; each goes first in every other round.
 
     Arguments:
         ours: measures us.
         theirs: measures the other.
         rounds: how often each is measured.
-        warm_up: measure both once more at first, which does not count.
+        warm_up: measure both once before, without counting.
     """
     if warm_up:
         ours()
@@ -71,7 +71,7 @@ def in_turns(ours: Measure, theirs: Measure, *, rounds: int, warm_up: bool = Tru
 
 
 def timed(function: Callable[[], object], *, calls: int) -> Measure:
-    """What a call of a function takes, as the mean of so many calls in a row."""
+    """Measure a call of a function, as the mean of so many calls in a row."""
 
     def measure() -> float:
         begin = time.perf_counter()

@@ -1,4 +1,4 @@
-"""django-celery-outbox: it stores each call in the transaction, and a relay publishes it later."""
+"""django-celery-outbox: it stores each call in the transaction, and a relay publishes the call later."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OUTBOX = "django-celery-outbox"
 
 
 def measure(*, quick: bool) -> Ratios:
-    """Store and publish, by both, in a database of our own."""
+    """Measure storing and publishing by both, in a database of their own."""
     databases = setup_databases(verbosity=0, interactive=False, serialized_aliases=())
     os.environ["DATABASE_URL"] = _url()
     try:
@@ -97,13 +97,13 @@ def _transact(send: Callable[[int], object], events: int) -> None:
 
 
 def _forget_delays() -> None:
-    """Delete what the relay declares for delays, none of which was used."""
+    """Delete the queues that the relay declares for delays; none was used."""
     with redis.Redis.from_url(celery_app.conf.broker_url) as client:
         for key in client.scan_iter("_kombu.binding*.celery_delayed_*"):
             client.delete(key)
 
 
 def _url() -> str:
-    """Where the relay finds the database."""
+    """Return the URL of the database for the relay."""
     url = urlsplit(os.environ["DATABASE_URL"])
     return url._replace(path=f"/{connection.settings_dict['NAME']}").geturl()

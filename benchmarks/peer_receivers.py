@@ -13,7 +13,7 @@ __all__ = ["measure"]
 
 
 def measure(*, quick: bool) -> Ratios:
-    """Publish, by both."""
+    """Measure publishing by both."""
     with Queue() as queue:
         return Ratios(
             title=f"Publishing to {queue.broker}",

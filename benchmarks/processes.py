@@ -1,4 +1,4 @@
-"""Workers and relays that a benchmark starts, and ends."""
+"""Workers and relays that a benchmark starts and ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Program", "program"]
 
-#: Seconds that a program may take for its work, and then for its end.
+#: Seconds that a program may take for its work, and then to end.
 PATIENCE, GRACE = 300.0, 20.0
 
 
@@ -30,7 +30,7 @@ class Program:
         """Wait until the condition holds.
 
         Raises:
-            SystemExit: it did not hold in time, or the program ended before; with its output.
+            SystemExit: the condition did not hold in time, or the program ended; with its output.
         """
         deadline = time.monotonic() + PATIENCE
         while not condition():

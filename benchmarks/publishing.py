@@ -1,6 +1,6 @@
 """Publishing: what a transaction that sends signals costs, its commit included.
 
-By hand it is ``on_commit(partial(task.delay, ...))`` for each receiver.
+The code by hand is ``on_commit(partial(task.delay, ...))`` for each receiver.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FIVE_RECEIVERS = {"Redis": {100: 8.0}}
 
 
 def measure(*, quick: bool) -> Ratios:
-    """Publish, by both ways."""
+    """Measure publishing by the library and by hand."""
     with Queue() as queue:
         one = by_size(
             partial(queue.flush, receivers.order_placed),

@@ -1,4 +1,4 @@
-"""The broker's queue of a run: what came to it is counted, and then thrown away."""
+"""The broker's queue of a run: messages are counted, and then dropped."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Queue"]
 
-#: Seconds in which a broker is done with what was published.
+#: Seconds that a broker may take for what was published.
 PATIENCE = 30.0
 #: Kombu's names of brokers, and their own.
 BROKERS = {"amqp": "RabbitMQ", "redis": "Redis"}
 
 
 class Queue:
-    """The queue that the project publishes to; a context manager that leaves nothing of it behind.
+    """The queue that the project publishes to. A context manager, which deletes the queue at the end.
 
     Arguments:
-        around: what each transaction runs in.
+        around: makes the context manager that each transaction runs in.
 
     Attributes:
-        name: of the queue.
-        broker: the name of what it is on.
+        name: the name of the queue.
+        broker: the name of the broker.
     """
 
     def __init__(self, around: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
@@ -53,7 +53,7 @@ class Queue:
         self._connection.release()
 
     def flush(self, send: Callable[[int], object], events: int, *, messages: float = 1) -> Measure:
-        """What an event takes in a transaction that sends so many, its commit included.
+        """Measure an event in a transaction that sends so many, its commit included.
 
         Arguments:
             send: sends one; gets its number.
@@ -69,7 +69,7 @@ class Queue:
         return self.counted(transact, events, messages=messages)
 
     def commit(self, send: Callable[[int], object], events: int, *, messages: float = 1) -> Measure:
-        """What an event takes in the commit of a transaction that sent so many, and no earlier.
+        """Measure an event in the commit of a transaction that sent so many, without the sends.
 
         Arguments:
             send: sends one; gets its number.
@@ -92,7 +92,7 @@ class Queue:
     def counted(
         self, publish: Callable[[int], object], events: int, *, messages: float = 1
     ) -> Measure:
-        """What an event takes in a function that publishes so many, all of which must come."""
+        """Measure an event in a function that publishes so many; assert that all of them arrive."""
 
         def measure() -> float:
             begin = time.perf_counter()
@@ -104,10 +104,10 @@ class Queue:
         return measure
 
     def take(self, messages: int) -> None:
-        """Wait until so many messages are there, and throw them away.
+        """Wait until so many messages are there, and drop them.
 
         Raises:
-            SystemExit: they do not come, so that what was measured is not what was meant to be.
+            SystemExit: they do not come, so the measurement is wrong.
         """
         self.wait_for(messages)
         self._queue.purge()
@@ -125,6 +125,6 @@ class Queue:
             time.sleep(0.001)
 
     def depth(self) -> int:
-        """How many messages are ready."""
+        """Return how many messages are ready."""
         declared: Any = self._queue.queue_declare()  # its stubs know the name only
         return int(declared.message_count)

@@ -1,4 +1,4 @@
-"""What a benchmark found, ready to be printed and drawn."""
+"""Results of benchmarks, ready to be printed and drawn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BY_HAND", "SIGNAL_RECEIVERS", "TASK", "Cost", "Costs", "Ratios", "Result"]
 
-#: What cases are held against.
+#: Names of other candidates.
 BY_HAND = "on_commit(task.delay)"
 TASK = "a hand-written task"
 SIGNAL_RECEIVERS = "celery-signal-receivers"
@@ -22,9 +22,9 @@ class Result:
 
     Attributes:
         case: what was done.
-        against: what the other did it with.
+        against: the name of the other candidate.
         pair: how the two compare.
-        target: the speed that is aimed at, where one is.
+        target: the speed to reach; None: no target.
     """
 
     case: str
@@ -39,9 +39,9 @@ class Ratios:
 
     Attributes:
         title: what was measured.
-        note: how to read it: what the figures hold.
+        note: how to read the figures.
         results: the cases.
-        charted: whether they belong into the picture.
+        charted: whether the picture shows the results.
     """
 
     title: str
@@ -51,11 +51,11 @@ class Ratios:
 
     @property
     def heading(self) -> str:
-        """The title, with the other where all cases are held against the same one."""
+        """Return the title, with the other candidate if all cases have the same one."""
         return self.title if self._various else f"{self.title}, against {self.results[0].against}"
 
     def label(self, result: Result) -> str:
-        """What tells a case from the others."""
+        """Name a case so that it differs from the others."""
         return f"{result.case}, against {result.against}" if self._various else result.case
 
     @property
@@ -65,12 +65,12 @@ class Ratios:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What something adds, where a ratio would tell nothing.
+    """The cost that something adds, where a ratio would not help.
 
     Attributes:
-        case: what adds it.
-        spent: in the unit that the table names.
-        at_most: what is aimed at, where anything is.
+        case: what adds the cost.
+        spent: the cost, in the unit that the table names.
+        at_most: the cost to stay below; None: no target.
     """
 
     case: str
@@ -84,7 +84,7 @@ class Costs:
 
     Attributes:
         title: what was measured.
-        note: how to read it: what the figures hold, and their unit.
+        note: how to read the figures, and their unit.
         results: the cases.
     """
 

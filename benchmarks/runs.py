@@ -1,4 +1,4 @@
-"""The benchmarks there are, each run in a process of its own: settings and patches do not meet."""
+"""The benchmarks. Each runs in a process of its own, so that settings and patches do not mix."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Run:
     """One benchmark on one broker.
 
     Attributes:
-        name: what one calls it on the command line.
-        module: of `benchmarks`; its ``measure(quick=...)`` gives a `Ratios` or `Costs`.
-        broker: that the project is put on.
+        name: its name on the command line.
+        module: a module of `benchmarks`; its ``measure(quick=...)`` returns a `Ratios` or `Costs`.
+        broker: the broker that the project uses.
         apps: Django apps beside those of the project.
     """
 
@@ -55,7 +55,7 @@ RUNS = (
 
 
 def measure(run: Run, *, quick: bool) -> Ratios | Costs:
-    """Do it, in a fresh process."""
+    """Run the benchmark in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_measure, run, quick=quick).result()
 

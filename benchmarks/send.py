@@ -1,6 +1,6 @@
 """What a receiver adds to ``post_save.send()`` in a transaction: deferred, and deferred by hand.
 
-By hand is ``on_commit(partial(task.delay, pk))``: all that it does in ``send()`` is to register the
+The code by hand is ``on_commit(partial(task.delay, pk))``. In ``send()`` it only registers the
 hook, and Celery's part follows at the commit. Ours encodes the kwargs, checks them and writes the
 message in ``send()``, so that the commit has only to hand it over. Both are set against a receiver
 that does nothing, in turns; every transaction is rolled back.
@@ -37,7 +37,7 @@ def measure(*, quick: bool) -> Costs:
     """Send to each kind of receiver, one event a transaction and ten."""
     idle, rows = _rows()
     for row in (idle, *rows.values()):
-        _send(row, 10)  # the first send of a process finds out names
+        _send(row, 10)  # the first send of a process resolves names
     costs = []
     for sends, rounds in SIZES:
         added: dict[str, list[float]] = {kind: [] for kind in rows}
@@ -64,7 +64,7 @@ def measure(*, quick: bool) -> Costs:
 
 
 def _rows() -> tuple[Model, dict[str, Model]]:
-    """A row whose receiver does nothing, and one for each kind."""
+    """Return a row whose receiver does nothing, and a row for each kind of receiver."""
 
     def register_hook(*, instance: Model, **_kwargs: object) -> None:
         transaction.on_commit(partial(by_hand.take_order.delay, instance.pk))
@@ -83,7 +83,7 @@ def _do_nothing(**kwargs: object) -> None:
 
 
 def _send(row: Model, sends: int) -> float:
-    """Microseconds that a send takes, in a transaction of so many."""
+    """Return the microseconds of a send, in a transaction of so many."""
     with transaction.atomic():
         begin = time.perf_counter()
         for _ in range(sends):

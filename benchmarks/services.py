@@ -1,4 +1,4 @@
-"""The services that are measured on: where they are, and whether they answer."""
+"""The services that benchmarks use: their URLs, and whether they answer."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Return the URL of the server."""
         return os.environ.get(self.variable) or self.usual
 
     @property
     def answers(self) -> bool:
-        """Whether it accepts a connection."""
+        """Tell whether the server accepts a connection."""
         parts = urlsplit(self.url)
         try:
             with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=1):

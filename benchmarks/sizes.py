@@ -16,7 +16,7 @@ __all__ = ["Size", "by_size", "sizes"]
 
 
 class Size(NamedTuple):
-    """So many events in one transaction, and so many pairs of runs."""
+    """How many events one transaction sends, and how many pairs of runs are made."""
 
     events: int
     rounds: int
@@ -26,7 +26,7 @@ class Size(NamedTuple):
 
 
 def sizes(*, quick: bool) -> tuple[Size, ...]:
-    """From what a web request does to what an import of rows does."""
+    """Return sizes from that of a web request to that of an import of rows."""
     if quick:
         return Size(1, 1), Size(5, 1)
     return Size(1, 400), Size(5, 150), Size(100, 30), Size(500, 15)
@@ -41,15 +41,15 @@ def by_size(
     targets: Mapping[int, float] | None = None,
     case: str = "{}",
 ) -> tuple[Result, ...]:
-    """One result for each size.
+    """Measure each size, and return a result for each.
 
     Arguments:
-        ours: gets the number of events in a transaction.
-        theirs: the same of the other.
-        sizes: which to measure.
-        against: what the other is called.
-        targets: the speeds that are aimed at, by number of events.
-        case: what is done with a size, which takes the place of ``{}``.
+        ours: measures us; called with the number of events in a transaction.
+        theirs: measures the other, in the same way.
+        sizes: the sizes to measure.
+        against: the name of the other.
+        targets: the speeds to reach, by number of events.
+        case: the name of a case, with ``{}`` for the size.
     """
     return tuple(
         Result(

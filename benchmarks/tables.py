@@ -1,4 +1,4 @@
-"""Results as Markdown, which reads well on a terminal too."""
+"""Writes results as Markdown, also for terminals."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ what it was meant to be, where that was said beforehand.
 
 
 def page(machine: str, tables: Iterable[Ratios | Costs]) -> str:
-    """All that was found, and on which machine."""
+    """Write all results, and the machine that they are of."""
     return "\n".join([INTRODUCTION, machine, "", *map(markdown, tables)])
 
 
 def markdown(table: Ratios | Costs) -> str:
-    """A heading, how to read it, and the figures."""
+    """Write a heading, how to read the figures, and the figures."""
     heading, grid = (
         (table.heading, _ratios(table))
         if isinstance(table, Ratios)

@@ -1,4 +1,4 @@
-"""Publishing while Sentry's SDK traces it, as it does by itself where Celery is installed."""
+"""Publishing while Sentry's SDK traces Celery, as the SDK does by default."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ TARGETS = {500: 7.0}
 
 
 class Nowhere(Transport):  # type: ignore[misc]
-    """Sends nothing."""
+    """Drops what the SDK sends."""
 
     def capture_envelope(self, envelope: Envelope) -> None:
-        """Forget it."""
+        """Drop the envelope."""
 
 
 def measure(*, quick: bool) -> Ratios:
-    """Publish as in `benchmarks.publishing`, each transaction in a trace of its own."""
+    """Measure as `benchmarks.publishing` does, each transaction in a trace of its own."""
     sentry_sdk.init(
         dsn="https://nobody@sentry.invalid/1", transport=Nowhere, traces_sample_rate=1.0
     )

@@ -1,4 +1,4 @@
-"""A worker's throughput: messages wait for it, and what they call does next to nothing."""
+"""A worker's throughput: messages are waiting, and what they call only counts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FLUSH = 500
 
 
 def measure(*, quick: bool) -> Ratios:
-    """Let a worker for each run the same calls."""
+    """Measure two workers that run the same calls, one for each candidate."""
     calls, many, rounds = (100, 100, 1) if quick else (3000, 30_000, 5)
     with Queue() as queue:
         one = _work(queue, receivers.order_placed, calls)
@@ -58,7 +58,7 @@ def measure(*, quick: bool) -> Ratios:
 
 
 def _work(queue: Queue, send: Callable[[int], object], calls: int) -> Measure:
-    """What a call takes on a worker of its own, whose first calls do not count."""
+    """Measure a call on a worker of its own, whose first calls do not count."""
 
     def measure() -> float:
         for first in range(0, WARM_UP + calls, FLUSH):

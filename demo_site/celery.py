@@ -1,4 +1,4 @@
-"""The project's Celery app, as Celery's own first steps with Django write it."""
+"""The project's Celery app, set up as Celery's guide for Django says."""
 
 import os
 

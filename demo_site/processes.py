@@ -11,9 +11,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
-#: What a person, a terminal or a supervisor stops the demo with.
+#: The signals by which a person, a terminal or a supervisor stops the demo.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Seconds in which a worker finishes the messages in its hands, and then itself.
+#: Seconds in which a worker finishes the messages that it holds, and ends.
 WARM = 10.0
 
 
@@ -22,14 +22,14 @@ class Failed(Exception):
 
 
 class Processes:
-    """A context manager: what was started within it has ended after it.
+    """Start processes in a block, and end all of them with the block.
 
-    Each process has a session of its own, so that Ctrl-C in the terminal reaches the demo alone,
-    which then ends them in order, and so that a worker's children can be ended with it.
+    Each process has a session of its own. So Ctrl-C in the terminal reaches the demo alone,
+    which then ends the processes in order, and a worker's children can be ended with it.
 
     Arguments:
-        folder: where their logs go.
-        grace: seconds that they have to end by themselves when the block is left.
+        folder: the folder for their logs.
+        grace: the seconds in which they may end by themselves when the block is left.
     """
 
     def __init__(self, folder: Path, *, grace: float) -> None:
@@ -53,7 +53,7 @@ class Processes:
 
     def start(self, name: str, module: str, *arguments: str) -> None:
         """Run ``python -m module``, with its output in a log file."""
-        # A signal between the start and the note of it would leave the process to itself.
+        # A signal between the start and the append would leave the process running.
         with signals_held_back(), self.log(name).open("wb") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
@@ -64,14 +64,14 @@ class Processes:
             )
 
     def log(self, name: str) -> Path:
-        """Where a process writes what it has to say."""
+        """Return the path of a process's log."""
         return self.folder / f"{name}.log"
 
     def wait_for(self, condition: Callable[[], bool], what: str, *, seconds: float) -> None:
         """Wait until the condition holds.
 
         Raises:
-            Failed: it did not hold in time, or a process ended by itself.
+            Failed: the condition did not hold in time, or a process ended by itself.
         """
         deadline = time.monotonic() + seconds
         while not condition():
@@ -83,7 +83,7 @@ class Processes:
             time.sleep(0.05)
 
     def stop(self, grace: float) -> None:
-        """Ask every process to end, and make those that do not."""
+        """Ask every process to end, and kill those that do not."""
         for process in self._running.values():
             process.terminate()
         deadline = time.monotonic() + grace
@@ -109,7 +109,7 @@ def exit_on_signals() -> None:
 
 @contextmanager
 def signals_held_back() -> Iterator[None]:
-    """Stop signals wait until the block is over."""
+    """Hold stop signals back until the block has ended."""
     arrived: list[int] = []
     handlers = {
         number: signal.signal(number, lambda number, _frame: arrived.append(number))

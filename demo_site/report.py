@@ -1,4 +1,4 @@
-"""The demo's words on the terminal: the timeline, and whether all is as promised."""
+"""What the demo prints: the timeline, and whether each promise was kept."""
 
 import math
 import time
@@ -20,7 +20,7 @@ STYLES = {"site": "cyan", "worker": "green"}
 
 @contextmanager
 def step(console: Console, what: str) -> Iterator[None]:
-    """Show that something is going on, and then how long it took."""
+    """Show that a step is running, and then how long it took."""
     begin = time.perf_counter()
     with console.status(f"{what} …"):
         yield
@@ -78,7 +78,7 @@ def _what(moment: Moment) -> str:
 
 
 def findings(timeline: list[Moment], story: Story) -> list[tuple[bool, str]]:
-    """What the demo promises, and whether it was so."""
+    """Tell what the demo promises, and whether each promise was kept."""
     expected, seen = story.expected(), happened(timeline)
     missing, unexpected = expected - seen, seen - expected
     of_rolled_back = [run for run in seen if run.order == story.rolled_back]
@@ -113,7 +113,7 @@ def print_findings(console: Console, results: list[tuple[bool, str]]) -> None:
 
 
 def _commits(timeline: list[Moment]) -> dict[str | None, float]:
-    """When the transaction that placed each order was committed: the order's first commit."""
+    """Return when the transaction that placed each order was committed: the order's first commit."""
     commits: dict[str | None, float] = {}
     for moment in timeline:
         if moment.what == "transaction committed":

@@ -23,16 +23,16 @@ from demo_site.shop.timeline import moments
 from demo_site.stage import delete_queue, only_one, prepare, start
 from demo_site.story import Shopper, happened
 
-#: Everything that the demo writes is below.
+#: The folder for everything that the demo writes.
 VAR = Path(os.environ.get("DEMO_VAR") or Path(__file__).resolve().parent.parent / "var" / "demo")
 #: Exit code of a wrong BROKER_URL or DATABASE_URL.
 BAD_URL = 2
-#: Where people look for a Django site; else the system chooses.
+#: The first is Django's usual port; with 0 the system chooses one.
 EXPECTED_PORT, ANY_PORT = 8000, 0
 
 
 def main() -> int:
-    """Play or serve; the exit code."""
+    """Play the story or serve the shop; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m demo_site.run", description="The demo shop.")
     parser.add_argument(
         "--serve", action="store_true", help="stay up for the browser, until Ctrl-C"
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def play(console: Console, ports: list[int]) -> int:
-    """One run of the story, in a folder and on a queue of its own."""
+    """Play the story once, in a folder and on a queue of its own."""
     folder = VAR / f"run-{os.getpid()}"
     good = False
     try:
@@ -81,7 +81,7 @@ def play(console: Console, ports: list[int]) -> int:
 
 
 def _play(console: Console, folder: Path, ports: list[int]) -> bool:
-    # Where it is left early, nothing that the worker still has is of any worth.
+    # If the story ends early, nobody needs what the worker still holds.
     with Processes(folder, grace=1.0) as processes:
         address = start(console, processes, *ports)
         story = Shopper(address, tell=lambda line: console.print(f"  → {line}")).go_shopping()
@@ -105,7 +105,7 @@ def _play(console: Console, folder: Path, ports: list[int]) -> bool:
 
 
 def serve(console: Console, ports: list[int]) -> int:
-    """The shop for a person; what was ordered is there again at the next start."""
+    """Serve the shop to a person; orders are kept for the next start."""
     folder = VAR / "serve"
     with only_one(folder):
         with step(console, "Database"):
@@ -128,7 +128,7 @@ def serve(console: Console, ports: list[int]) -> int:
 
 
 def print_logs(console: Console, folder: Path) -> None:
-    """The ends of the logs, which lie in the folder whole."""
+    """Print the end of each log; the whole logs are in the folder."""
     for log in sorted(folder.glob("*.log")):
         console.rule(f"the end of {log}", align="left")
         for line in log.read_text(errors="replace").splitlines()[-40:]:

@@ -1,6 +1,6 @@
 """Which broker and which database the shop runs on, and whether they answer.
 
-``BROKER_URL`` and ``DATABASE_URL`` are read here. A wrong one is told in one line, by `BadUrl`,
+``BROKER_URL`` and ``DATABASE_URL`` are read here. `BadUrl` reports a wrong one in one line,
 before anything is started.
 """
 
@@ -54,11 +54,11 @@ dj_database_url.register("mariadb", "django.db.backends.mysql")
 
 
 def broker_settings(folder: Path) -> tuple[str, dict[str, Any]]:
-    """URL and transport options of the broker: BROKER_URL, else files in ``folder``."""
+    """Return URL and transport options of the broker: of BROKER_URL, else of files in ``folder``."""
     url = os.environ.get("BROKER_URL") or f"{transport.SCHEME}://localhost"
     scheme = _scheme("BROKER_URL", url, BROKERS)
     if scheme != transport.SCHEME:
-        # Without them a broker that accepts and then says nothing would be waited for for ever.
+        # Without these, a client waits for ever for a broker that accepts and then sends nothing.
         names = ("socket", "socket_connect") if BROKERS[scheme] is REDIS else ("read", "write")
         return url, {f"{name}_timeout": 30 for name in names}
     messages = str(folder / "messages")
@@ -71,7 +71,7 @@ def broker_settings(folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def database_settings(file: Path) -> dict[str, Any]:
-    """An entry of DATABASES: DATABASE_URL, else a SQLite ``file``."""
+    """Return an entry of DATABASES: the one of DATABASE_URL, else a SQLite ``file``."""
     url = os.environ.get("DATABASE_URL") or f"sqlite:///{file}"
     scheme = _scheme("DATABASE_URL", url, DATABASES)
     try:
@@ -80,7 +80,7 @@ def database_settings(file: Path) -> dict[str, Any]:
         raise BadUrl(f"DATABASE_URL: {error}") from error
     options = settings.setdefault("OPTIONS", {})
     if scheme == "sqlite":
-        # Site and worker write to one file: a writer waits for its turn, readers never wait.
+        # Site and worker share one file: writers take turns, readers never wait.
         options.setdefault("timeout", 20)
         options.setdefault("transaction_mode", "IMMEDIATE")
         options.setdefault("init_command", "PRAGMA journal_mode=WAL")
@@ -92,7 +92,7 @@ def database_settings(file: Path) -> dict[str, Any]:
         # Django asks for mysqlclient, which wants a C compiler and MariaDB's headers. PyMySQL is
         # pure Python, answers to the same name and reports a version that Django accepts.
         pymysql.install_as_MySQLdb()
-        # Its connect_timeout does not cover a server that accepts and then says nothing.
+        # Its connect_timeout does not cover a server that accepts and then sends nothing.
         options.setdefault("read_timeout", 3 * PATIENCE)
     return settings
 
@@ -110,7 +110,7 @@ def check_broker(url: str) -> None:
             transport_options=redis if BROKERS[scheme] is REDIS else {},
         ) as connection:
             connection.connect()
-    except Exception as error:  # each broker's driver has errors of its own
+    except Exception as error:  # each broker's driver raises errors of its own
         place = urlsplit(url).netloc.rpartition("@")[2]  # without user and password
         raise BadUrl(f"BROKER_URL: cannot use the broker at {place}: {_line(error)}") from error
 
@@ -141,5 +141,5 @@ def _scheme(variable: str, url: str, known: dict[str, Driver | None]) -> str:
 
 
 def _line(error: BaseException) -> str:
-    """An error's words on one line; drivers like several."""
+    """Write an error's text on one line; drivers use several."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -6,7 +6,7 @@ from pathlib import Path
 from demo_site import services
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-#: Everything that the shop writes. Each run of the demo has a folder of its own.
+#: The folder for everything that the shop writes. Each run of the demo has its own.
 VAR = Path(os.environ.get("DEMO_VAR") or BASE_DIR / "var" / "demo" / "serve")
 VAR.mkdir(parents=True, exist_ok=True)
 
@@ -54,7 +54,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 
 DEFAULT_FROM_EMAIL = "shop@example.com"
-# Mails land in a folder, by way of a gateway that fails at first.
+# Mails are written to a folder, by a gateway that fails at first.
 EMAIL_BACKEND = "demo_site.shop.mail.FlakyGateway"
 EMAIL_FILE_PATH = VAR / "mail"
 

@@ -1,4 +1,4 @@
-"""What both ways to run the demo need: set up, start, and tidy up."""
+"""What both ways to run the demo share: set up, start, and clean up."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 
 
 def prepare(folder: Path, queue: str) -> None:
-    """Look whether broker and database answer, then make tables and the customer.
+    """Check that broker and database answer, then make the tables and the customer.
 
     Raises:
         BadUrl: one of them cannot be used.
@@ -43,7 +43,7 @@ def prepare(folder: Path, queue: str) -> None:
 
 
 def start(console: Console, processes: Processes, *ports: int) -> str:
-    """Start the worker, then the site, on the first port that is free; its address."""
+    """Start the worker, then the site on the first port that is free; return the site's address."""
     address = f"{HOST}:{_free_port(*ports)}"
     with step(console, "Celery worker"):
         processes.start(
@@ -61,11 +61,11 @@ def start(console: Console, processes: Processes, *ports: int) -> str:
 
 
 def delete_queue() -> None:
-    """Leave nothing of this run on a broker that outlives it."""
+    """Delete the queue of this run from a broker that goes on running."""
     name = celery_app.conf.task_default_queue
     with (
         celery_app.connection_for_write() as connection,
-        # A broker that has gone away meanwhile keeps the queue; the demo has said so by then.
+        # If the broker is gone, the queue stays; the demo has already reported the failure.
         suppress(*connection.connection_errors, *connection.channel_errors),
     ):
         queue = celery_app.amqp.queues[name](connection.default_channel)

@@ -1,4 +1,4 @@
-"""What the demo does with the shop, by HTTP, and what must come of it."""
+"""What the demo does with the shop by HTTP, and which runs must follow."""
 
 import time
 from collections import Counter
@@ -29,7 +29,7 @@ class Story:
     placed: str
 
     def expected(self) -> Counter[Run]:
-        """Every attempt of a deferred receiver that must have happened, and how often."""
+        """Return how often each attempt of a deferred receiver must have happened."""
         runs: Counter[Run] = Counter()
         runs[Run("look_for_odd_login")] = 1
         runs[Run("say_goodbye")] = 1
@@ -45,7 +45,7 @@ class Story:
 
 
 def happened(timeline: list[Moment]) -> Counter[Run]:
-    """The attempts of deferred receivers that the timeline tells of."""
+    """Count the attempts of deferred receivers in the timeline."""
     attempts = {
         (moment.message, Run(moment.receiver, moment.attempt, moment.order))
         for moment in timeline
@@ -55,7 +55,7 @@ def happened(timeline: list[Moment]) -> Counter[Run]:
 
 
 class Shopper:
-    """A customer with a browser, as far as a shop can tell."""
+    """Act as a customer with a browser."""
 
     def __init__(self, address: str, tell: Callable[[str], None]) -> None:
         self._client = httpx.Client(base_url=address, timeout=20, trust_env=False)

@@ -1,10 +1,10 @@
 """A broker that needs no server: each message is a file in a folder.
 
 kombu brings a ``filesystem`` transport, but it writes a message under its final name, so that a
-worker may take a file that is only half written, and die of it. This one gives a file its final
-name when it is whole.
+worker may read a file that is only half written, and crash. This one gives a file its final
+name when it is complete.
 
-It is made for a demo on one machine: a worker that is killed loses the messages in its hands.
+It is made for a demo on one machine: a worker that is killed loses the messages that it holds.
 A real site uses Redis or RabbitMQ.
 """
 
@@ -24,7 +24,7 @@ SCHEME = "spool"
 
 
 class Channel(filesystem.Channel):
-    """kombu's, but no process ever sees a file that another one has not finished."""
+    """kombu's channel, but no process ever sees a file that another one has not finished."""
 
     # kombu's two base classes call the second argument differently.
     def _put(self, queue: str, message: dict[str, Any], **_options: Any) -> None:  # type: ignore[override]
@@ -35,7 +35,7 @@ class Channel(filesystem.Channel):
         unfinished.replace(final)
 
     def get_table(self, exchange: str) -> list[Any]:
-        """The queues of an exchange."""
+        """Return the queues of an exchange."""
         with self._control_lock():
             return super().get_table(exchange)
 
@@ -52,7 +52,7 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """Makes its folders itself, so that a worker and a site may start in either order."""
+    """Make the folders, so that worker and site may start in any order."""
 
     Channel = Channel
 
@@ -62,7 +62,7 @@ class Transport(filesystem.Transport):
             Path((client.transport_options or {})[option]).mkdir(parents=True, exist_ok=True)
 
     def drain_events(self, connection: Any, timeout: float | None = None, **_kwargs: Any) -> None:
-        """Wait for messages, but not long: a worker sees only in between that it is to stop."""
+        """Wait for messages, but not long: between two waits a worker looks whether to stop."""
         super().drain_events(connection, timeout=None if timeout is None else min(timeout, 0.25))
 
 

@@ -1,30 +1,32 @@
-"""The fixtures of `tests.support`, for all tests."""
+"""The fixtures that several folders of tests use; each module of `tests.support` says what for.
 
+A fixture of one folder stands in that folder's own `conftest.py`.
+"""
+
+from tests.support.acting import chunked
 from tests.support.broker import broker
-from tests.support.connected import defer, signal
-from tests.support.fixtures import (
-    chunked,
-    configure,
-    eager,
-    followed_tables,
-    make_current,
-    numbers,
-    only_own_receivers,
-    send_together,
-)
+from tests.support.celery_apps import broker_away, make_current
+from tests.support.celery_messages import send_together
+from tests.support.connected import defer, only_own_receivers, signal
+from tests.support.followed_models import followed_tables
 from tests.support.lifecycle import lifecycle
-from tests.support.made import make
+from tests.support.messages import make_message
+from tests.support.numbers import numbers
+from tests.support.recorder import got
+from tests.support.settings import configure, eager
 
 __all__ = [
     "broker",
+    "broker_away",
     "chunked",
     "configure",
     "defer",
     "eager",
     "followed_tables",
+    "got",
     "lifecycle",
-    "make",
     "make_current",
+    "make_message",
     "numbers",
     "only_own_receivers",
     "send_together",
@@ -32,4 +34,4 @@ __all__ = [
 ]
 
 # A program, which makes settings of its own.
-collect_ignore = ["support/hardships.py"]
+collect_ignore = ["support/scenario_program.py"]

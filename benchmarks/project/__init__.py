@@ -1,4 +1,4 @@
-"""The Django project that is measured: a shop which tells others, by hand and by signals."""
+"""The Django project that is measured: a shop that runs tasks by hand, and receivers of signals."""
 
 from benchmarks.project.celery import app as celery_app
 

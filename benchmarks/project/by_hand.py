@@ -1,4 +1,4 @@
-"""What one writes without the library: tasks, and a call of `on_commit` for each."""
+"""The code that one writes without the library: tasks, and a call of `on_commit` for each."""
 
 from functools import partial
 
@@ -49,11 +49,11 @@ FIVE: tuple[Task[..., None], ...] = (
 
 
 def order_placed(number: int) -> None:
-    """One event, told to one task after the commit."""
+    """Send one event to one task, after the commit."""
     transaction.on_commit(partial(take_order.delay, order_id=number, email="ada@example.com"))
 
 
 def order_paid(number: int) -> None:
-    """One event, told to five tasks after the commit."""
+    """Send one event to five tasks, after the commit."""
     for task in FIVE:
         transaction.on_commit(partial(task.delay, order_id=number, email="ada@example.com"))

@@ -1,7 +1,7 @@
-"""What receivers and tasks do when they run: as little as shows how fast a worker runs them.
+"""The work of receivers and tasks: only a count, to show how fast a worker runs them.
 
-``BENCHMARKS_CALLS`` says how many calls count, ``BENCHMARKS_REPORT`` where the result is written.
-The first calls do not count: they come with the worker's start.
+``BENCHMARKS_CALLS`` is the number of calls that count, ``BENCHMARKS_REPORT`` the file for the result.
+The first calls do not count, as the worker has just started.
 """
 
 import os
@@ -25,4 +25,4 @@ def count() -> None:
         report = Path(os.environ["BENCHMARKS_REPORT"])
         draft = report.with_suffix(".draft")
         draft.write_text(str(seconds))
-        draft.replace(report)  # it is there whole, or not at all
+        draft.replace(report)  # so that a reader never sees half of the file

@@ -14,5 +14,5 @@ task = app.task(take_order)
 
 
 def order_placed(number: int) -> None:
-    """One event, stored for one task."""
+    """Store one event for one task."""
     task.delay(order_id=number, email="ada@example.com")

@@ -17,7 +17,7 @@ CHUNK = 100
 
 
 class Checkout:
-    """Sends the signals."""
+    """The sender of the signals."""
 
 
 @receiver(placed, deferred=True)
@@ -58,15 +58,15 @@ def tell_customer(sender: object, **kwargs: Any) -> None:
 
 
 def order_placed(number: int) -> None:
-    """One event with one receiver."""
+    """Send one event to one receiver."""
     placed.send(Checkout, order_id=number, email="ada@example.com")
 
 
 def order_paid(number: int) -> None:
-    """One event with five receivers."""
+    """Send one event to five receivers."""
     paid.send(Checkout, order_id=number, email="ada@example.com")
 
 
 def order_shipped(number: int) -> None:
-    """One event with one receiver, whose calls travel in chunks."""
+    """Send one event to one receiver, whose calls travel in chunks."""
     shipped.send(Checkout, order_id=number, email="ada@example.com")

@@ -1,4 +1,4 @@
-"""Settings of the project that is measured; `benchmarks.runs` says by environment what it runs on."""
+"""Settings of the project that is measured; `benchmarks.runs` chooses the services by the environment."""
 
 import os
 
@@ -20,7 +20,7 @@ DATABASES = {
     },
 }
 
-# A busy machine makes a figure worse, and must not end the run.
+# On a busy machine a figure may be bad, but the run must go on.
 DEFERRED_SIGNALS = {"PUBLISH_TIMEOUT": 30.0}
 CELERY_BROKER_URL = os.environ["BROKER_URL"]
 CELERY_TASK_DEFAULT_QUEUE = os.environ["BENCHMARKS_QUEUE"]
@@ -32,6 +32,6 @@ CELERY_IMPORTS = [
 # A worker's queue for remote control would outlive the run.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 
-# What the peers ask for.
+# Settings that the peers need.
 EVENT_SIGNALS_CELERY_APP = "benchmarks.project.celery.app"
 CELERY_OUTBOX_APP = "benchmarks.project.outboxed.app"

@@ -11,7 +11,7 @@ from benchmarks.project.receivers import Checkout
 
 @dataclass
 class Order:
-    """What the signal carries."""
+    """The arguments of the signal."""
 
     order_id: int
     email: str
@@ -27,5 +27,5 @@ def take_order(sender: object, message: Order, **kwargs: object) -> None:
 
 
 def order_placed(number: int) -> None:
-    """One event with one receiver."""
+    """Send one event to one receiver."""
     placed.send(Checkout, message=Order(number, "ada@example.com"))

@@ -1,4 +1,4 @@
-"""`Collected`: the messages that a test gathered, and what may be asserted of them."""
+"""`Collected`: the messages that a test collected, and the assertions about them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from deferred_signals.message.wire import unpack
 from deferred_signals.receivers import registry
 from deferred_signals.serialization import decode_call
-from deferred_signals.testing.matching import check_names, differences, instead, receivers_of, shown
+from deferred_signals.testing.calls import Call, shown
+from deferred_signals.testing.matching import check_names, differences, instead, receivers_of
 from deferred_signals.testing.stale import tell_of_stale_instances
-from deferred_signals.testing.story import Delivery, check_waits, raise_first, run_story
+from deferred_signals.testing.story import Delivery, Ran, check_waits, raise_first, run_story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,42 +21,16 @@ if TYPE_CHECKING:
     from deferred_signals.message.outgoing import Outgoing
     from deferred_signals.receivers.registry import Receiver
     from deferred_signals.testing.matching import Target
-from deferred_signals.testing.story import Ran
 
 __all__ = ["Call", "Collected", "in_force"]
 
-#: The collections of the modes in force, the innermost last. One for the process, as the ways are.
+#: The collections of the `manual` modes in force, the innermost last. All threads share this list.
 in_force: list[Collected] = []
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call that waits: what a worker would be told.
-
-    Attributes:
-        id: the message's id.
-        receiver: the receiver's name.
-        kwargs: decoded from the message. Rows that travel by reference are not fetched: they
-            are equal to an instance with the same key.
-        using: alias of the database whose commit was waited for.
-        options: what it is published with: queue, priority, countdown and the like.
-        sender: the sender, decoded in the same way.
-    """
-
-    id: str
-    receiver: str
-    kwargs: dict[str, Any]
-    using: str
-    options: dict[str, Any]
-    sender: Any = None
-
-    def __str__(self) -> str:
-        return f"{self.receiver}({shown(self.kwargs)})"
 
 
 @dataclass(eq=False)
 class _Waiting:
-    """A message that waits, with what the assertions ask of it."""
+    """A message that waits, with what the assertions need to know of it."""
 
     outgoing: Outgoing
     call: Call
@@ -65,9 +40,9 @@ class _Waiting:
 
 
 class Collected:
-    """Messages that wait for the test; made by `deferred_signals.testing.manual`.
+    """Messages that wait for the test to run them; `deferred_signals.testing.manual` makes one.
 
-    Any number of threads may add to it and look at it.
+    Any number of threads may add messages and look at them.
     """
 
     def __init__(self) -> None:
@@ -76,7 +51,7 @@ class Collected:
         self._wires: list[str] = []
 
     def take(self, batch: Sequence[Outgoing]) -> None:
-        """Take the messages of a transaction that was committed, each decoded as on a worker."""
+        """Take the messages of a committed transaction, and decode each as a worker does."""
         taken = [_decoded(outgoing) for outgoing in batch]
         with self._lock:
             self._waiting += taken
@@ -84,11 +59,11 @@ class Collected:
 
     @property
     def wires(self) -> tuple[str, ...]:
-        """Every message that was ever taken, as it travels."""
+        """Return the payload of each message that was ever taken."""
         return tuple(self._wires)
 
     def all_deferred(self, receiver: Target | None = None) -> list[Call]:
-        """The calls that wait, in their order; of one receiver, or of all.
+        """Return the calls that wait, the oldest first; of one receiver, or of all.
 
         Raises:
             InvalidReceiver: ``receiver`` is no deferred receiver.
@@ -96,15 +71,16 @@ class Collected:
         return [waiting.call for waiting in self._look(receiver, {})]
 
     def assert_deferred(self, receiver: Target, /, **kwargs: Any) -> Call:
-        """That a call of the receiver waits whose kwargs have at least these values; gives it.
+        """Assert that a call of the receiver waits whose kwargs have these values; return the call.
 
-        A value is compared with ``==``, so `unittest.mock.ANY` and the like do; of a function it is
-        asked whether the value is right. ``sender=`` asks for the sender.
+        The call may have other kwargs too. Values are compared with ``==``, so `unittest.mock.ANY`
+        matches everything. A function in a value's place is called with the value, and says
+        whether the value is right. ``sender=`` is compared with the sender.
 
         Raises:
-            AssertionError: none does; it shows what waits instead, the nearest first.
+            AssertionError: no such call waits; the error shows those that do, the nearest first.
             InvalidReceiver: ``receiver`` is no deferred receiver.
-            TypeError: it never gets such a kwarg.
+            TypeError: the receiver never gets such a kwarg.
         """
         names = self._names(receiver)
         found = self._look(receiver, kwargs)
@@ -115,12 +91,12 @@ class Collected:
         raise AssertionError(f"{wanted} was not deferred. {instead(calls, names, kwargs)}")
 
     def refute_deferred(self, receiver: Target, /, **kwargs: Any) -> None:
-        """That no call of the receiver waits whose kwargs have these values.
+        """Assert that no call of the receiver waits whose kwargs have these values.
 
         Raises:
-            AssertionError: one does.
+            AssertionError: such a call waits.
             InvalidReceiver: ``receiver`` is no deferred receiver.
-            TypeError: it never gets such a kwarg.
+            TypeError: the receiver never gets such a kwarg.
         """
         self._names(receiver)
         found = self._look(receiver, kwargs)
@@ -135,22 +111,22 @@ class Collected:
         waits: Sequence[float | timedelta] | None = None,
         raises: bool = True,
     ) -> list[Ran]:
-        """Run what waits, and what that defers, through all retries, without waiting.
+        """Run the messages that wait, and those that they defer, with all retries.
 
-        A clock of its own moves on from one due attempt to the next.
+        Nothing sleeps: a simulated clock moves on from one due attempt to the next.
 
         Arguments:
-            receiver: run the messages of this one alone, and let the others wait.
+            receiver: run the messages of this receiver alone, and let the others wait.
             waits: assert that these were the seconds between attempts, of all messages in order;
                 each may be longer by the ``wait_jitter`` of the receiver's policy.
-            raises: raise the first failure when all have run, with a note that names its receiver;
-                with False, failures are in the result alone.
+            raises: raise the first failure when all messages have run, with a note that names the
+                receiver; with False, failures are in the result alone.
 
         Raises:
-            AssertionError: the waits were others.
+            AssertionError: the seconds between attempts were others than ``waits``.
             InvalidReceiver: ``receiver`` is no deferred receiver.
-            Exception: with which the first message failed for good. A `FakeCrash` is none: the
-                test planned it.
+            Exception: the one with which the first message failed for good. A `FakeCrash` is not
+                raised, as the test planned it.
         """
         story = run_story(self.take, lambda: self._pop(receiver))
         tell_of_stale_instances()
@@ -161,11 +137,11 @@ class Collected:
         return story
 
     def lose(self, receiver: Target | None = None, /, **kwargs: Any) -> list[Call]:
-        """Lose messages on the way, as a broker does that loses its data; gives them.
+        """Lose messages, as a broker does that loses its data; return their calls.
 
         Arguments:
-            receiver: whose messages; None: all.
-            kwargs: as in `assert_deferred`.
+            receiver: the receiver whose messages are lost; None: those of all receivers.
+            kwargs: lose only calls with these values, as in `assert_deferred`.
 
         Raises:
             AssertionError: no such message waits.
@@ -175,7 +151,7 @@ class Collected:
         return [waiting.call for waiting in lost]
 
     def double(self, receiver: Target | None = None, /, **kwargs: Any) -> list[Call]:
-        """Let messages arrive twice, each copy under the same id; the arguments are those of `lose`.
+        """Deliver messages twice, both times under the same id; the arguments are those of `lose`.
 
         Raises:
             AssertionError: no such message waits.
@@ -189,11 +165,11 @@ class Collected:
     def postpone(
         self, seconds: float, receiver: Target | None = None, /, **kwargs: Any
     ) -> list[Call]:
-        """Let messages arrive late: after all that is due in the meantime.
+        """Deliver messages late, after all others that are due in the meantime.
 
         Arguments:
-            seconds: how late; they count for ``expires`` and for the policy's ``timeout``.
-            receiver: whose messages, as in `lose`.
+            seconds: how late; ``expires`` and the policy's ``timeout`` count these seconds.
+            receiver: the receiver whose messages are late, as in `lose`.
             kwargs: as in `assert_deferred`.
 
         Raises:
@@ -205,7 +181,7 @@ class Collected:
         return [waiting.call for waiting in late]
 
     def left(self) -> list[Call]:
-        """The calls that were neither run nor asked for."""
+        """Return the calls that were neither run nor looked at."""
         return [waiting.call for waiting in self._snapshot() if not waiting.seen]
 
     def _snapshot(self) -> list[_Waiting]:
@@ -217,7 +193,7 @@ class Collected:
         return frozenset(item.name for item in receivers_of(receiver, gathered))
 
     def _look(self, receiver: Target | None, kwargs: dict[str, Any]) -> list[_Waiting]:
-        """What waits of a receiver with these kwargs; from now on it counts as seen."""
+        """Find what waits of a receiver with these kwargs, and mark it as seen."""
         found = self._snapshot()
         if receiver is not None:
             names = self._names(receiver)
@@ -233,11 +209,11 @@ class Collected:
         found = self._look(receiver, kwargs)
         if not found:
             whose = "" if receiver is None else f" of {' or '.join(sorted(self._names(receiver)))}"
-            raise AssertionError(f"No such message{whose} waits: there is nothing to do it to.")
+            raise AssertionError(f"No such message{whose} waits.")
         return found
 
     def _pop(self, receiver: Target | None) -> list[Delivery]:
-        """Take what waits out of the collection: all of it, or one receiver's."""
+        """Take what waits out of the collection: all messages, or those of one receiver."""
         names = None if receiver is None else self._names(receiver)
         out = [item for item in self._snapshot() if names is None or item.call.receiver in names]
         self._remove(out)

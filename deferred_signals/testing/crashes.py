@@ -1,4 +1,4 @@
-"""`fake_crash`: what becomes of messages when a process dies, played through in a test."""
+"""`fake_crash`: simulates in a test that a process dies at a certain hop."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ class FakeCrash(BaseException):
 class fake_crash:  # noqa: N801 - used like a function
     """A block in which a process dies, at one hop of a message's way.
 
-    * ``at="publish"``: the sender's, between COMMIT and publishing. The code under test ends
-      there, as after a crash nothing more of it runs, and so does the block. The row is
-      committed, and the message lost.
-    * ``at="run"``: a worker's child, when the receiver had run. That uses up an attempt: the
-      message runs again where its policy allows one more.
-    * ``at="settle"``: a whole worker, when the receiver had run. The broker gives the message out
-      again, and no attempt is used up.
+    * ``at="publish"``: the sender's process dies between COMMIT and publishing. The code under
+      test stops there, as nothing of it would run after a crash, and the block ends. The row is
+      committed, and the message is lost.
+    * ``at="run"``: a worker's child dies after the receiver ran. The attempt counts: the message
+      runs again if its policy allows one more.
+    * ``at="settle"``: a whole worker dies after the receiver ran. The broker redelivers the
+      message, and no attempt is used up.
 
-    The last two are met by each message once, in a ``run_deferred()`` within the block.
+    The last two happen once to each message, in a ``run_deferred()`` within the block.
 
     Arguments:
         at: where the process dies.
 
     Raises:
-        AssertionError: the block ended, and nothing had come to that point.
-        ValueError: there is no such place.
+        AssertionError: the block ended, and no message had reached that hop.
+        ValueError: ``at`` is none of the three.
     """
 
     def __init__(self, *, at: Place) -> None:
@@ -70,11 +70,11 @@ class fake_crash:  # noqa: N801 - used like a function
         else:
             _planned.remove(self)
         if error is None and not self._met:
-            raise AssertionError(f"Nothing crashed: no message came to {self._at!r} in this block.")
+            raise AssertionError(f"Nothing crashed: no message reached {self._at!r} in this block.")
         return isinstance(error, FakeCrash)
 
     def meets(self, run: object) -> Place | None:
-        """The crash that a run meets: its first one within the block."""
+        """Return the crash that happens to a run: one within this block, the first time."""
         if id(run) in self._met:
             return None
         self._met.add(id(run))
@@ -82,12 +82,12 @@ class fake_crash:  # noqa: N801 - used like a function
 
     def _die(self, batch: Sequence[Outgoing]) -> None:
         self.meets(batch)
-        raise FakeCrash(f"{len(batch)} messages were committed and not published.")
+        raise FakeCrash(f"{len(batch)} messages were committed, and not published.")
 
 
 _planned: list[fake_crash] = []
 
 
 def crash_of_workers(run: object) -> Place | None:
-    """The crash that the run of a message meets, by the innermost block that plans one."""
+    """Return the crash that the innermost block plans for the run of a message."""
     return _planned[-1].meets(run) if _planned else None

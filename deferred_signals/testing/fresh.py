@@ -1,9 +1,9 @@
-"""A process that sees messages as a worker does: it was set up like one, and has nothing else.
+"""A program that looks at messages as a worker does: it loads what a worker loads, and no more.
 
-Run as ``python -m deferred_signals.testing.fresh [module of the Celery app]`` by
-`deferred_signals.testing.strict`. Each line on stdin is a list of messages, answered by a line on
-stdout. It runs no receiver, and asks no database: the rows of a test's transaction are not for it
-to see.
+`deferred_signals.testing.strict` starts it as ``python -m deferred_signals.testing.fresh [module of
+the Celery app]``. Each line on stdin is a list of payloads; the program answers with a line on
+stdout. It runs no receiver and asks no database, as it could not see the rows of a test's
+transaction.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def set_up(apps: list[str]) -> None:
 
 
 def look_at(text: str) -> dict[str, str]:
-    """What hinders this process from running a message: an error, or something to be told."""
+    """Tell why this process could not run a message, or which sender it does not know."""
     message = Message.from_wire(text)
     prepared = prepare(message)
     if isinstance(prepared, Failed):
@@ -65,7 +65,7 @@ def _look_at_values(receiver: Receiver, message: Message) -> dict[str, str]:
 
 
 def main(questions: TextIO, answers: TextIO) -> None:
-    """Answer until nobody asks."""
+    """Answer each line of questions, until there are no more."""
     for line in questions:
         json.dump([look_at(text) for text in json.loads(line)], answers)
         answers.write("\n")
@@ -73,7 +73,7 @@ def main(questions: TextIO, answers: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    # What the project prints must not come between the answers.
+    # Only answers go to stdout; what the project prints goes to stderr.
     own_stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     set_up(sys.argv[1:])

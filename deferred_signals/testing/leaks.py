@@ -1,4 +1,4 @@
-"""The leak detector: messages that a test deferred, and that nobody ran or looked at."""
+"""The leak detector: reports messages that a test deferred and neither ran nor looked at."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LeakWarning(UserWarning):
 
 
 def check_choice(leaks: str) -> None:
-    """Refuse what is no choice.
+    """Refuse a value of ``leaks`` that does not exist.
 
     Raises:
         ValueError: it is none of the three.
@@ -30,10 +30,16 @@ def check_choice(leaks: str) -> None:
 
 
 def tell(leaks: Leaks, what: str, left: Sequence[str], remedy: str) -> None:
-    """Warn or fail, where anything is left.
+    """Warn or fail if any messages are left.
+
+    Arguments:
+        leaks: whether to warn or to fail.
+        what: what became of the messages, for the text.
+        left: the messages, as the text shows them.
+        remedy: what to do.
 
     Raises:
-        AssertionError: with ``"fail"``.
+        AssertionError: messages are left, and ``leaks`` is ``"fail"``.
     """
     if not left or leaks == "off":
         return
@@ -45,9 +51,9 @@ def tell(leaks: Leaks, what: str, left: Sequence[str], remedy: str) -> None:
 
 
 def tell_of_stuck(leaks: Leaks) -> None:
-    """As `tell`, of messages that wait for the commit of a ``TestCase``, which never comes.
+    """Warn or fail if messages wait for the commit of a ``TestCase``, which never comes.
 
-    To be called before the test's transaction is rolled back. It asks no database.
+    Call this before the test's transaction is rolled back. It makes no query.
     """
     if leaks != "off":
         tell(

@@ -1,4 +1,4 @@
-"""Which calls an assertion means, and how far those that are there are from it."""
+"""Which calls an assertion means, and how each call that waits differs from those."""
 
 from __future__ import annotations
 
@@ -14,35 +14,33 @@ from deferred_signals.errors import InvalidReceiver
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.naming import identity
 from deferred_signals.serialization import Reference, key_of
+from deferred_signals.testing.calls import shown
 from deferred_signals.testing.pending import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deferred_signals.receivers.registry import Receiver
-    from deferred_signals.testing.collected import Call
+    from deferred_signals.testing.calls import Call
 
-__all__ = ["Target", "check_names", "differences", "instead", "receivers_of", "shown"]
+__all__ = ["Target", "check_names", "differences", "instead", "receivers_of"]
 
 #: How a test names a receiver: the function itself, or the receiver's name.
 Target = Callable[..., Any] | str
 
-#: How alike a kwarg's name and a parameter's must be for the one to be the other misspelt.
+#: How similar a kwarg's name must be to a parameter's to count as its misspelling; 1 is equal.
 ALIKE = 0.8
-
-#: Characters of a value that an error shows.
-LONGEST = 200
 
 
 def receivers_of(target: Target, gathered: Iterable[Receiver]) -> list[Receiver]:
-    """The receivers that a test means: one function may be deferred under several names.
+    """Find the receivers that a test means: one function may be deferred under several names.
 
     Arguments:
-        target: what the test says.
-        gathered: receivers that are known beside the registered ones, since they were called.
+        target: the function or the name that the test gave.
+        gathered: receivers of messages that wait; they need not be registered any more.
 
     Raises:
-        InvalidReceiver: it is no deferred receiver, with the nearest name as a hint.
+        InvalidReceiver: ``target`` is no deferred receiver; the error names the nearest one.
     """
     known = list({id(item): item for item in (*registry.all_receivers(), *gathered)}.values())
     found = [receiver for receiver in known if _is(receiver, target)]
@@ -57,10 +55,10 @@ def receivers_of(target: Target, gathered: Iterable[Receiver]) -> list[Receiver]
 
 
 def check_names(receivers: list[Receiver], calls: list[Call], kwargs: dict[str, Any]) -> None:
-    """Refuse names of kwargs that the receiver never gets: nothing would ever match.
+    """Refuse names of kwargs that the receiver never gets, as no call would ever match.
 
     Raises:
-        TypeError: a name is excluded, or is a parameter's misspelt.
+        TypeError: the receiver excludes a name, or a name is the misspelling of a parameter.
     """
     parameters = {name for receiver in receivers for name in _declared(receiver)}
     got = {name for call in calls for name in call.kwargs}
@@ -73,7 +71,7 @@ def check_names(receivers: list[Receiver], calls: list[Call], kwargs: dict[str, 
 
 
 def differences(call: Call, kwargs: dict[str, Any]) -> list[str]:
-    """What of a call is not as expected, in words."""
+    """Tell in words which values of a call are not the expected ones."""
     values = {"sender": call.sender, **call.kwargs}
     found = []
     for name, expected in kwargs.items():
@@ -85,9 +83,9 @@ def differences(call: Call, kwargs: dict[str, Any]) -> list[str]:
 
 
 def instead(calls: list[Call], names: frozenset[str], kwargs: dict[str, Any]) -> str:
-    """What was deferred instead, the nearest first."""
+    """Tell what was deferred instead, the nearest call first."""
     if any(message.receiver in names for message in unfinished()):
-        lines = ["It waits for the end of an atomic() block that is still open."]
+        lines = ["Such a message waits for the end of an atomic() block that is still open."]
     else:
         lines = ["These were, the nearest first:" if calls else "Nothing was."]
     nearest_first = sorted(
@@ -99,24 +97,12 @@ def instead(calls: list[Call], names: frozenset[str], kwargs: dict[str, Any]) ->
     return "\n".join(lines)
 
 
-def shown(kwargs: dict[str, Any]) -> str:
-    """Kwargs as they are written in a call."""
-    return ", ".join(f"{name}={_brief(value)}" for name, value in kwargs.items())
-
-
-def _brief(value: object) -> str:
-    if isinstance(value, Reference):
-        return f"<{value.model._meta.label} {value.pk!r}>"
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-
-
 def _is(receiver: Receiver, target: Target) -> bool:
     if isinstance(target, str):
         return target == receiver.name or target in receiver.options.aliases
     try:
         return identity(receiver.function) == identity(target)
-    except ReferenceError:  # it was connected weakly, and its function is gone
+    except ReferenceError:  # connected by a weak reference, and the function is gone
         return False
 
 
@@ -129,7 +115,7 @@ def _path(target: object) -> str:
 
 
 def _declared(receiver: Receiver) -> set[str]:
-    """The names that the receiver's signature and schema have."""
+    """Return the names of kwargs in the receiver's signature and schema."""
     schema: Any = receiver.options.schema
     promised = set() if schema is None else {field.name for field in fields(schema)}
     return promised | receiver.parameters - {"sender", "signal", "self"}

@@ -15,13 +15,13 @@ __all__ = ["DeferredSignalsMixin"]
 
 
 class DeferredSignalsMixin(unittest.TestCase):
-    """Runs each test of a class in a mode; named before ``TestCase`` among the bases.
+    """Run each test of a class in a mode. Name this class before ``TestCase`` among the bases.
 
-    For Django's test cases and `unittest.IsolatedAsyncioTestCase` too. The mode begins with
+    Django's test cases and `unittest.IsolatedAsyncioTestCase` work too. The mode begins with
     ``setUp`` and ends after the clean-ups.
 
     Attributes:
-        deferred: what was collected, with the assertions; in other modes than ``"manual"`` empty.
+        deferred: what was collected, with the assertions; empty in other modes than ``"manual"``.
         deferred_mode: ``"manual"``, ``"inline"`` or ``"live"``.
         deferred_strict: as ``strict`` of `manual` and `inline`.
         deferred_leaks: as ``leaks`` of `manual`.
@@ -33,7 +33,7 @@ class DeferredSignalsMixin(unittest.TestCase):
     deferred_leaks: ClassVar[Leaks] = "warn"
 
     def setUp(self) -> None:
-        """Begin the mode, and then what the other bases do."""
+        """Begin the mode, then set up the other bases."""
         if self.deferred_mode == "manual":
             mode = manual(strict=self.deferred_strict, leaks=self.deferred_leaks)
             self.deferred = self.enterContext(mode)

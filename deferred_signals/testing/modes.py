@@ -1,4 +1,4 @@
-"""The modes, each a context manager and a decorator, and `settings()`."""
+"""The testing modes, each a context manager and a decorator, and `settings()`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ T = TypeVar("T")
 
 
 class _Mode(Generic[T]):
-    """A way for messages, for the length of a block, of a function's call or of each test of a class.
+    """Decide where messages go, during a block, a function's call or each test of a class.
 
-    Receivers that are declared inside and that no worker could find, since they live in a
-    function, end with it.
+    A receiver that is declared meanwhile inside of a function is forgotten at the end: no worker
+    could find it.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -44,7 +44,7 @@ class _Mode(Generic[T]):
         self._open: list[tuple[T, ExitStack]] = []
 
     def begin(self) -> T:
-        """Begin: what ``with`` does, for harnesses whose beginning and end are two functions."""
+        """Begin, as ``with`` does; for harnesses that begin and end in two functions."""
         stack = ExitStack()
         stack.enter_context(forgetting_local_receivers())
         stack.enter_context(seeing_ends())
@@ -53,15 +53,15 @@ class _Mode(Generic[T]):
         return given
 
     def verify(self) -> None:
-        """Tell what the options ask about, at the end of a test that went well.
+        """Check what ``strict`` and ``leaks`` ask for, at the end of a test that passed.
 
         Raises:
-            AssertionError: something is wrong.
+            AssertionError: a check failed.
         """
         self._verify(self._open[-1][0])
 
     def end(self) -> None:
-        """End what was begun last."""
+        """End the mode that was begun last."""
         self._open.pop()[1].close()
 
     def __enter__(self) -> T:
@@ -97,14 +97,13 @@ class _Mode(Generic[T]):
 
 
 class inline(_Mode[None]):  # noqa: N801 - used like a function
-    """Receivers run in this process as soon as the code under test commits, with all retries.
+    """Run receivers in this process as soon as the code under test commits, with all retries.
 
-    As the setting ``EAGER``, for a block or a test. What a receiver raises in the end reaches
-    the code under test, unless ``EAGER_PROPAGATES`` is False.
+    This is the setting ``EAGER`` for a block or a test. The exception of a receiver's last attempt
+    reaches the code under test, unless ``EAGER_PROPAGATES`` is False.
 
     Arguments:
-        strict: at the end, ask a fresh process whether it could have run each message too; see
-            `manual`.
+        strict: as in `manual`.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
@@ -129,13 +128,14 @@ class inline(_Mode[None]):  # noqa: N801 - used like a function
 
 
 class manual(_Mode[Collected]):  # noqa: N801 - used like a function
-    """Messages of committed blocks are collected, and nothing runs before the test says so.
+    """Collect the messages of committed blocks, and run none before the test says so.
 
-    Gives a `Collected`, with the assertions. A rollback of the code under test leaves nothing.
+    ``with manual() as deferred`` gives a `Collected`, which has the assertions. Messages of blocks
+    that the code under test rolls back are not collected.
 
     Arguments:
         strict: at the end, ask a fresh process that is set up like a worker, and has nothing but
-            the messages, whether it knows each one's receiver and can decode its values.
+            the messages, whether it knows each message's receiver and can decode its values.
         leaks: what to do at the end about messages that were neither run nor looked at:
             ``"warn"``, ``"fail"`` or ``"off"``.
     """
@@ -164,11 +164,11 @@ class manual(_Mode[Collected]):  # noqa: N801 - used like a function
 
 
 class live(_Mode[None]):  # noqa: N801 - used like a function
-    """Messages go to the broker, as in production: for tests that run workers of their own.
+    """Publish messages to the broker, as in production: for tests that run workers of their own.
 
-    In a test nothing is published without this, or the setting ``PUBLISH_IN_TESTS``: the workers of
-    a developer's broker would act on other rows than the test's. In a ``TestCase`` messages wait
-    for a commit that never comes.
+    Without this mode or the setting ``PUBLISH_IN_TESTS`` a test publishes nothing: workers on a
+    developer's broker would act on other rows than the test's. In a ``TestCase`` nothing is
+    published in this mode either, as its transaction is never committed.
     """
 
     def __init__(self) -> None:
@@ -178,13 +178,14 @@ class live(_Mode[None]):  # noqa: N801 - used like a function
         stack.enter_context(using_way(LIVE))
 
     def _verify(self, given: None) -> None:
-        """Nothing was collected here."""
+        """Check nothing: no message was collected."""
 
 
 class settings(override_settings):  # noqa: N801 - named like Django's own
-    """`override_settings` for single keys of ``DEFERRED_SIGNALS``: the others stay.
+    """Override single keys of ``DEFERRED_SIGNALS``, and keep the others.
 
-    A context manager, and a decorator of functions and of ``TestCase`` classes.
+    Like Django's `override_settings`, this is a context manager, and a decorator of functions and
+    of ``TestCase`` classes.
 
     >>> with settings(MAX_DEPTH=2):
     ...     django_settings.DEFERRED_SIGNALS["MAX_DEPTH"]
@@ -196,14 +197,14 @@ class settings(override_settings):  # noqa: N801 - named like Django's own
         self._keys = keys
 
     def enable(self) -> None:
-        """Begin, with what is in force now as the rest."""
+        """Begin; the other keys keep the values that they have now."""
         present = getattr(django_settings, "DEFERRED_SIGNALS", None) or {}
         self.options = {"DEFERRED_SIGNALS": {**present, **self._keys}}
         super().enable()
 
 
 def _decorate_class(cls: type[Any], make: Callable[[], _Mode[Any]]) -> None:
-    """Let each test of a class run in a mode of its own, ``setUp`` and clean-ups included."""
+    """Make each test of a class run in a mode of its own, ``setUp`` and clean-ups included."""
     if not issubclass(cls, unittest.TestCase):
         for name, value in list(vars(cls).items()):
             if name.startswith("test") and callable(value):

@@ -1,4 +1,4 @@
-"""Messages that wait for a commit, on the connections of this thread; no database is asked."""
+"""Messages that wait for a commit on this thread's connections, found without a query."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["stuck", "unfinished"]
 
 
 def stuck() -> list[Message]:
-    """Those whose commit never comes: they are in a ``TestCase``'s own transaction."""
+    """Return the messages that wait for a ``TestCase``'s own transaction, which is never committed."""
     return [
         message
         for connection in connections.all(initialized_only=True)
@@ -28,7 +28,7 @@ def stuck() -> list[Message]:
 
 
 def unfinished() -> list[Message]:
-    """Those that may still come: an ``atomic()`` of the code under test is open."""
+    """Return the messages that wait for an ``atomic()`` of the code under test that is still open."""
     found = []
     for connection in connections.all(initialized_only=True):
         found += [outgoing.message for outgoing in waiting_in_testcase(connection)]

@@ -1,6 +1,7 @@
-"""The pytest plugin: a fixture, a marker and three options; it is loaded whenever pytest starts.
+"""The pytest plugin: a fixture, a marker and three options of the configuration file.
 
-So it imports nothing of Django, Celery or this library before a test asks for it.
+Pytest loads this module whenever it starts, also in projects without Django. So the module imports
+nothing of Django, Celery or this library before a test asks for it.
 """
 
 from __future__ import annotations
@@ -30,13 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options of the configuration file."""
     parser.addini(
         "deferred_signals_mode",
-        "The mode of tests that say nothing of it: inline, manual, live, or nothing (as the settings "
-        "say).",
+        "The mode of tests that name none: inline, manual or live. If empty, the settings decide.",
         default="",
     )
     parser.addini(
         "deferred_signals_strict",
-        "Whether a fresh process is asked about the messages of tests that are in a mode.",
+        "Whether a fresh process checks that a worker could run each message of a test in a mode.",
         type="bool",
         default=False,
     )
@@ -48,15 +48,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, and refuse wrong options.
+    """Declare the marker, and refuse wrong values of options.
 
     Raises:
-        pytest.UsageError: an option has a value that it cannot have.
+        pytest.UsageError: an option has a value that does not exist.
     """
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(mode='manual', strict=False, leaks='warn'): how messages of deferred receivers "
-        f"fare in this test; mode is 'inline', 'manual' or 'live'.",
+        f"{MARKER}(mode='manual', strict=False, leaks='warn'): where messages of deferred "
+        f"receivers go in this test; mode is 'inline', 'manual' or 'live'.",
     )
     for name, known in (("mode", MODES), ("leaks", LEAKS)):
         value = config.getini(f"deferred_signals_{name}")
@@ -69,9 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def deferred_signals(request: pytest.FixtureRequest) -> Iterator[Collected | None]:
-    """What was deferred, with the assertions; None in other modes than ``"manual"``.
+    """Collect what the test defers, as `deferred_signals.testing.manual` does.
 
-    As `deferred_signals.testing.manual`, or as the marker ``deferred_signals`` says.
+    Gives the `Collected`, with the assertions. Where the marker ``deferred_signals`` names another
+    mode, that mode is in force, and the fixture gives None.
     """
     mode = _mode_of(request.node)
     given = mode.begin()
@@ -82,7 +83,7 @@ def deferred_signals(request: pytest.FixtureRequest) -> Iterator[Collected | Non
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the mode begin before other fixtures, where the marker or the option wants one."""
+    """Begin the mode before other fixtures, if the marker or the option names one."""
     if not isinstance(item, pytest.Function) or MARKER in item.fixturenames:
         return
     marked = item.get_closest_marker(MARKER) is not None
@@ -93,10 +94,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Look for leaks at the end of a test that went well, while its transaction is still there."""
+    """Look for leaks at the end of a test that passed, while its transaction is still open."""
     add_cleanup = getattr(getattr(item, "instance", None), "addCleanup", None)
     if add_cleanup is not None:
-        # The transaction of a TestCase ends before this hook goes on.
+        # A TestCase ends its transaction before this hook goes on, but after its clean-ups.
         add_cleanup(_tell_of_stuck, item)
         result = yield
     else:
@@ -128,10 +129,10 @@ def _mode_of(item: pytest.Item) -> inline | live | manual:
 
 
 def _check(marker: pytest.Mark) -> None:
-    """Refuse what the marker does not take.
+    """Refuse arguments that the marker does not take.
 
     Raises:
-        pytest.UsageError: with what it takes.
+        pytest.UsageError: it names the arguments that the marker takes.
     """
     given = [*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())]
     takes = f"The marker {MARKER} takes mode='inline', 'manual' or 'live', strict= and leaks="
@@ -146,7 +147,7 @@ def _check(marker: pytest.Mark) -> None:
 
 
 def _tell_of_stuck(item: pytest.Item) -> None:
-    """Tell of messages that wait for a commit that never comes; in no other case load anything."""
+    """Report messages whose commit never comes; import nothing if the library sent none."""
     if "deferred_signals.sending.commit" in sys.modules:
         from deferred_signals.testing.leaks import tell_of_stuck  # noqa: PLC0415 - see above
 

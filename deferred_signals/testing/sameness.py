@@ -1,4 +1,4 @@
-"""Whether two values of a field are one, as far as a database can tell them apart."""
+"""Compares values of a field as a database does: at its precision, in its form."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ __all__ = ["differs", "values_of"]
 
 
 def values_of(row: Model) -> dict[str, Any]:
-    """Give the values of a row's fields that are loaded, by their attribute's name; nothing is fetched.
+    """Return the loaded values of a row's fields, by the name of the attribute; fetch nothing.
 
-    Left out are the primary key, what the database computes, and what cannot be copied.
+    The primary key, fields that the database computes, and values that cannot be copied are left
+    out.
     """
     found = {}
     for field in row._meta.concrete_fields:
@@ -34,7 +35,7 @@ def values_of(row: Model) -> dict[str, Any]:
             continue
         try:
             found[field.attname] = _copied(value)
-        except Exception:  # noqa: BLE001, S112 - a project's own type: then it is not compared
+        except Exception:  # noqa: BLE001, S112 - a project's own type, which is not compared
             continue
     return found
 
@@ -49,16 +50,16 @@ def _copied(value: Any) -> Any:
 
 
 def differs(field: Field[Any, Any], sent: Any, found: Any) -> bool:
-    """Return whether a value was certainly another one than what the row has.
+    """Return whether a value certainly differs from the one in the database.
 
     Arguments:
-        field: of the model.
-        sent: as somebody set it.
-        found: as the database gave it.
+        field: the model's field.
+        sent: the value as code has set it.
+        found: the value as the database returned it.
     """
     try:
         return not (sent == found or _is_same(field, sent, found))
-    except Exception:  # noqa: BLE001 - a project's own type or field: then nobody is warned
+    except Exception:  # noqa: BLE001 - a project's own type or field: no warning
         return False
 
 
@@ -68,7 +69,7 @@ def _is_same(field: Field[Any, Any], sent: Any, found: Any) -> bool:
     if isinstance(field, FileField):
         return str(sent) == str(found)
     if isinstance(found, datetime) and isinstance(sent, date) and not isinstance(sent, datetime):
-        return True  # Django warns where it is asked
+        return True  # Django itself warns of a date in a field of points in time
     read: Any = field.to_python
     left, right = read(sent), read(found)
     return bool(left == right or _is_as_near(field, left, right))
@@ -93,12 +94,12 @@ def _is_as_near(field: Field[Any, Any], left: Any, right: Any) -> bool:
             return nothing or bool(field.get_prep_value(left) == field.get_prep_value(right))
 
 
-#: These are one to Oracle.
+#: Oracle stores both as NULL.
 _NOTHING = (None, "")
 
 
 def _is_same_time(left: datetime, right: datetime) -> bool:
-    """Compare points in time; a row without fractions of a second may have lost them."""
+    """Compare points in time; the column may not store fractions of a second."""
     if settings.USE_TZ:
         left, right = (
             timezone.make_aware(item) if timezone.is_naive(item) else item for item in (left, right)
@@ -107,6 +108,6 @@ def _is_same_time(left: datetime, right: datetime) -> bool:
 
 
 def _as_json(field: Any, value: Any) -> Any:
-    """Give a value as it comes back from JSON: keys are text, tuples are lists."""
+    """Return a value as it comes back from JSON: keys are strings, tuples are lists."""
     text = json.dumps(value, cls=getattr(field, "encoder", None))
     return json.loads(text, cls=getattr(field, "decoder", None))

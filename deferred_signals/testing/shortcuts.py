@@ -1,4 +1,4 @@
-"""The assertions as functions: they are those of the innermost `manual` in force."""
+"""The assertions as functions: they ask the innermost `manual` that is in force."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["all_deferred", "assert_deferred", "refute_deferred", "run_deferred"]
 
 
 def all_deferred(receiver: Target | None = None, /) -> list[Call]:
-    """`Collected.all_deferred` of the innermost `manual`.
+    """Call `Collected.all_deferred` of the innermost `manual`.
 
     Raises:
-        RuntimeError: none is in force.
+        RuntimeError: no `manual` is in force.
     """
     return _innermost().all_deferred(receiver)
 
 
 def assert_deferred(receiver: Target, /, **kwargs: Any) -> Call:
-    """`Collected.assert_deferred` of the innermost `manual`.
+    """Call `Collected.assert_deferred` of the innermost `manual`.
 
     Raises:
         AssertionError: no such call waits.
@@ -37,7 +37,7 @@ def assert_deferred(receiver: Target, /, **kwargs: Any) -> Call:
 
 
 def refute_deferred(receiver: Target, /, **kwargs: Any) -> None:
-    """`Collected.refute_deferred` of the innermost `manual`.
+    """Call `Collected.refute_deferred` of the innermost `manual`.
 
     Raises:
         AssertionError: such a call waits.
@@ -53,11 +53,11 @@ def run_deferred(
     waits: Sequence[float | timedelta] | None = None,
     raises: bool = True,
 ) -> list[Ran]:
-    """`Collected.run_deferred` of the innermost `manual`.
+    """Call `Collected.run_deferred` of the innermost `manual`.
 
     Raises:
-        AssertionError: the waits were others.
-        Exception: with which the first message failed, unless ``raises`` is False.
+        AssertionError: the seconds between attempts were others than ``waits``.
+        Exception: the one with which the first message failed, unless ``raises`` is False.
         RuntimeError: no `manual` is in force.
     """
     return _innermost().run_deferred(receiver, waits=waits, raises=raises)

@@ -1,12 +1,12 @@
-"""Instances that are not what a receiver gets of them: the commonest silent fault.
+"""Warnings of instances that a receiver gets with other values than were sent.
 
-An instance that travels by reference is the row as it is when the receiver runs. What was changed
-on the instance and not saved does not travel, nor what an older copy of the row still has. What a
-receiver changes on its own instance and does not save is seen by nobody. In a synchronous receiver
-all that worked, so the testing modes tell of it.
+An instance that travels by reference is the row as it is when the receiver runs. A change that was
+not saved does not travel, and neither do the old values of an instance that was loaded earlier.
+What a receiver sets on its own instance and does not save is lost. In a synchronous receiver all
+this worked, and nothing fails now: so the testing modes warn of it.
 
-They ask the database nothing, and would rather be silent than wrong: a difference is told only
-where it was no later write to the row that made it.
+The warnings need no query. They leave out a difference that a later write to the row explains:
+no warning is better than a wrong one.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ LONGEST = 80
 
 
 class StaleInstanceWarning(UserWarning):
-    """What was set on an instance, and not saved, does not reach whom it was meant for."""
+    """A value was set on an instance and not saved, so it is lost."""
 
 
 class _Sent(NamedTuple):
     """An instance as it was sent.
 
     Attributes:
-        name: of the kwarg that it was in.
-        row: its model, primary key (as text: it may travel as another type) and database.
-        values: of its fields.
-        time: of the send.
+        name: name of the kwarg that the instance was in.
+        row: its model, primary key (as text: the key may travel as another type) and database.
+        values: the values of its fields.
+        time: time of the send, on the clock of `Writes`.
     """
 
     name: str
@@ -63,7 +63,7 @@ class _Sent(NamedTuple):
 
 
 class _Instances:
-    """Watches instances from their send to the end of the run."""
+    """Watch instances from their send to the end of the run."""
 
     def __init__(self) -> None:
         self._writes = Writes()
@@ -72,7 +72,7 @@ class _Instances:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch, for the length of a block."""
+        """Watch for the length of a block."""
         with self._writes.noting():
             watches.append(self)
             try:
@@ -83,7 +83,7 @@ class _Instances:
     def sent(
         self, id_: str, receiver: Receiver, signal: Signal, sender: Any, kwargs: Mapping[str, Any]
     ) -> None:
-        """Note the instances that are sent, but for the one that a signal of models is about."""
+        """Note the instances that are sent, except the ``instance`` of a signal of models."""
         options = receiver.options
         about = {"instance"} if isinstance(signal, ModelSignal) else set()
         skipped = {*about, *options.exclude, *options.snapshot_names}
@@ -100,7 +100,7 @@ class _Instances:
     def running(
         self, message: Message, receiver: Receiver, rows: Mapping[Reference, Model]
     ) -> Iterator[None]:
-        """Compare what was sent with what was fetched, and what was fetched with what is left."""
+        """Compare instances as sent with those fetched, and those with what the receiver leaves."""
         for sent in self._sent.get(message.id, []):
             for reference, row in rows.items():
                 if sent.row == (reference.model, str(reference.pk), reference.alias):
@@ -114,40 +114,42 @@ class _Instances:
         finally:
             refusals.reset(token)
             for text in in_vain:
-                self._found[f"{receiver.name!r} asked a request in vain: {text}"] = None
+                self._found[
+                    f"{receiver.name!r} asked a request for what does not travel: {text}"
+                ] = None
         for row, values in before:
             if row.pk is not None:
                 self._compare_again(receiver, row, values, time)
 
     def tell(self) -> None:
-        """Warn of what was found since this was last called."""
+        """Warn of what was found since the last call."""
         found, self._found = self._found, {}
         for text in found:
             warnings.warn(text, StaleInstanceWarning, stacklevel=3)
 
     def _compare(self, receiver: Receiver, sent: _Sent, row: Model) -> None:
-        """Tell of fields that the receiver gets with other values than were sent."""
+        """Note fields that the receiver gets with other values than were sent."""
         for attname, (value, now) in self._differing(row, sent.values, sent.time).items():
             self._found[
                 f"{receiver.name!r}: {sent.name}.{attname} {_was(receiver, attname, value, now)}. "
-                f"The instance travels by reference: save it before it is sent, or let it travel "
-                f"as it is, by snapshot=True or snapshot=({sent.name!r},)."
+                f"The instance travels by reference: save it before it is sent, or send its "
+                f"present values, by snapshot=True or snapshot=({sent.name!r},)."
             ] = None
 
     def _compare_again(
         self, receiver: Receiver, row: Model, values: dict[str, Any], time: int
     ) -> None:
-        """Tell of fields that the receiver has set and not saved."""
+        """Note fields that the receiver has set and not saved."""
         for attname in self._differing(row, values, time):
             self._found[
-                f"{receiver.name!r} has set {attname} of {row._meta.label} {row.pk!r}, and has not "
-                f"saved it: it is the receiver's own instance, and nobody else will see that."
+                f"{receiver.name!r} has set {attname} of {row._meta.label} {row.pk!r} and has not "
+                f"saved it. The instance is the receiver's own: call save(), or the value is lost."
             ] = None
 
     def _differing(
         self, row: Model, values: dict[str, Any], since: int
     ) -> dict[str, tuple[Any, Any]]:
-        """Give the values that differ from a row's, where no write to the row explains it."""
+        """Return the values that differ from the row's and that no write to the row explains."""
         fields, present = _fields(row), values_of(row)
         return {
             attname: (value, present[attname])
@@ -163,7 +165,7 @@ def _fields(row: Model) -> dict[str, Field[Any, Any]]:
 
 
 def _rows_in(value: Any) -> Iterator[Model]:
-    """Find the instances in a value that is sent, in containers too."""
+    """Find the instances in a value that is sent, also within containers."""
     value = unwrapped(value)
     if isinstance(value, Model):
         yield value
@@ -176,7 +178,7 @@ def _rows_in(value: Any) -> Iterator[Model]:
 
 
 def _was(receiver: Receiver, attname: str, value: Any, now: Any) -> str:
-    """Say which value was sent, and which one came; of a secret only that there were two."""
+    """Say which value was sent and which the receiver got; of a secret only that they differ."""
     secret = conf.current().SENSITIVE | receiver.options.exclude_fields | {"password"}
     if attname.casefold() in secret:
         return "had another value at send than the row that the receiver got"
@@ -189,7 +191,7 @@ def _brief(value: Any) -> str:
 
 
 class _Shared:
-    """One watch for all modes that are on, nested or in other threads."""
+    """One watch for all modes in force, nested or in other threads."""
 
     def __init__(self) -> None:
         self.watch: _Instances | None = None
@@ -226,6 +228,6 @@ def watching_instances() -> Iterator[None]:
 
 
 def tell_of_stale_instances() -> None:
-    """Warn of what was found in the runs so far."""
+    """Warn of what was found in the runs since the last call."""
     if _shared.watch is not None:
         _shared.watch.tell()

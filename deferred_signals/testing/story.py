@@ -1,4 +1,4 @@
-"""Running what was collected: all attempts of all messages, by a clock that nobody waits for."""
+"""Runs what was collected: all attempts of all messages, by a simulated clock."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Ran:
         receiver: the receiver's name.
         attempts: how often it ran.
         waits: the seconds between attempts.
-        outcome: of the last attempt: ``"succeeded"``, ``"discarded"`` or ``"failed"``; or
-            ``"expired"``, where it came too late to run.
-        exception: with which it failed.
+        outcome: how the last attempt ended: ``"succeeded"``, ``"discarded"`` or ``"failed"``; or
+            ``"expired"`` if the message came too late to run.
+        exception: the exception with which it failed.
         reason: why it was discarded or given up.
-        kwargs: of the call, as in `deferred_signals.testing.Call`.
+        kwargs: the kwargs of the call, as in `deferred_signals.testing.Call`.
     """
 
     id: str
@@ -59,12 +59,12 @@ class Ran:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message that is to be run; doubled messages are two.
+    """A message that is to be run. A message that is delivered twice is two of them.
 
     Attributes:
-        outgoing: the message.
-        kwargs: decoded.
-        late: seconds that it is late by.
+        outgoing: the message, and how it is published.
+        kwargs: the decoded kwargs.
+        late: by how many seconds the message is late.
     """
 
     outgoing: Outgoing
@@ -75,11 +75,11 @@ class Delivery:
 def run_story(
     take: Callable[[Sequence[Outgoing]], None], pop: Callable[[], list[Delivery]]
 ) -> list[Ran]:
-    """Run everything that is collected, and all that this defers, in the order of a clock.
+    """Run everything that is collected, and all that these runs defer, in order of due times.
 
     Arguments:
         take: collects what is deferred meanwhile.
-        pop: gives out what is collected.
+        pop: takes out what is collected.
     """
     story: list[Ran] = []
     order = count()
@@ -122,10 +122,10 @@ def run_story(
 
 
 def check_waits(story: list[Ran], expected: Sequence[float | timedelta]) -> None:
-    """That the waits of all messages are the expected ones, but for jitter.
+    """Assert that the waits of all messages are the expected ones, apart from jitter.
 
     Raises:
-        AssertionError: they are not.
+        AssertionError: they are others.
     """
     found = [(wait, _jitter(ran.receiver)) for ran in story for wait in ran.waits]
     fits = len(found) == len(expected) and all(
@@ -137,10 +137,10 @@ def check_waits(story: list[Ran], expected: Sequence[float | timedelta]) -> None
 
 
 def raise_first(story: list[Ran]) -> None:
-    """Raise the first failure of a receiver, with a note on whose it is and how many there are.
+    """Raise the first failure, with a note that names the receiver and counts the failures.
 
     Raises:
-        BaseException: what a receiver raised, in its last attempt.
+        BaseException: the exception of the receiver's last attempt.
     """
     failed = [(ran, ran.exception) for ran in story if ran.outcome == "failed"]
     for ran, error in failed:
@@ -149,7 +149,7 @@ def raise_first(story: list[Ran]) -> None:
         attempts = "1 attempt" if ran.attempts == 1 else f"{ran.attempts} attempts"
         error.add_note(
             f"Raised by the deferred receiver {ran.receiver!r}, after {attempts}; of {len(story)} "
-            f"messages {len(failed)} failed. run_deferred(raises=False) tells what became of each."
+            f"messages {len(failed)} failed. run_deferred(raises=False) returns what became of each."
         )
         raise error
 
@@ -163,12 +163,12 @@ def _note(ran: Ran, message: Message, outcome: Outcome) -> None:
 
 
 def _aged(message: Message, wait: float) -> Message:
-    """The message after a wait that nobody waited: sent that much earlier."""
+    """Return the message as after a wait: its send lies that much further back."""
     return unpack(pack(replace(message, sent_at=message.sent_at - timedelta(seconds=wait))))
 
 
 def _patience(expires: float | timedelta | datetime | None) -> float:
-    """The seconds for which a message may wait."""
+    """Return the seconds for which a message may wait."""
     if expires is None:
         return inf
     if isinstance(expires, datetime):

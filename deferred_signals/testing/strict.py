@@ -1,4 +1,4 @@
-"""The strict option: a fresh process is asked whether it could have run each message."""
+"""The option ``strict``: a fresh process says whether it could have run each message."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ if TYPE_CHECKING:
 
 __all__ = ["SenderNotLoadedWarning", "check_wires"]
 
-#: Seconds that the process may take for an answer; the first one waits for the project to load.
+#: Seconds that the process may take for an answer. The first answer takes as long as the project
+#: takes to load.
 PATIENCE = 120.0
 
 
 class SenderNotLoadedWarning(UserWarning):
-    """A worker would not know the sender, and give the receiver its name alone."""
+    """A worker would not know the sender, and would give the receiver its name alone."""
 
 
 def check_wires(wires: Sequence[str]) -> None:
-    """Ask a fresh process about messages.
+    """Ask a fresh process whether it could run messages.
 
     Raises:
-        AssertionError: it could not run one of them; it says why.
-        ConfigurationError: there can be no such process.
+        AssertionError: the process could not run one of them; the error says why.
+        ConfigurationError: the process cannot be started, or died.
     """
     if not wires:
         return
@@ -48,7 +49,8 @@ def check_wires(wires: Sequence[str]) -> None:
         if "sender" in answer:
             warnings.warn(
                 f"A worker does not load {answer['sender']!r}, the sender of a message for "
-                f"{message.receiver!r}: the receiver gets SenderNotLoaded in its place.",
+                f"{message.receiver!r}: the receiver gets SenderNotLoaded in its place. Import the "
+                f"sender's module where a worker does, for example in AppConfig.ready().",
                 SenderNotLoadedWarning,
                 stacklevel=2,
             )
@@ -58,7 +60,7 @@ def check_wires(wires: Sequence[str]) -> None:
 
 
 class FreshProcess:
-    """One process, kept for all that this one asks."""
+    """The fresh process. It answers all questions of this test process, and is started once."""
 
     def __init__(self) -> None:
         if "DJANGO_SETTINGS_MODULE" not in os.environ:
@@ -80,10 +82,10 @@ class FreshProcess:
         atexit.register(self.end)
 
     def ask(self, texts: list[str]) -> list[dict[str, str]]:
-        """What it says of each message.
+        """Return the answer about each message.
 
         Raises:
-            ConfigurationError: it died, or said nothing in time.
+            ConfigurationError: the process died, or did not answer in time.
         """
         with self._lock:
             watch = Timer(PATIENCE, self._process.kill)
@@ -94,14 +96,14 @@ class FreshProcess:
                 watch.cancel()
             if not line:
                 raise ConfigurationError(
-                    f"strict=True starts a process that loads the project as a worker does, and it "
-                    f"died:\n{self.end()}"
+                    f"strict=True starts a process that loads the project as a worker does, and "
+                    f"that process died:\n{self.end()}"
                 )
         answers: list[dict[str, str]] = json.loads(line)
         return answers
 
     def end(self) -> str:
-        """End the process; gives its last words."""
+        """End the process; return the end of what it wrote to stderr."""
         atexit.unregister(self.end)
         _process.cache_clear()
         self._process.communicate()
@@ -110,7 +112,7 @@ class FreshProcess:
             return complaints.read()[-2000:]
 
     def _exchange(self, question: str) -> str:
-        """The answer; nothing where there is none."""
+        """Return the answer; an empty text if there is none."""
         questions, answers = self._process.stdin, self._process.stdout
         if questions is None or answers is None:
             raise AssertionError("Popen was asked for pipes.")

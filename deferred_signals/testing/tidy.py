@@ -1,4 +1,4 @@
-"""Receivers that are declared inside a test end with it."""
+"""Forgets receivers that a test declares inside of functions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ __all__ = ["forgetting_local_receivers"]
 
 @contextmanager
 def forgetting_local_receivers() -> Iterator[None]:
-    """Forget, at the end, the receivers of functions' insides that were declared meanwhile.
+    """Forget at the end the receivers that were declared meanwhile inside of functions.
 
-    Others stay: a module that is first imported meanwhile would not connect its receivers again.
+    Receivers of modules stay: a module that was first imported meanwhile would not connect its
+    receivers again.
     """
-    # Weakly, as the registry alone shall hold them.
+    # Weak references, so that only the registry keeps receivers alive.
     before = WeakSet(_receivers())
     try:
         yield

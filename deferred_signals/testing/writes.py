@@ -1,7 +1,7 @@
-"""What is written to the database in a testing mode: which row and column, and when.
+"""Records what is written to the database in a testing mode: which row and column, and when.
 
-Seen by execute wrappers, since ``QuerySet.update()``, bulk operations and raw SQL send no signal.
-Where a statement cannot be told to leave a row alone, the row counts as written.
+Execute wrappers see the statements, since ``QuerySet.update()``, bulk operations and raw SQL send
+no signal. If a statement might have written a row, the row counts as written.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Writes"]
 
-#: What begins a statement that changes no row that is there.
+#: Statements that begin so change no existing row.
 _HARMLESS = ("BEGIN", "COMMIT", "DELETE", "PRAGMA", "RELEASE", "ROLLBACK", "SAVEPOINT", "SELECT")
 
-#: What makes an INSERT change a row that is there.
+#: An INSERT with one of these may change an existing row.
 _UPSERT = ("ON CONFLICT", "ON DUPLICATE")
 
 
 class _Write(NamedTuple):
-    """One statement, and the last of its parameters: of a ``save()`` the primary key."""
+    """One statement, and its last parameter, which in a ``save()`` is the primary key."""
 
     time: int
     sql: str
@@ -37,7 +37,7 @@ class _Write(NamedTuple):
 
 
 class Writes:
-    """The statements so far that may have changed rows."""
+    """The statements so far that may have changed existing rows."""
 
     def __init__(self) -> None:
         self._clock = count(1)
@@ -45,7 +45,7 @@ class Writes:
         self._wrapped: list[BaseDatabaseWrapper] = []
 
     def now(self) -> int:
-        """Give a time that lies after all that was written until now."""
+        """Return a time that is later than all writes until now."""
         return next(self._clock)
 
     def changed(self, row: Model, field: Field[Any, Any], since: int) -> bool:
@@ -56,7 +56,7 @@ class Writes:
         key = field.model._meta.pk
         own = f"WHERE {quote(table)}.{quote(key.column or '')} = %s"
         value: Any = row.pk
-        with suppress(Exception):  # a custom key: as it is, then
+        with suppress(Exception):  # a project's own type of key is compared as it is
             value = key.get_db_prep_value(row.pk, connection)
         return any(
             table in write.sql
@@ -69,7 +69,7 @@ class Writes:
 
     @contextmanager
     def noting(self) -> Iterator[None]:
-        """Note what is written on the connections of this thread, and on those that are made."""
+        """Record what is written on this thread's connections, and on those that are made later."""
         for connection in connections.all():
             self._wrap(connection)
         connection_created.connect(self._wrap_new)

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class ShopConfig(AppConfig):
-    """Connects the receivers."""
+    """Connect the receivers."""
 
     name = "demo_site.shop"
 

@@ -1,4 +1,4 @@
-"""The one customer of the shop, so that nobody needs to register."""
+"""The only customer of the shop, so that nobody needs to register."""
 
 from django.contrib.auth import get_user_model
 

@@ -6,7 +6,7 @@ from demo_site.shop.models import Product
 
 
 class OrderForm(forms.Form):
-    """What a customer says; the shop knows the price."""
+    """The fields that a customer fills in; the shop knows the price."""
 
     product = forms.ChoiceField(choices=Product.choices)
     quantity = forms.IntegerField(min_value=1, max_value=20, initial=1)

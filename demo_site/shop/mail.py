@@ -13,10 +13,10 @@ FAILURES = 2
 
 
 class FlakyGateway(EmailBackend):
-    """Django's file back end with bad manners."""
+    """Write mails to files, and fail at the first attempts."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Send, or hang up as a busy gateway does."""
+        """Send the mails, or raise what smtplib raises when a gateway hangs up."""
         message = current_message()
         if message is not None and message.attempt <= FAILURES:
             note("the gateway hung up", order=email_messages[0].extra_headers["X-Order"])

@@ -8,7 +8,7 @@ from django.db import models
 
 
 class Product(models.TextChoices):
-    """What there is."""
+    """A product of the shop."""
 
     TEAPOT = "teapot", "Teapot"
     CUP = "cup", "Cup and saucer"
@@ -61,12 +61,12 @@ class Order(models.Model):
         return f"{self.quantity} x {self.get_product_display()}"
 
     def price(self) -> Decimal:
-        """What the order costs, in EUR."""
+        """Return what the order costs, in EUR."""
         return PRICES[Product(self.product)] * self.quantity
 
 
 class StatusChange(models.Model):
-    """The order's history, kept by a receiver."""
+    """An entry of an order's history, which a receiver writes."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="history")
     status = models.CharField(max_length=20, choices=Status)

@@ -1,4 +1,4 @@
-"""What happens when something happened: connected by ``ShopConfig.ready()``.
+"""The receivers of the shop; ``ShopConfig.ready()`` connects them.
 
 A receiver stays an ordinary one where the sender needs its effect at once: in the same
 transaction, or on the live request. Every other one is deferred: it runs on a Celery worker once
@@ -30,20 +30,20 @@ from demo_site.shop.timeline import note
 
 @receiver(post_save, sender=Order)
 def keep_history(sender: type[Order], instance: Order, **kwargs: Any) -> None:
-    """Not deferred: the history belongs to the order's transaction, and is rolled back with it."""
+    """Write the history. Not deferred, as the history is rolled back with the order's transaction."""
     StatusChange.objects.create(order=instance, status=instance.status)
     note(f"wrote {instance.status}", order=instance.pk, by="keep_history")
 
 
 @receiver(user_logged_in)
 def welcome(sender: type[User], request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """Not deferred: it writes into the request, which is gone when a worker comes to it."""
+    """Greet the user. Not deferred, as the receiver writes into the live request."""
     messages.success(request, f"Welcome back, {user.get_short_name()}.")
 
 
 @receiver(post_save, sender=Order, deferred=True)
 def update_search_index(sender: type[Order], instance: Order, created: bool, **kwargs: Any) -> None:
-    """The plainest deferred receiver: ``instance`` is the row as it is when the receiver runs."""
+    """Update the index. The simplest deferred receiver: ``instance`` is the row as it is at the run."""
     note("added to the index" if created else "refreshed the index", order=instance.pk)
 
 
@@ -55,10 +55,10 @@ def update_search_index(sender: type[Order], instance: Order, created: bool, **k
 def send_confirmation(
     sender: type[Order], order_id: UUID, total_amount: Decimal, **kwargs: Any
 ) -> None:
-    """Mail goes through a gateway that may fail: worth another attempt, a little later."""
+    """Mail a confirmation. The gateway may fail, so the receiver is retried a little later."""
     order = Order.objects.select_related("customer").get(pk=order_id)
     if order.confirmed_at:
-        return  # a deferred receiver may run twice: this one mails once
+        return  # a deferred receiver may run twice: mail only once
     EmailMessage(
         subject=f"Your order of {order}",
         body=f"Thank you. We charged {total_amount} EUR.",
@@ -75,11 +75,11 @@ def send_confirmation(
     when=lambda sender, status, **kwargs: status in NEXT_STATUS,
 )
 def take_next_step(sender: type[Order], order: Order, status: str, **kwargs: Any) -> None:
-    """Moves an order on and says so, by the same signal: one deferred receiver defers another."""
+    """Move an order on, and send the same signal again: one deferred receiver defers another."""
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order.pk)
         if order.status != status:
-            return  # a deferred receiver may run twice: the step is taken once
+            return  # a deferred receiver may run twice: take the step only once
         order.status = NEXT_STATUS[Status(status)].value
         order.save(update_fields=["status"])
         workflow_updated.send(sender=Order, order=order, status=order.status)
@@ -92,7 +92,7 @@ def take_next_step(sender: type[Order], order: Order, status: str, **kwargs: Any
     when=lambda sender, status, **kwargs: status == Status.PACKED,
 )
 async def book_courier(sender: type[Order], order: Order, **kwargs: Any) -> None:
-    """An async receiver: the worker awaits it."""
+    """Book a courier. The receiver is async, and the worker awaits it."""
     await asyncio.sleep(0.05)  # the courier's API
     order.tracking_code = f"TEA-{order.pk.hex[:6].upper()}"
     # Only this field: another receiver may have written the others since.
@@ -107,11 +107,11 @@ async def book_courier(sender: type[Order], order: Order, **kwargs: Any) -> None
 def look_for_odd_login(
     sender: type[User], request: RequestSnapshot, user: User, **kwargs: Any
 ) -> None:
-    """Could ask a slow service whether the login looks like this customer."""
+    """Check the login. A real shop would ask a slow service whether it looks like this customer."""
     note(f"nothing odd about {user.get_username()} from {request.remote_addr}")
 
 
 @receiver(user_logged_out, deferred=True)
 def say_goodbye(sender: type[User], user: User | None, **kwargs: Any) -> None:
-    """Nobody waits for this one either."""
+    """Say goodbye. No request waits for this receiver either."""
     note(f"{user.get_username() if user else 'nobody'} logged out")

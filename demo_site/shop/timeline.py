@@ -1,6 +1,6 @@
-"""What happened when, and in which process: the demo's own record.
+"""The timeline: what happened when, and in which process.
 
-A file, not a table: what a transaction did must stay visible when it is rolled back.
+The timeline is a file, not a table, so that it also shows what a rolled-back transaction did.
 """
 
 import json
@@ -31,19 +31,19 @@ class Moment:
     pid: int
     what: str
     order: str | None = None
-    # Of receivers only; a message and an attempt belong to those that were deferred.
+    # The first is of receivers only, message and attempt of deferred receivers only.
     receiver: str | None = None
     message: str | None = None
     attempt: int | None = None
 
     @property
     def number(self) -> str:
-        """The order's id, short enough to read."""
+        """Return the first characters of the order's id."""
         return self.order[:6] if self.order else ""
 
     @property
     def time(self) -> str:
-        """The time of day, in UTC as the settings have it."""
+        """Return the time of day in UTC."""
         return time.strftime("%H:%M:%S", time.localtime(self.at)) + f".{int(self.at % 1 * 1000):03}"
 
 
@@ -61,34 +61,34 @@ def note(what: str, *, order: UUID | str | None = None, by: str | None = None) -
         message=None if by or message is None else str(message.id),
         attempt=None if by or message is None else message.attempt,
     )
-    # Opened to append, and written at once: lines of several processes do not mix.
+    # Each line is appended by one write, so that lines of several processes do not mix.
     with timeline_file().open("a") as file:
         file.write(json.dumps(asdict(moment)) + "\n")
 
 
 def note_commit(order: UUID) -> None:
-    """Have the commit of the transaction that is open noted."""
+    """Write a moment when the open transaction commits."""
     transaction.on_commit(partial(note, "transaction committed", order=order))
 
 
 def moments() -> list[Moment]:
-    """The whole timeline, the earliest moment first."""
+    """Return the whole timeline, the earliest moment first."""
     try:
         text = timeline_file().read_text()
     except FileNotFoundError:
         return []
-    # Up to the last end of a line: what follows is being written.
+    # What follows the last line break is still being written.
     lines = text[: text.rfind("\n") + 1].splitlines()
     return sorted((Moment(**json.loads(line)) for line in lines), key=lambda moment: moment.at)
 
 
 def timeline_file() -> Path:
-    """Where the moments are."""
+    """Return the path of the timeline's file."""
     return Path(settings.VAR) / "timeline.jsonl"
 
 
 class RequestMoments:
-    """Middleware: notes when a request that changes something returned."""
+    """Note when a request that changes something has been answered. A middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

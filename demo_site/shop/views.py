@@ -1,6 +1,6 @@
 """Place an order, ship it, watch what happens.
 
-Signals are sent as ever: that most of their receivers are deferred shows nowhere in this file.
+Signals are sent as usual: nothing in this file shows that most receivers are deferred.
 """
 
 from typing import Any
@@ -24,25 +24,25 @@ LINES = 40
 
 
 class PaymentRefused(Exception):
-    """The bank said no."""
+    """The bank refused the payment."""
 
 
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """The whole shop on one page."""
+    """Show the whole shop on one page."""
     return render(request, "shop/home.html", {**board_context(), "form": OrderForm()})
 
 
 @require_GET
 def board(request: HttpRequest) -> HttpResponse:
-    """The part of the page that changes by itself; the page asks for it again and again."""
+    """Show the part of the page that changes by itself; the page fetches it every second."""
     return render(request, "shop/board.html", board_context())
 
 
 @require_POST
 @login_required
 def place(request: HttpRequest) -> HttpResponse:
-    """Take an order, announce it, charge it: all of it, or nothing."""
+    """Take an order, send its signal, and charge it: all of this in one transaction."""
     form = OrderForm(request.POST)
     if not form.is_valid():
         return render(request, "shop/home.html", {**board_context(), "form": form}, status=400)
@@ -79,26 +79,26 @@ def ship(_request: HttpRequest, order_id: UUID) -> HttpResponse:
 
 
 def charge(order: Order, *, refuse: bool) -> None:
-    """Ask the bank; here the customer says what it answers."""
+    """Ask the bank, whose answer the customer chooses in this demo."""
     if refuse:
         raise PaymentRefused(f"the bank refused {order.total_amount} EUR")
 
 
 def about(order: Order, response: HttpResponse) -> HttpResponse:
-    """The response, with a word for the timeline on the order that it is about."""
+    """Add a header to the response that names the order, for the timeline."""
     response.headers[ORDER_HEADER] = str(order.pk)
     return response
 
 
 class Login(LoginView):
-    """Django's, which sends ``user_logged_in``."""
+    """Django's view, which sends ``user_logged_in``."""
 
     template_name = "shop/login.html"
     extra_context = {"demo": customer}  # noqa: RUF012  # as Django documents it
 
 
 def board_context() -> dict[str, Any]:
-    """What the orders and the timeline are drawn from."""
+    """Return the context of the templates of orders and timeline."""
     return {
         "orders": Order.objects.prefetch_related("history")[: LINES // 2],
         "moments": moments()[: -LINES - 1 : -1],

@@ -1,7 +1,7 @@
-"""Receivers that work, fail, hang, and take their process or their worker with them.
+"""Receivers that succeed, fail, hang, or kill their process or their worker.
 
 Each listens to a signal of its own, which has the receiver's name here: `leaves_a_row.send(None)`
-defers the receiver `tests.leaves_a_row`. What ran is in the table of runs.
+defers the receiver `tests.leaves_a_row`. Each run leaves a row in the table of runs.
 """
 
 import os
@@ -57,7 +57,7 @@ def leave(**payload: Any) -> None:
 def wait_for_prefetch() -> None:
     """Wait until the worker holds all messages that it may hold.
 
-    Redis' list gives a message away some moments before kombu notes who has it: what a worker that
+    Redis removes a message from its list some moments before kombu notes who has it: what a worker that
     is killed between the two was fetching is lost, whoever published it.
     """
     with current_app.connection_for_read() as connection:
@@ -141,7 +141,7 @@ def are_same(one: object, other: object) -> bool:
 
 @alone()
 def compares(sender: object, order: Order, signal: Signal, **kwargs: Any) -> None:
-    """Say what came other than it was sent."""
+    """Leave a row that names what arrived with another value than it was sent."""
     expected = {**VALUES, "order": order}
     found = {**kwargs, "order": order}
     others = [name for name in expected if not are_same(expected[name], found.get(name))]
@@ -161,7 +161,7 @@ def compares(sender: object, order: Order, signal: Signal, **kwargs: Any) -> Non
     chunk_size=10,
 )
 def recovers(sender: object, **kwargs: Any) -> None:
-    """Fail twice, then succeed. Say how the message came."""
+    """Fail twice, then succeed. Leave a row that tells how the message came."""
     request = current_task.request
     info: Any = request.delivery_info
     leave(
@@ -222,7 +222,7 @@ def exits(sender: object, times: int, **kwargs: Any) -> None:
 
 @alone(chunk_size=10)
 def waits_to_be_killed(sender: object, times: int = 1, **kwargs: Any) -> None:
-    """Run, the first times, until somebody kills the process."""
+    """Run until somebody kills the process, at the first attempts."""
     leave()
     message = current_message()
     assert message is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import models
 
-#: What ran that a message must not make run.
+#: The code that ran, and that a message must not make run.
 RAN: list[str] = []
 
 

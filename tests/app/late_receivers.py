@@ -1,4 +1,4 @@
-"""Receivers that wait, and say how they came: some are known to the newer workers of a test only."""
+"""Receivers of messages that wait: each leaves a row that tells how its message came."""
 
 import os
 from typing import Any
@@ -26,7 +26,7 @@ def connect() -> None:
 
 
 def how_it_came() -> dict[str, Any]:
-    """What the running task's message carried, as packages for tenants and tracers look for it."""
+    """Return what the task's message carried, where packages for tenants and tracers look for it."""
     request: Any = current_task.request
     return {
         "schema": request.get("_schema_name"),

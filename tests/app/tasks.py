@@ -1,4 +1,4 @@
-"""Plain Celery tasks: they prove the harness itself, with none of the library in between."""
+"""Plain Celery tasks, for tests of the harness itself, without the library."""
 
 from celery import shared_task
 

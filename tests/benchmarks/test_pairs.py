@@ -6,7 +6,7 @@ from benchmarks.pairs import Measure, in_turns
 
 
 def giving(*microseconds: float, told: Callable[[], object] = bool) -> Measure:
-    """A candidate that takes so long, one time after the other."""
+    """Make a candidate that takes these times, one after the other."""
     times: Iterator[float] = iter(microseconds)
 
     def measure() -> float:

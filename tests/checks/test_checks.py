@@ -17,8 +17,8 @@ from pytest_django import Settings
 
 from deferred_signals import ConfigurationError, Retry
 from tests.project.celery import app
+from tests.support.celery_apps import MakeCurrent
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
 
 
 def found(*, deploy: bool = False) -> list[checks.CheckMessage]:

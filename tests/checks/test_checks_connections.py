@@ -18,8 +18,8 @@ from kombu import Queue
 from pytest_django import Settings
 
 from tests.app.models import Article
+from tests.support.celery_apps import MakeCurrent
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
 
 pytestmark = pytest.mark.usefixtures("only_own_receivers")
 

@@ -12,7 +12,7 @@ from django.test import AsyncClient, Client
 from django.urls import path
 
 from tests.support.connected import Connected, deferred
-from tests.support.fixtures import Numbers
+from tests.support.numbers import Numbers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,7 +64,7 @@ urlpatterns = [
 
 @pytest.fixture
 def views(signal: Signal, numbers: Numbers, defer: Connected) -> Iterator[Numbers]:
-    """The views' numbers."""
+    """Connect the receiver of the signal that the views send."""
     defer(requested)(numbers.receive)
     numbers_of_views.append(numbers)
     yield numbers

@@ -13,35 +13,10 @@ from deferred_signals import receiver
 from deferred_signals.receivers import registry
 from tests.app.models import Label, Order
 from tests.support.broker import Broker
+from tests.support.callables import Service, count, plain, service
 from tests.support.connected import Connected
 
 pytestmark = pytest.mark.django_db
-
-
-class Service:
-    """Something with methods."""
-
-    def method(self, sender: object, **kwargs: object) -> None: ...
-
-    @classmethod
-    def of_the_class(cls, sender: object, **kwargs: object) -> None: ...
-
-    @staticmethod
-    def static(sender: object, **kwargs: object) -> None: ...
-
-    def __call__(self, sender: object, **kwargs: object) -> None: ...
-
-
-service = Service()
-
-
-def plain(sender: object, **kwargs: object) -> None:
-    """Say nothing."""
-
-
-def count(signal: Signal, sender: object = None) -> int:
-    """How many receivers of a signal defer."""
-    return sum(deferred is not None for _, deferred in signal.send(sender))
 
 
 CALLABLES = [plain, service.method, Service.of_the_class, Service.static, service]
@@ -119,7 +94,7 @@ def test_connected_callable_looks_like_the_receiver(signal: Signal, defer: Conne
     defer(signal)(plain)
     connected: Any
     ((connected, _),) = signal.send(None)
-    assert connected.__module__ == __name__
+    assert connected.__module__ == plain.__module__
     assert connected.__name__ == connected.__qualname__ == "plain"
     assert connected.__doc__ == "Say nothing."
     assert connected.__wrapped__ is plain
@@ -131,7 +106,7 @@ def test_connected_callable_of_an_object_looks_like_its_class(
     defer(signal)(service)
     connected: Any
     ((connected, _),) = signal.send(None)
-    assert (connected.__module__, connected.__name__) == (__name__, "Service")
+    assert (connected.__module__, connected.__name__) == (Service.__module__, "Service")
     assert connected.__wrapped__ is service
 
 

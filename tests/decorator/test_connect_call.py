@@ -11,7 +11,7 @@ from django.dispatch import Signal
 from deferred_signals import InvalidReceiver, connect, receiver
 from deferred_signals.receivers import registry
 from tests.app.models import Label, Order, PaidOrder
-from tests.decorator.test_connect import Service, count, plain, service
+from tests.support.callables import Service, count, plain, service
 from tests.support.connected import deferred
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_connect_and_decorator_are_one(signal: Signal) -> None:
 
 def test_function_of_another_module_has_the_name_of_that_module(signal: Signal) -> None:
     connect(signal, plain)
-    assert registry.get("tests.decorator.test_connect.plain").function is plain
+    assert registry.get("tests.support.callables.plain").function is plain
 
 
 def test_connect_without_deferring_is_django_s(signal: Signal) -> None:

@@ -13,7 +13,7 @@ from deferred_signals.deferred_receiver import DeferredReceiver
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.connections import Connection, Connections, connected_by
 from tests.app.models import Label, Order
-from tests.decorator.test_connect import count, plain, service
+from tests.support.callables import count, plain, service
 from tests.support.connected import Connected, deferred
 
 pytestmark = pytest.mark.django_db

@@ -22,7 +22,7 @@ from deferred_signals import (
 )
 from deferred_signals.receivers import registry
 from tests.app.models import Label, Order
-from tests.decorator.test_connect import Service, count, plain, service
+from tests.support.callables import Service, count, plain, service
 from tests.support.connected import Connected
 
 pytestmark = pytest.mark.django_db
@@ -134,7 +134,7 @@ def test_receiver_that_django_would_ignore_is_refused(signal: Signal, defer: Con
 
 
 def told(signal: Any, function: Any, **options: Any) -> RegistrationError:
-    """The one error that a declaration comes to."""
+    """Return the one error that a declaration raises."""
     with pytest.raises(RegistrationError) as caught:
         connect(signal, function, **options)
     return caught.value

@@ -28,10 +28,11 @@ from deferred_signals.message import Message
 from deferred_signals.receivers import registry
 from deferred_signals.testing import inline, manual
 from tests.app.models import Order
+from tests.support.acting import Acting, raising
 from tests.support.broker import Broker
+from tests.support.celery_apps import MakeCurrent
+from tests.support.celery_messages import take_celery_messages
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
-from tests.support.letters import Acting, raises, take_letters
 from tests.support.lifecycle import Lifecycle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,7 +52,7 @@ def sent(signal: Signal, broker: Broker) -> Callable[..., Message]:
 
 @pytest.fixture
 def ran(signal: Signal, defer: Connected) -> list[dict[str, Any]]:
-    """The kwargs of each call of a receiver of the test's signal."""
+    """Record the kwargs of each call of a receiver of the test's signal."""
     calls: list[dict[str, Any]] = []
 
     @defer(signal, name="tests.handled")
@@ -261,7 +262,7 @@ def test_handler_of_a_failure_may_send_again(
     signal: Signal, defer: Connected, broker: Broker, handle: Handling
 ) -> None:
     seen = []
-    acting = Acting({7: raises(ConnectionError())})
+    acting = Acting({7: raising(ConnectionError())})
 
     def again(message: Message, **kwargs: object) -> None:
         acting.does.clear()
@@ -270,10 +271,10 @@ def test_handler_of_a_failure_may_send_again(
     handle(events.receiver_failed, again)
     defer(signal, retry=None)(acting)
     signal.send(None, number=7)
-    (letter,) = take_letters()
-    assert letter.deliver() == "FAILURE"
-    (second,) = take_letters()
-    assert second.headers["id"] == letter.headers["id"]
+    (celery_message,) = take_celery_messages()
+    assert celery_message.deliver() == "FAILURE"
+    (second,) = take_celery_messages()
+    assert second.headers["id"] == celery_message.headers["id"]
     assert second.deliver() == "SUCCESS"
     assert (acting.ran, [number for number, _ in seen]) == ([7, 7], [7])
 
@@ -282,7 +283,7 @@ def test_failure_that_is_sent_again_for_ever_ends_where_it_runs_at_once(
     signal: Signal, defer: Connected, handle: Handling, configure: Callable[..., None]
 ) -> None:
     configure(EAGER=True, EAGER_PROPAGATES=False, MAX_DEPTH=4)
-    acting, refused = Acting({7: raises(ConnectionError())}), []
+    acting, refused = Acting({7: raising(ConnectionError())}), []
 
     def again(message: Message, **kwargs: object) -> None:
         try:
@@ -329,8 +330,8 @@ def test_start_tells_how_long_a_message_waited(
     ran: list[Any], sent: Callable[..., Message], lifecycle: Lifecycle, signal: Signal
 ) -> None:
     signal.send(None)
-    (letter,) = take_letters()
-    letter.deliver()
+    (celery_message,) = take_celery_messages()
+    celery_message.deliver()
     (told,) = lifecycle.of("receiver_started")
     assert 0 <= told["waited"] < 60
 

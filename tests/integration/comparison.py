@@ -1,4 +1,4 @@
-"""The same messages twice: published by the library, and by hand."""
+"""`comparison`: publish messages by the library and by hand, and compare every field of the two."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
@@ -18,7 +18,7 @@ from tests.project.celery import app as project_app
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
 
-from .wiretaps import TAPS, Raw, Tap, differences
+from .raw_messages import TAPS, Raw, Tap, differences
 
 #: Queues of these tests, and of no worker.
 QUEUE = "faithful"
@@ -28,13 +28,13 @@ _numbers = count(1)
 
 
 class NeverRuns:
-    """A receiver that is only ever sent to."""
+    """Never run: no worker reads the queue."""
 
     def __call__(self, sender: object, **kwargs: object) -> None: ...
 
 
 class Comparison:
-    """Receivers, apps that are made for the test, and a broker that can be looked into."""
+    """Hold the test's receivers and apps, and look into a broker."""
 
     def __init__(self, tap: Tap, defer: Connected, lifecycle: Lifecycle) -> None:
         self.tap = tap
@@ -55,10 +55,10 @@ class Comparison:
         return app
 
     def connect(self, by_hand: Mapping[str, Any] | None = None, **options: Any) -> str:
-        """Connect one more receiver to the signal, and return its name.
+        """Connect another receiver to the signal, and return its name.
 
         Arguments:
-            by_hand: options of `apply_async` for the same; where not given, those of the receiver.
+            by_hand: the options of `apply_async` for the same message; None: those of the receiver.
                 A callable takes the number that was sent.
             options: of the receiver.
         """
@@ -85,7 +85,7 @@ class Comparison:
         return told
 
     def publish_by_hand(self, messages: Sequence[Message]) -> None:
-        """Publish messages as a project does that has no such library."""
+        """Publish messages as a project without the library does."""
         for message in messages:
             task: Any = current_app.tasks[message.receiver]
             number = message.kwargs["number"]
@@ -103,7 +103,7 @@ class Comparison:
         found = self.tap.take(number, self.queues)
         assert len(found) == number
         tags = [raw.tag for raw in found if raw.tag]
-        # Of two messages with one tag, kombu forgets one when a worker takes the other.
+        # If two messages have one tag, kombu forgets one of them when a worker takes the other.
         assert len(set(tags)) == len(tags)
         return {raw.id: raw for raw in found}
 
@@ -120,7 +120,7 @@ class Comparison:
         return [ours[message.id] for message in messages]
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Close the apps and the connections, and delete the queues."""
         project_app.set_current()
         for app in self._apps:
             app.close()
@@ -139,7 +139,7 @@ def assert_same(ours: Mapping[str, Raw], by_hand: Mapping[str, Raw]) -> None:
 def comparison(
     celery_broker: CeleryTestBroker, defer: Connected, lifecycle: Lifecycle, settings: Settings
 ) -> Iterator[Comparison]:
-    """Compares on a real broker, which is empty at first."""
+    """Compare on a real broker, which is empty at first."""
     # A machine that has much to do may take more than a second to connect.
     settings.DEFERRED_SIGNALS = {**settings.DEFERRED_SIGNALS, "PUBLISH_TIMEOUT": 30}
     url = celery_broker.config()["host_url"]

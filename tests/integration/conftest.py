@@ -7,14 +7,11 @@ has to import this checkout and to reach the test database, stays a local proces
 """
 
 import json
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import kombu.pools
 import pytest
 from celery import Celery
 from django.conf import settings
@@ -27,19 +24,27 @@ from deferred_signals.testing import live
 from tests.project.celery import app
 from tests.project.databases import database_url
 from tests.project.settings import transport_options
+from tests.support.processes import free_port
 from tests.support.services import POSTGRES, absent, listens
 
 from .comparison import comparison  # noqa: F401 - a fixture
-from .nodes import Broker, LocalWorker
+from .kept_workers import (
+    NODE,
+    end_kept_worker,
+    end_kept_workers,
+    is_at_rest,
+    keep,
+    kept_worker,
+    made_of,
+)
+from .nodes import DOCKER, Broker, LocalWorker
 from .outages import send, told  # noqa: F401 - fixtures
-from .processes import Process, free_port
-from .residents import NODE, dismiss, dismiss_all, is_at_rest, let_stay, made_of, resident
+from .workers import forget_connections, make_worker, published_to
 
 BROKERS = ("redis", "rabbitmq")
 
 # A program, which makes settings of its own.
-collect_ignore = ["publishes.py"]
-DOCKER = os.environ.get("DEFERRED_SIGNALS_TEST_NODES") == "docker"
+collect_ignore = ["server_program.py"]
 
 if DOCKER:
 
@@ -77,13 +82,13 @@ def database_server() -> None:
 
 @pytest.fixture(autouse=True)
 def publishing() -> Iterator[None]:
-    """Let tests publish: the brokers here are the tests' own."""
+    """Publish to the brokers, which are the tests' own."""
     with live():
         yield
 
 
 class OneBrokerAProcess(LoadScopeScheduling):  # type: ignore[misc]
-    """With `pytest -n 2`, the tests of one broker run in one process, so that each starts once."""
+    """Run the tests of one broker in one process of `pytest -n 2`, so that each broker starts once."""
 
     def _split_scope(self, nodeid: str) -> str:
         brokers = (broker for broker in BROKERS if f"[{broker}" in nodeid)
@@ -103,10 +108,17 @@ def celery_broker(request: pytest.FixtureRequest) -> CeleryTestBroker:
 
 @pytest.fixture(params=BROKERS)
 def node(request: pytest.FixtureRequest) -> Broker:
-    """Each broker without a worker: for tests that look at what is published."""
+    """Run the test on each broker, without a worker: for tests that look at what is published."""
     found: Broker = request.getfixturevalue(f"default_{request.param}_broker")
-    dismiss(found.host_url)
+    end_kept_worker(found.host_url)
     return found
+
+
+@pytest.fixture
+def broker(node: Broker) -> Iterator[Broker]:
+    """Publish what the test sends to each broker, for the workers that the test starts itself."""
+    with published_to(node):
+        yield node
 
 
 @pytest.fixture
@@ -138,13 +150,6 @@ def celery_setup_app(
     # pytest-celery's `broker.restart()` writes it down here, where it would outlive the test.
     app.conf.changes.pop("broker_url", None)  # type: ignore[union-attr]
     forget_connections(app)
-
-
-def forget_connections(app: Celery) -> None:
-    """Drop the connections that the app opened under other settings."""
-    kombu.pools.reset()
-    # What Celery itself does in a fork, to forget the connections of the parent.
-    app._after_fork()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 @pytest.fixture
@@ -185,53 +190,39 @@ def spawn_worker(
             worker.process.kill()
 
 
-def make_worker(
-    name: str, options: Sequence[str], env: Mapping[str, str], folder: Path
-) -> LocalWorker:
-    command = worker_command(name, *options)
-    return LocalWorker(Process(name, command, env=env, log=folder / f"{name}.log", ready=" ready."))
-
-
-def worker_command(name: str, *options: str) -> list[str]:
-    """Return the command for a worker, without the chatter among workers that takes a second."""
-    quiet = ("--without-gossip", "--without-mingle")
-    celery = (sys.executable, "-m", "celery", "-A", "tests.project")
-    return [*celery, "worker", "-n", f"celery@{name}", "-l", "INFO", *quiet, *options]
-
-
 @pytest.fixture(scope="session")
-def residents_leave(django_db_setup: None) -> Iterator[None]:
-    """Let workers stay from test to test, until the test database is dropped."""
+def end_of_kept_workers(django_db_setup: None) -> Iterator[None]:
+    """End the workers that stayed from test to test, before the test database is dropped."""
     yield
-    dismiss_all()
+    end_kept_workers()
 
 
 @pytest.fixture
 def default_worker_container(
     request: pytest.FixtureRequest,
-    residents_leave: None,
+    end_of_kept_workers: None,
     celery_setup_app: Celery,
     default_worker_env: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalWorker]:
-    """The test's worker, with the options of its mark `worker`, or with two children.
+    """Start the test's worker, with the options of the test's mark `worker`, or with two children.
 
-    It stays for the next test that wants the same, unless this one left it dead or busy.
+    The worker stays for the next test that wants the same, unless this one left it dead or busy.
     """
     mark = request.node.get_closest_marker("worker")
     options = mark.args if mark else ("-P", "prefork", "-c", "2", "-Q", "celery,aside")
     url = default_worker_env["BROKER_URL"]
     like = made_of(options, default_worker_env)
-    worker = resident(url, like)
+    worker = kept_worker(url, like)
     if worker is None:
         worker = make_worker(
             "resident", options, default_worker_env, tmp_path_factory.mktemp("worker")
         )
-        let_stay(url, worker, like)
+        keep(url, worker, like)
         worker.process.start()
     else:
         worker.forget_logs()
     yield worker
     alive = worker.process.alive
     if DOCKER or not (alive and is_at_rest(celery_setup_app, NODE)):
-        dismiss(url)
+        end_kept_worker(url)

@@ -1,4 +1,4 @@
-"""Fixtures: one Redis and one RabbitMQ of our own a session, empty at the start of each test."""
+"""Fixtures: a Redis and a RabbitMQ for the session, empty at the start of each test."""
 
 import os
 import signal
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.project.celery import app
+from tests.support.processes import Process, free_port
 from tests.support.services import require_program
 
+from .kept_workers import kept_worker
 from .nodes import LocalRabbitMQ, LocalRedis
-from .processes import Process, free_port
-from .residents import resident
 
 
 def revive(process: Process) -> None:
@@ -52,7 +52,7 @@ def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRab
     env = {
         "ERL_EPMD_PORT": str(epmd_port),
         "HOME": str(folder),
-        # Whatever the machine's own server is told in /etc is not for this one.
+        # The configuration in /etc is for the machine's own server.
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
         "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
         "RABBITMQ_DIST_PORT": str(free_port()),
@@ -62,7 +62,7 @@ def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRab
         "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
         "RABBITMQ_NODENAME": f"deferred_signals_{port}@localhost",
     }
-    # Erlang's registry of names would be started as a daemon that outlives us, were it not there.
+    # If no epmd (Erlang's registry of names) runs, RabbitMQ starts one as a daemon that would stay.
     epmd = Process(
         "epmd",
         [require_program("epmd"), "-d", "-port", str(epmd_port)],
@@ -99,7 +99,7 @@ def rabbitmq_script(name: str) -> str:
 @pytest.fixture
 def default_redis_broker(redis_node: LocalRedis) -> LocalRedis:
     revive(redis_node.process)
-    if not resident(redis_node.host_url):
+    if not kept_worker(redis_node.host_url):
         redis_node.clean()
     return redis_node
 
@@ -107,6 +107,6 @@ def default_redis_broker(redis_node: LocalRedis) -> LocalRedis:
 @pytest.fixture
 def default_rabbitmq_broker(rabbitmq_node: LocalRabbitMQ) -> LocalRabbitMQ:
     revive(rabbitmq_node.process)
-    if not resident(rabbitmq_node.host_url):
+    if not kept_worker(rabbitmq_node.host_url):
         rabbitmq_node.clean(*app.amqp.queues)
     return rabbitmq_node

@@ -1,22 +1,31 @@
 """Nodes for pytest-celery that are local processes, for machines without a Docker engine."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from kombu import Connection, Queue
 from pytest_celery import CeleryWorkerContainer, RabbitMQContainer, RedisContainer
 
-from .processes import Process, wait_until
-from .residents import dismiss
+from tests.support.processes import Process, wait_until
+
+from .kept_workers import end_kept_worker
+
+#: Whether the brokers are containers of Docker.
+DOCKER = os.environ.get("DEFERRED_SIGNALS_TEST_NODES") == "docker"
+
+#: The mark of tests that need a local broker, for a user of its own or to kill it.
+needs_local_broker = pytest.mark.skipif(DOCKER, reason="this test starts its own local broker")
 
 
 class LocalNode:
-    """What pytest-celery asks of a container, answered by a process.
+    """Answer what pytest-celery asks of a container, for a process.
 
-    Stands in front of one of the plugin's container classes, and leaves the constructor of the
-    Docker wrapper behind it uncalled.
+    This class stands before one of the plugin's container classes among the bases, so that the
+    constructor of the Docker wrapper is never called.
     """
 
     def __init__(self, process: Process, port: int | None = None) -> None:
@@ -62,7 +71,7 @@ class LocalNode:
         self.process.start()
 
     def teardown(self) -> None:
-        """Leave it running: the fixture that made the process ends it."""
+        """Do nothing: the fixture that made the process ends it."""
 
 
 class LocalRedis(LocalNode, RedisContainer):  # type: ignore[misc]
@@ -74,7 +83,7 @@ class LocalRedis(LocalNode, RedisContainer):  # type: ignore[misc]
 
     @contextmanager
     def only_for(self, *names: str) -> Iterator[str]:
-        """The URL of a user who may touch only keys that begin so, until the end of the block."""
+        """Give the URL of a user who may touch only keys that begin so, until the end of the block."""
         keys = [f"~{name}*" for name in names]
         with self.client as client:
             client.execute_command(
@@ -86,8 +95,8 @@ class LocalRedis(LocalNode, RedisContainer):  # type: ignore[misc]
                 client.execute_command("ACL", "DELUSER", "limited")
 
     def clean(self) -> None:
-        """Forget the messages of the test before, and end the worker that stayed from it."""
-        dismiss(self.host_url)
+        """Drop the messages of the test before, and end the worker that stayed from it."""
+        end_kept_worker(self.host_url)
         with self.client as client:
             client.flushall()
 
@@ -105,9 +114,9 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
 
     @contextmanager
     def blocked(self) -> Iterator[None]:
-        """It takes no messages, as when its memory runs out, until the end of the block.
+        """Make the broker take no messages, as when its memory runs out, until the end of the block.
 
-        It still gives out those that it has. A start ends it, too.
+        The broker still delivers the messages that it has. A start ends the block's effect, too.
         """
         try:
             self._control("set_vm_memory_high_watermark", "0")
@@ -118,7 +127,7 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
 
     @contextmanager
     def only_for(self, *names: str) -> Iterator[str]:
-        """The URL of a user who may touch only what begins so, until the end of the block."""
+        """Give the URL of a user who may touch only what begins so, until the end of the block."""
         allowed = f"^({'|'.join(names)}).*$"
         self._control("add_user", "limited", "secret")
         try:
@@ -128,8 +137,8 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
             self._control("delete_user", "limited")
 
     def clean(self, *queues: str) -> None:
-        """Forget the messages of the test before, and end the worker that stayed from it."""
-        dismiss(self.host_url)
+        """Drop the messages of the test before, and end the worker that stayed from it."""
+        end_kept_worker(self.host_url)
         with Connection(self.host_url) as connection:
             for queue in queues:
                 Queue(queue, channel=connection.default_channel).delete()
@@ -143,11 +152,11 @@ class LocalWorker(LocalNode, CeleryWorkerContainer):  # type: ignore[misc]
         self._of_this_test = 0
 
     def forget_logs(self) -> None:
-        """Forget what it logged for other tests."""
+        """Forget what the worker logged for other tests."""
         self._of_this_test = len(self.process.logs())
 
     def logs(self) -> str:
-        """Return what it logged since the test began, or since it started."""
+        """Return what the worker logged since the test began, or since it started."""
         return self.process.logs()[self._of_this_test :]
 
 

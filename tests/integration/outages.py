@@ -1,4 +1,4 @@
-"""What outages have in common: who sends, who is told of what became of it, and how it ends."""
+"""Outages of a broker: send during one, see what the lifecycle signals tell, and assert its end."""
 
 import time
 from collections import Counter
@@ -15,10 +15,10 @@ from tests.support.connected import Connected, deferred
 
 from .own_app import on_broker
 
-#: Seconds that a loaded machine may add.
+#: Seconds that a busy machine may add.
 ALLOWANCE = 0.7
 
-#: Seconds that a request may be held up.
+#: Seconds that a request may be delayed.
 BOUND = 1.0 + ALLOWANCE
 
 #: Seconds of a commit that does not wait for anything, with the same allowance.
@@ -56,12 +56,12 @@ def told() -> Iterator[Told]:
 
 @pytest.fixture
 def send(defer: Connected) -> Send:
-    """Send so often in one transaction; gives the messages' ids and the seconds that it took."""
+    """Send so often in one transaction; return the messages' ids and the seconds that it took."""
     signal = Signal()
 
     @defer(signal, name="tests.faults")
     def receive(sender: object, **kwargs: Any) -> None:
-        """Nobody works on the queue."""
+        """Never run: no worker reads the queue."""
 
     def send(count: int) -> tuple[list[str], float]:
         others: list[str] = []
@@ -78,7 +78,7 @@ def send(defer: Connected) -> Send:
 
 
 def assert_open(send: Send, told: Told) -> None:
-    """While the breaker is open, commits wait for nothing and are told at once."""
+    """Assert that the breaker is open: commits do not wait, and the failure is reported at once."""
     for _ in range(3):
         ids, took = send(2)
         assert took < AT_ONCE
@@ -88,7 +88,7 @@ def assert_open(send: Send, told: Told) -> None:
 def assert_recovers(
     send: Send, told: Told, url: str, *, count: int = 2, timeout: float = 20
 ) -> None:
-    """Before long, commits publish again, each message once; and none was held up meanwhile."""
+    """Assert that commits soon publish again, each message once, and that none was delayed."""
     deadline = time.monotonic() + timeout
     while True:
         ids, took = send(count)

@@ -1,4 +1,4 @@
-"""A Celery app of a test's own, and so a line to the broker of its own; and what arrives there."""
+"""A Celery app of a test's own, which publishes on a connection of its own, and what arrives."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ QUEUE = "own"
 
 @contextmanager
 def publishing_to(url: str, **options: Any) -> Iterator[Celery]:
-    """An app of the test's own, which is the current one."""
+    """Make an app of the test's own the current one, until the end of the block."""
     app = Celery("faults", broker=url, set_as_current=False)
     app.conf.update(task_default_queue=QUEUE, broker_transport_options=options)
     app.set_current()

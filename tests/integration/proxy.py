@@ -1,4 +1,4 @@
-"""A network that misbehaves: a proxy in front of a broker, with faults that a test turns on."""
+"""A proxy in front of a broker, with network faults that a test turns on."""
 
 import contextlib
 import socket
@@ -9,12 +9,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class Proxy:
-    """Forwards connections to a broker's URL, as `url` names it, until a fault is set.
+    """Forward connections at `url` to a broker, until a fault is set.
 
     Attributes:
-        silent: connections are accepted, and nothing is answered any more.
+        silent: whether connections are accepted, and nothing is answered any more.
         delay: seconds by which each reply is late.
-        cut_after: bytes of the client's after which connections are cut; None: never.
+        cut_after: how many more bytes of the client pass before connections are cut; None: all.
     """
 
     def __init__(self, url: str) -> None:

@@ -13,19 +13,19 @@ from django.apps import apps
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
-from tests.app import told
+from tests.app import builtin_receivers
 from tests.app.models import Run
+from tests.support.processes import wait_until
 
-from .conftest import DOCKER
-from .own_worker import published_to, worker
-from .processes import wait_until
-from .sends import SENDS
+from .builtin_sends import SENDS
+from .nodes import needs_local_broker
+from .workers import published_to, worker
 
 pytestmark = [
     # The tests ask for no database, but only where tests do, one is made for `left`.
     pytest.mark.django_db(databases=["default", "other"]),
     pytest.mark.xdist_group("redis"),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
 
@@ -38,7 +38,7 @@ class Told:
     log: str
 
     def __call__(self, name: str) -> list[dict[str, Any]]:
-        """The descriptions that a receiver left."""
+        """Return the descriptions that a receiver left."""
         return [row.payload for row in self.rows if row.receiver == name]
 
 
@@ -55,8 +55,8 @@ def left(
     due = 0
     with django_db_blocker.unblock(), published_to(broker):
         folder = tmp_path_factory.mktemp("own_worker")
-        with worker(broker, folder, TESTS_APP_MODULES="tests.app.told") as process:
-            told.connect()
+        with worker(broker, folder, TESTS_APP_MODULES="tests.app.builtin_receivers") as process:
+            builtin_receivers.connect()
             try:
                 for send, rows in SENDS:
                     try:
@@ -69,7 +69,7 @@ def left(
                 except TimeoutError as error:
                     failures["the worker"] = error
             finally:
-                told.disconnect()
+                builtin_receivers.disconnect()
         left_rows = list(Run.objects.order_by("pk"))
         call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
         yield Told(left_rows, failures, process.logs())
@@ -83,7 +83,7 @@ def test_everything_was_sent_and_run_by_the_worker(left: Told) -> None:
     assert len(left.rows) == sum(rows for _, rows in SENDS), [row.receiver for row in left.rows]
 
 
-def test_post_save(left: Told) -> None:
+def test_post_save_arrives_with_its_row_and_flags(left: Told) -> None:
     first, second = left("saved")[:2]
     assert first["created"] is True
     assert second == {
@@ -96,7 +96,7 @@ def test_post_save(left: Told) -> None:
     }
 
 
-def test_post_delete(left: Told) -> None:
+def test_post_delete_arrives_with_the_fields_of_a_row_that_cannot_be_saved(left: Told) -> None:
     first = left("deleted")[0]
     assert first["instance"][2] == "there"
     assert first["status"] == "gone"
@@ -110,21 +110,21 @@ def test_post_delete_that_follows_a_relation_to_a_row_that_is_gone_is_discarded(
 ) -> None:
     assert left("deleted_line") == []
     reasons = {row["of"]: row["reason"] for row in left("discarded")}
-    assert "does not exist" in reasons["tests.app.told.deleted_line"]
+    assert "does not exist" in reasons["tests.app.builtin_receivers.deleted_line"]
 
 
 def test_post_save_of_a_row_that_is_gone_is_discarded_or_has_run_before(left: Told) -> None:
-    of_save = [row for row in left("discarded") if row["of"] == "tests.app.told.saved"]
+    of_save = [row for row in left("discarded") if row["of"] == "tests.app.builtin_receivers.saved"]
     assert all("tests_app.Order with primary key" in row["reason"] for row in of_save)
 
 
-def test_pre_delete(left: Told) -> None:
+def test_pre_delete_arrives_with_the_fields_of_its_row(left: Told) -> None:
     (row,) = left("deleting")
     assert row["subject"] == "help"
     assert row["instance"][0] == "tests_app.Ticket"
 
 
-def test_m2m_changed(left: Told) -> None:
+def test_m2m_changed_arrives_once_for_each_action(left: Told) -> None:
     rows = left("related")
     assert [(row["action"], row["reverse"], row["pk_set"]) for row in rows] == [
         ("post_add", False, ["str blue"]),
@@ -141,7 +141,7 @@ def test_m2m_changed(left: Told) -> None:
     assert rows[2]["model"] == "tests.app.models.Order"
 
 
-def test_post_migrate(left: Told) -> None:
+def test_post_migrate_arrives_once_for_each_app(left: Told) -> None:
     rows = {row["sender"]: row for row in left("migrated")}
     assert rows.keys() == {app.label for app in apps.get_app_configs() if app.models_module}
     assert rows["tests_app"] == {
@@ -153,7 +153,7 @@ def test_post_migrate(left: Told) -> None:
     }
 
 
-def test_request_started_and_finished(left: Told) -> None:
+def test_request_started_and_finished_arrive_without_cookies(left: Told) -> None:
     assert [row["path"] for row in left("started")] == ["/page/", "/broken/"]
     assert {row["sender"] for row in left("started")} == {
         "SenderNotLoaded(path='django.test.client.ClientHandler')"
@@ -162,7 +162,7 @@ def test_request_started_and_finished(left: Told) -> None:
     assert len(left("finished")) == 2
 
 
-def test_got_request_exception(left: Told) -> None:
+def test_got_request_exception_arrives_with_a_summary_of_the_exception(left: Told) -> None:
     (row,) = left("broke")
     assert row["sender"] is None
     assert row["request"][:3] == ["GET", "/broken/", "me"]
@@ -170,7 +170,7 @@ def test_got_request_exception(left: Told) -> None:
     assert (row["type"], row["message"]) == ("LookupError", "broken")
 
 
-def test_user_logged_in(left: Told) -> None:
+def test_user_logged_in_arrives_with_user_and_request(left: Told) -> None:
     (row,) = left("logged_in")
     ada = ["auth.User", "70", "there"]
     assert row["sender"] == "django.contrib.auth.models.User"
@@ -178,27 +178,27 @@ def test_user_logged_in(left: Told) -> None:
     assert row["request"][:3] == ["POST", "/login/", "me"]
 
 
-def test_user_logged_out(left: Told) -> None:
+def test_user_logged_out_arrives_with_the_user_or_none(left: Told) -> None:
     nobody, ada = left("logged_out")
     assert (nobody["sender"], nobody["user"]) == ("builtins.NoneType", None)
     assert ada["user"] == ["auth.User", "70", "there"]
 
 
-def test_user_login_failed_though_its_transaction_rolled_back(left: Told) -> None:
+def test_user_login_failed_arrives_though_its_transaction_was_rolled_back(left: Told) -> None:
     (row,) = left("login_failed")
     assert row["sender"] == "django.contrib.auth"
     assert "eve" in row["credentials"]
     assert "hush" not in row["credentials"]
 
 
-def test_third_partys_signal_with_any_sender(left: Told) -> None:
+def test_signal_of_a_third_party_arrives_with_any_sender(left: Told) -> None:
     senders = {row["order_id"]: row["sender"] for row in left("placed")}
     assert senders == {
         0: None,
         1: "a text",
-        2: "tests.app.told.View",
-        3: "tests.app.told.View",
-        4: repr(told),
+        2: "tests.app.builtin_receivers.View",
+        3: "tests.app.builtin_receivers.View",
+        4: repr(builtin_receivers),
         5: "decimal.Decimal",
-        6: "SenderNotLoaded(path='tests.integration.sends.HereOnly')",
+        6: "SenderNotLoaded(path='tests.integration.builtin_sends.HereOnly')",
     }

@@ -1,4 +1,4 @@
-"""Calls that travel in one message: what befalls one of them, or their process, is counted by call."""
+"""Calls that travel in one message: failures and dead processes count for each call alone."""
 
 from typing import Any
 
@@ -16,7 +16,9 @@ from tests.app.fault_receivers import (
     waits_to_be_killed,
 )
 
-from .helpers import assert_nothing_left, crash, defer, exists, runs, wait_for_runs, waiting
+from .crashes import crash
+from .queues import assert_nothing_left, exists, waiting
+from .runs import defer, runs, wait_for_runs
 
 
 def defer_together(signal: Signal, *calls: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The demo as a newcomer starts it: its exit code, its words, and what it leaves behind."""
+"""The demo as a newcomer starts it: its exit code, what it prints, and what it leaves behind."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .processes import wait_until
+from tests.support.processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What would put the demo on other services, or on the project of the tests.

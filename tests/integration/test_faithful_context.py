@@ -1,4 +1,4 @@
-"""What a message says of where it was sent: in which task, thread, app and trace.
+"""Messages tell where they were sent: in which task, thread, app and trace.
 
 None of it may be kept from one commit to the next.
 """
@@ -13,7 +13,7 @@ from celery import Celery, Task, current_task, signals
 from django.db import connections
 
 from .comparison import OTHER, QUEUE, Comparison
-from .wiretaps import Raw
+from .raw_messages import Raw
 
 # They write no row: with no app but ours there is no table to empty after each.
 pytestmark = pytest.mark.django_db(transaction=True, available_apps=["deferred_signals"])

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.app import relays
+from tests.app import sending_receivers
 
 from .comparison import assert_same
-from .conftest import DOCKER
-from .helpers import defer
-from .own_worker import published_to, worker
-from .wiretaps import RabbitMQTap
+from .nodes import needs_local_broker
+from .raw_messages import RabbitMQTap
+from .runs import defer
+from .workers import published_to, worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
 
@@ -25,12 +25,12 @@ def test_receiver_that_runs_is_the_parent_of_what_it_sends(
     broker = request.getfixturevalue(node)
     with (
         published_to(broker),
-        worker(broker, tmp_path, TESTS_APP_MODULES="tests.app.relays"),
+        worker(broker, tmp_path, TESTS_APP_MODULES="tests.app.sending_receivers"),
     ):
-        parent = defer(relays.relay)
+        parent = defer(sending_receivers.relay)
         tap = RabbitMQTap(broker.host_url)
-        found = tap.take(6, [relays.QUEUE])
-        tap.close([relays.QUEUE])
+        found = tap.take(6, [sending_receivers.QUEUE])
+        tap.close([sending_receivers.QUEUE])
     ours, by_hand = found[:3], found[3:]
     assert_same({raw.id: raw for raw in ours}, {raw.id: raw for raw in by_hand})
     assert {(raw["root_id"], raw["parent_id"]) for raw in ours} == {(parent, parent)}

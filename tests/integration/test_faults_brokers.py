@@ -13,11 +13,12 @@ from deferred_signals import events
 from tests.app.fault_receivers import fails_when_told, leaves_a_row, takes_its_time
 from tests.app.models import Order, Run
 from tests.project.celery import app
+from tests.support.processes import free_port, wait_until
 
-from .conftest import DOCKER, forget_connections
-from .helpers import assert_nothing_left, defer, runs, wait_for_runs, waiting
-from .nodes import LocalRabbitMQ
-from .processes import free_port, wait_until
+from .nodes import DOCKER, LocalRabbitMQ
+from .queues import assert_nothing_left, waiting
+from .runs import defer, runs, wait_for_runs
+from .workers import forget_connections
 
 #: Redis takes messages as long as it gives them out.
 only_rabbitmq = pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""The process of a run ends under it, and its worker lives on: that costs one attempt."""
+"""The process of a run dies, and its worker lives on: that uses up one attempt."""
 
 from pytest_celery import CeleryTestSetup
 
 from tests.app.fault_receivers import exits, is_killed, leaves_a_row, overruns
 
-from .helpers import assert_no_more_runs, assert_nothing_left, defer, runs, wait_for_runs
+from .queues import assert_nothing_left
+from .runs import assert_no_more_runs, defer, runs, wait_for_runs
 
 # What the runs do to their processes, and what the failure is called then.
 ENDS = {

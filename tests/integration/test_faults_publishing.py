@@ -1,4 +1,4 @@
-"""Faults of the broker at the commit: what a request pays, what is lost, and who is told.
+"""Faults of the broker at the commit: how long a request is delayed, what is lost, what is reported.
 
 Each test has a Celery app, and so a line to the broker, of its own.
 """
@@ -17,11 +17,11 @@ from django.test import override_settings
 
 from deferred_signals.publishing.lines import line_of
 from deferred_signals.testing import settings
+from tests.support.processes import free_port, wait_until
 
 from .nodes import Broker, LocalRabbitMQ
 from .outages import ALLOWANCE, BOUND, Send, Told, assert_open, assert_recovers
 from .own_app import on_broker, publishing_to
-from .processes import free_port, wait_until
 from .proxy import Proxy
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,7 +118,9 @@ def test_next_broker_of_a_list_takes_over(node: Broker, send: Send, told: Told) 
             assert_recovers(send, told, node.host_url)
 
 
-def test_broker_that_freezes_on_a_live_connection(node: Broker, send: Send, told: Told) -> None:
+def test_broker_that_freezes_on_a_live_connection_delays_one_request_within_bounds(
+    node: Broker, send: Send, told: Told
+) -> None:
     with publishing_to(node.host_url):
         before, _ = send(2)
         assert told.published == before
@@ -174,7 +176,9 @@ def test_breaker_that_opens_while_all_is_well_again_closes(
         assert_recovers(send, told, node.host_url)
 
 
-def test_connection_that_is_cut_amid_a_batch(node: Broker, send: Send, told: Told) -> None:
+def test_connection_that_is_cut_amid_a_batch_leaves_no_message_untold(
+    node: Broker, send: Send, told: Told
+) -> None:
     with Proxy(node.host_url) as proxy, publishing_to(proxy.url):
         send(2)
         proxy.cut_after = 200_000

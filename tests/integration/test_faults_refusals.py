@@ -1,4 +1,4 @@
-"""A broker that is there, and says no: at once, to some or to all messages of a commit."""
+"""A broker that answers and refuses some or all messages of a commit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @contextmanager
 def told_so(redis: LocalRedis, *command: str, undo: tuple[str, ...]) -> Iterator[None]:
-    """A Redis that was given a command, until the end of the block."""
+    """Give Redis a command, and undo it at the end of the block."""
     with redis.client as client:
         client.execute_command(*command)
         try:

@@ -1,4 +1,4 @@
-"""A whole worker dies: what it only held is charged nothing, and what kills workers ends."""
+"""A whole worker dies: messages that it only held lose no attempt, and one that kills workers ends."""
 
 import pytest
 from pytest_celery import CeleryTestSetup
@@ -13,18 +13,9 @@ from tests.app.fault_receivers import (
 )
 from tests.app.models import Run
 
-from .helpers import (
-    Supervisor,
-    assert_no_more_runs,
-    assert_nothing_left,
-    crash,
-    defer,
-    exists,
-    held,
-    runs,
-    wait_for_runs,
-    waiting,
-)
+from .crashes import Supervisor, crash
+from .queues import assert_nothing_left, exists, held, waiting
+from .runs import assert_no_more_runs, defer, runs, wait_for_runs
 
 # One child, so that what runs and what is only prefetched is no matter of chance.
 pytestmark = pytest.mark.worker("-P", "prefork", "-c", "1")
@@ -43,7 +34,7 @@ def assert_neighbours_ran_once(neighbours: list[str]) -> None:
 
 
 def assert_no_seals_left(setup: CeleryTestSetup, messages: list[str]) -> None:
-    """The queues that mark messages as not yet run are gone with them."""
+    """Assert that the queues that mark messages as not yet run are gone with them."""
     for message in messages:
         for redeliveries in range(5):
             assert not exists(setup.app, f"deferred_signals.seal.{message}.{redeliveries}")

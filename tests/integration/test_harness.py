@@ -1,4 +1,4 @@
-"""The harness itself, proven by plain Celery tasks with none of the library in between."""
+"""The harness itself, tested with plain Celery tasks, without the library."""
 
 import os
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from pytest_celery import CeleryTestSetup
 
 from tests.app.models import Run
 from tests.app.tasks import leave_a_row
+from tests.support.processes import wait_until
 
-from .helpers import wait_for_runs
 from .nodes import LocalWorker
-from .processes import wait_until
+from .runs import wait_for_runs
 
 
 def test_worker_ends_with_its_children_and_leaves_nothing_to_the_next_test(

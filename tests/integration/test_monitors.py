@@ -1,4 +1,4 @@
-"""What a monitor like Flower sees of a task: each ends, whatever becomes of its message."""
+"""Monitors like Flower see each task end, whatever becomes of its message."""
 
 import json
 import threading
@@ -15,16 +15,15 @@ from django.test import override_settings
 from tests.app.late_receivers import drops_its_message, fails_once, runs_in_time, runs_late
 from tests.app.signals import order_placed
 from tests.project.celery import app
+from tests.support.processes import wait_until
 
-from .conftest import DOCKER
-from .helpers import defer, wait_for_runs
-from .nodes import Broker
-from .own_worker import published_to, worker
-from .processes import wait_until
+from .nodes import Broker, needs_local_broker
+from .runs import defer, wait_for_runs
+from .workers import worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
 
@@ -47,7 +46,7 @@ class Monitor:
         self._receiver.should_stop = True
 
     def of(self, task: str) -> list[dict[str, Any]]:
-        """The events of one task that tell of a state, in their order."""
+        """Return the events of one task that tell of a state, in their order."""
         told = ("task-started", "task-succeeded", "task-retried", "task-failed", "task-revoked")
         return [e for e in list(self._seen) if e.get("uuid") == task and e["type"] in told]
 
@@ -69,12 +68,6 @@ def listening() -> Iterator[Monitor]:
     finally:
         monitor.end()
         thread.join()
-
-
-@pytest.fixture
-def broker(node: Broker) -> Iterator[Broker]:
-    with published_to(node):
-        yield node
 
 
 STARTED, SUCCEEDED, RETRIED = "started", "succeeded", "retried"

@@ -1,8 +1,7 @@
-"""A deploy under way: messages for what a worker does not know yet wait for one that does."""
+"""During a deploy, a message that a worker does not know yet waits for a worker that does."""
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,20 +12,19 @@ from deferred_signals.receivers import registry
 from tests.app.models import Run
 from tests.app.signals import order_placed
 from tests.project.celery import app
+from tests.support.processes import Process, wait_until
 
-from .conftest import DOCKER
-from .helpers import defer, wait_for_runs
-from .nodes import Broker
-from .own_worker import published_to, worker
-from .processes import Process, wait_until
+from .nodes import Broker, needs_local_broker
+from .runs import defer, wait_for_runs
+from .workers import worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
 OLD = "tests.app.short_waits"
-NEW = "tests.app.short_waits tests.app.told"
+NEW = "tests.app.short_waits tests.app.builtin_receivers"
 
 
 def stop_between_looks(old: Process) -> None:
@@ -39,12 +37,6 @@ def stop_between_looks(old: Process) -> None:
     looks = old.logs().count("is parked for")
     wait_until(lambda: old.logs().count("is parked for") > looks, 10, "it was parked again")
     old.stop()
-
-
-@pytest.fixture
-def broker(node: Broker) -> Iterator[Broker]:
-    with published_to(node):
-        yield node
 
 
 def test_message_for_an_unknown_receiver_runs_once_a_worker_that_knows_it_starts(
@@ -86,18 +78,18 @@ def test_message_whose_receiver_never_comes_fails_with_near_names_when_the_grace
         broker, tmp_path, TESTS_APP_MODULES=NEW, DEFERRED_SIGNALS=json.dumps({"UNKNOWN_GRACE": 1})
     ) as process:
 
-        @receiver(order_placed, deferred=True, name="tests.app.told.place", weak=False)
+        @receiver(order_placed, deferred=True, name="tests.app.builtin_receivers.place", weak=False)
         def misnamed(sender: object, **kwargs: object) -> None: ...
 
         try:
             order_placed.send(None, order_id=7)
         finally:
             order_placed.disconnect(misnamed)
-            registry.discard(registry.get("tests.app.told.place"))
+            registry.discard(registry.get("tests.app.builtin_receivers.place"))
         (run,) = wait_for_runs(1, timeout=20, receiver="failed")
-        assert run.payload["of"] == "tests.app.told.place"
+        assert run.payload["of"] == "tests.app.builtin_receivers.place"
         assert run.payload["error"] == "UnknownReceiver"
-        assert "Did you mean 'tests.app.told.placed'?" in run.payload["text"]
+        assert "Did you mean 'tests.app.builtin_receivers.placed'?" in run.payload["text"]
         assert run.payload["reason"] == "UNKNOWN_GRACE is over"
         looks = process.logs().count("is parked for")
         assert 2 <= looks <= 6  # at 0, 0.3, 0.6, 0.9 s: no hot loop
@@ -112,13 +104,13 @@ def test_newer_version_of_a_message_waits_and_fails_when_the_grace_is_over(
     ):
         text = json.dumps(
             {
-                "v": 1, "id": "5f1c", "receiver": "tests.app.told.placed",
+                "v": 1, "id": "5f1c", "receiver": "tests.app.builtin_receivers.placed",
                 "signal": "tests.app.signals.order_placed", "sender": None,
                 "kwargs": {"order_id": 7}, "using": "default", "sent_at": time.time(), "depth": 0,
                 "attempt": 1, "redeliveries": 0, "version": 2, "context": {},
             }
         )  # fmt: skip
-        app.send_task("tests.app.told.placed", (text,), task_id="5f1c")
+        app.send_task("tests.app.builtin_receivers.placed", (text,), task_id="5f1c")
         (run,) = wait_for_runs(1, timeout=20)
     assert run.receiver == "failed"
     assert "version 2" in run.payload["text"]

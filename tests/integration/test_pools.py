@@ -7,7 +7,8 @@ from pytest_celery import CeleryTestSetup
 
 from tests.app.fault_receivers import exits, leaves_a_row, leaves_a_row_async, recovers
 
-from .helpers import assert_nothing_left, defer, runs, wait_for_runs
+from .queues import assert_nothing_left
+from .runs import defer, runs, wait_for_runs
 
 
 @pytest.mark.parametrize(

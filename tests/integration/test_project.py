@@ -1,4 +1,4 @@
-"""How a project is set up: what its broker and its workers tell of it."""
+"""The set-up of a project: what checks and workers report of it."""
 
 import socket
 import time
@@ -11,12 +11,11 @@ from django.core import checks
 from django.dispatch import Signal
 
 from tests.support.connected import Connected
+from tests.support.processes import free_port, wait_until
 
-from .conftest import DOCKER
-from .nodes import Broker, LocalRedis
+from .nodes import Broker, LocalRedis, needs_local_broker
 from .own_app import publishing_to
-from .own_worker import worker
-from .processes import free_port, wait_until
+from .workers import worker
 
 
 def found(number: str) -> list[checks.CheckMessage]:
@@ -30,7 +29,7 @@ def receive(sender: object, **kwargs: object) -> None:
 
 @contextmanager
 def configured(redis: LocalRedis, **settings: str) -> Iterator[None]:
-    """A Redis with other settings until the end of the block."""
+    """Give Redis other settings until the end of the block."""
     with redis.client as client:
         before = {name: client.config_get(name)[name] for name in settings}
         for name, value in settings.items():
@@ -52,7 +51,7 @@ def configured(redis: LocalRedis, **settings: str) -> Iterator[None]:
         ("0", "allkeys-lru", False),
     ],
 )
-def test_w012_redis_that_drops_keys(
+def test_w012_warns_of_a_redis_that_drops_keys(
     node: LocalRedis, signal: Signal, defer: Connected, memory: str, policy: str, told: bool
 ) -> None:
     limits = {"maxmemory": memory, "maxmemory-policy": policy}
@@ -80,7 +79,7 @@ def test_redis_that_does_not_answer_holds_no_check_up(signal: Signal, defer: Con
         assert time.monotonic() - began < 8
 
 
-@pytest.mark.skipif(DOCKER, reason="this test starts its own local broker")
+@needs_local_broker
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("node", ["redis"], indirect=True)
 def test_worker_without_the_library_among_its_apps_says_so(node: Broker, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Publishing inside servers of all makes: prefork, gevent, ASGI."""
+"""Publishing inside servers of all kinds: prefork, gevent, ASGI."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from .nodes import Broker
 from .own_app import QUEUE, on_broker, publishing_to
 from .proxy import Proxy
 
-PROGRAM = Path(__file__).with_name("publishes.py")
+PROGRAM = Path(__file__).with_name("server_program.py")
 
 
 def publish_as(make: str, url: str, queue: str = QUEUE) -> tuple[list[str], float]:

@@ -26,7 +26,8 @@ from tests.app.fault_receivers import (
 from tests.app.models import Order, PaidOrder, Run
 from tests.project.celery import app
 
-from .helpers import assert_no_more_runs, assert_nothing_left, defer, runs, wait_for_runs
+from .queues import assert_nothing_left
+from .runs import assert_no_more_runs, defer, runs, wait_for_runs
 
 STORED = Path(__file__).with_name("stored") / "message_v1.json"
 SECRET = "7391-kwarg-value-1937"

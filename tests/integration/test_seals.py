@@ -7,15 +7,15 @@ import pytest
 from deferred_signals.message import Message
 from deferred_signals.worker.seals import break_seal, put_seal
 from tests.project.celery import app
+from tests.support.processes import wait_until
 
-from .conftest import DOCKER
-from .helpers import waiting
-from .own_worker import published_to
-from .processes import wait_until
+from .nodes import needs_local_broker
+from .queues import waiting
+from .workers import published_to
 
 SEAL = "deferred_signals.seal.5f1c.1"
 
-pytestmark = pytest.mark.skipif(DOCKER, reason="this test starts its own local broker")
+pytestmark = needs_local_broker
 
 
 @pytest.mark.parametrize(

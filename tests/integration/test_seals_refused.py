@@ -1,32 +1,24 @@
-"""A broker whose user may touch the project's own queues only: nothing goes round for ever."""
+"""A broker whose user may use the project's own queues only: no message is redelivered for ever."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.app.fault_receivers import leaves_a_row, takes_its_worker_down
+from tests.support.processes import wait_until
 
-from .conftest import DOCKER
-from .helpers import defer, runs, wait_for_runs
-from .nodes import Broker
-from .own_worker import published_to, worker
-from .processes import wait_until
+from .nodes import Broker, needs_local_broker
+from .runs import defer, runs, wait_for_runs
+from .workers import worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
 #: Of Celery and kombu themselves; on RabbitMQ, the default exchange is what all publish by.
 NAMES = ("celery", "_kombu", "unacked", "amq.default", "/", "own", "reply")
-
-
-@pytest.fixture
-def broker(node: Broker) -> Iterator[Broker]:
-    with published_to(node):
-        yield node
 
 
 def test_message_that_takes_workers_down_ends_though_the_broker_refuses_its_seals(

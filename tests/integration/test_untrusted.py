@@ -1,4 +1,4 @@
-"""What a stranger with access to the broker may send: it ends as failed, once, and the worker lives."""
+"""Messages of a stranger with access to the broker: each fails once, and the worker goes on."""
 
 import json
 import time
@@ -13,19 +13,19 @@ from django.test import override_settings
 from tests.app.models import Run
 from tests.app.signals import order_placed
 from tests.project.celery import app
+from tests.support.payloads import payload_of
+from tests.support.processes import Process, wait_until
 
-from .conftest import DOCKER
-from .helpers import wait_for_runs
-from .nodes import Broker
-from .own_worker import published_to, worker
-from .processes import Process, wait_until
+from .nodes import Broker, needs_local_broker
+from .runs import wait_for_runs
+from .workers import worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
-TASK = "tests.app.told.placed"
+TASK = "tests.app.builtin_receivers.placed"
 PARKED = "deferred_signals.parked"
 
 #: How long a worker has to end with what it was sent.
@@ -33,43 +33,20 @@ SECONDS = 15.0
 
 
 @pytest.fixture
-def broker(node: Broker) -> Iterator[Broker]:
-    with published_to(node):
-        yield node
-
-
-@pytest.fixture
 def running(broker: Broker, tmp_path: Path) -> Iterator[Process]:
-    """A worker that knows the receivers of `told`, and keeps parked messages for a moment only."""
+    """Start a worker that knows the receivers of built-in signals, and soon gives up parked messages."""
     with worker(
         broker,
         tmp_path,
-        TESTS_APP_MODULES="tests.app.told tests.app.short_waits",
+        TESTS_APP_MODULES="tests.app.builtin_receivers tests.app.short_waits",
         DEFERRED_SIGNALS=json.dumps({"UNKNOWN_GRACE": 1}),
     ) as process:
         yield process
 
 
 def message(**changes: Any) -> str:
-    """The text of a message, with something wrong."""
-    return json.dumps(
-        {
-            "v": 1,
-            "id": "5f1c",
-            "receiver": TASK,
-            "signal": "tests.app.signals.order_placed",
-            "sender": None,
-            "kwargs": {"order_id": 7},
-            "using": "default",
-            "sent_at": 1e9,
-            "depth": 0,
-            "attempt": 1,
-            "redeliveries": 0,
-            "version": 1,
-            "context": {},
-            **changes,
-        }
-    )
+    """Return the payload of a message, with something wrong."""
+    return payload_of(**{"receiver": TASK, "kwargs": {"order_id": 7}, **changes})
 
 
 def works_on() -> None:
@@ -160,7 +137,7 @@ def test_message_whose_signature_is_missing_wrong_or_of_another_key_is_refused(
 ) -> None:
     signing = json.dumps({"SIGNING": True})
     with worker(
-        broker, tmp_path, TESTS_APP_MODULES="tests.app.told", DEFERRED_SIGNALS=signing
+        broker, tmp_path, TESTS_APP_MODULES="tests.app.builtin_receivers", DEFERRED_SIGNALS=signing
     ) as process:
         order_placed.send(None, order_id=1)
         with override_settings(DEFERRED_SIGNALS={"SIGNING": True}, SECRET_KEY="another"):

@@ -1,8 +1,7 @@
-"""Waits that are longer than a worker may hold a message: served in pieces, and nothing is lost."""
+"""Waits that are longer than a worker may hold a message are served in pieces, and nothing is lost."""
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
@@ -15,18 +14,18 @@ from django.test import override_settings
 from tests.app.late_receivers import never_is_ready, runs_in_time, runs_late
 from tests.app.models import Run
 from tests.project.celery import app
+from tests.support.processes import wait_until
 
-from .conftest import DOCKER
-from .helpers import assert_no_more_runs, defer, release_messages_of, runs, wait_for_runs, waiting
-from .nodes import Broker
-from .own_worker import published_to
-from .own_worker import worker as own_worker
-from .processes import wait_until
-from .residents import is_at_rest
+from .crashes import release_messages_of
+from .kept_workers import is_at_rest
+from .nodes import Broker, needs_local_broker
+from .queues import waiting
+from .runs import assert_no_more_runs, defer, runs, wait_for_runs
+from .workers import worker as own_worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
-    pytest.mark.skipif(DOCKER, reason="this test starts its own local broker"),
+    needs_local_broker,
 ]
 
 PIECES = {"LONGEST_WAIT": 1}
@@ -46,12 +45,6 @@ CAME = {
 
 
 worker = partial(own_worker, options=("-Q", "celery,aside"))
-
-
-@pytest.fixture
-def broker(node: Broker) -> Iterator[Broker]:
-    with published_to(node):
-        yield node
 
 
 @pytest.mark.parametrize("node", ["redis"], indirect=True)

@@ -25,11 +25,12 @@ from deferred_signals.running.outcomes import Retrying, Succeeded
 from tests.app.models import Label
 from tests.project.celery import app
 from tests.support import carriers
+from tests.support.acting import Acting
 from tests.support.broker import Broker
+from tests.support.celery_messages import SendTogether, take_celery_messages
 from tests.support.connected import Connected
-from tests.support.letters import Acting, SendTogether, take_letters
 from tests.support.lifecycle import Lifecycle
-from tests.support.made import execute
+from tests.support.messages import execute
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -249,7 +250,9 @@ def test_attempts_without_a_required_carrier_are_counted_whatever_on_says(
     defer(signal, retry=retry)(lambda sender, **kwargs: ran.append(kwargs))
     with carriers.Tenant().restore("gone"):
         signal.send(None)
-    states = [letter.deliver() for _ in range(3) for letter in take_letters()]
+    states = [
+        celery_message.deliver() for _ in range(3) for celery_message in take_celery_messages()
+    ]
     assert (states, ran) == (["RETRY", "RETRY", "FAILURE"], [])
     (told,) = lifecycle.of("receiver_failed")
     assert isinstance(told["exception"], ContextNotRestored)
@@ -266,9 +269,9 @@ def test_rows_of_a_chunk_are_not_read_ahead_without_a_required_carrier(
     label = Label.objects.create(name="fragile")
     carry(settings, "Account")
     with carriers.Tenant().restore("gone"):
-        (letter,) = send_together(3, label=label)
+        (celery_message,) = send_together(3, label=label)
     with django_assert_num_queries(0):
-        letter.deliver()
+        celery_message.deliver()
     assert chunked.ran == []
     assert [type(told["exception"]) for told in lifecycle.of("receiver_retrying")] == (
         [ContextNotRestored] * 3

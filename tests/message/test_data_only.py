@@ -34,10 +34,10 @@ from deferred_signals.serialization import (
 )
 from tests.app.fields import RAN, Money
 from tests.app.models import Order
-from tests.message.test_untrusted import text_of
 from tests.support.connected import Connected
 from tests.support.known_types import Bits, Colour, Frozen, Status
-from tests.support.made import execute
+from tests.support.messages import execute
+from tests.support.payloads import payload_of
 from tests.support.recorder import listen
 
 
@@ -67,7 +67,7 @@ def ran() -> Iterator[list[str]]:
 
 
 def back(form: Any, **options: Any) -> Any:
-    """The value of a form, as a receiver with these options gets it."""
+    """Decode a form as for a receiver with these options."""
 
     def receive(sender: object, **kwargs: object) -> None: ...
 
@@ -381,7 +381,7 @@ def test_generated_hash_of_a_declared_dataclass_is_no_code_of_its_own() -> None:
 )
 def test_envelope_is_bounded(wrong: dict[str, Any]) -> None:
     with pytest.raises(DecodeError):
-        unpack(text_of(**wrong))
+        unpack(payload_of(**wrong))
 
 
 def test_name_may_be_of_any_script() -> None:
@@ -414,7 +414,7 @@ def test_error_and_log_quote_no_value(
     form: Any, signal: Signal, defer: Connected, caplog: pytest.LogCaptureFixture
 ) -> None:
     listen(defer, signal, name="tests.support.recorder")
-    message = unpack(text_of(receiver="tests.support.recorder", signal="#0", kwargs={"a": form}))
+    message = unpack(payload_of(receiver="tests.support.recorder", signal="#0", kwargs={"a": form}))
     with caplog.at_level(logging.DEBUG):
         outcome = execute(message)
         settle(message, outcome)
@@ -435,7 +435,7 @@ def test_chain_that_once_ran_a_command_ends_at_its_first_link() -> None:
     }
     with pytest.raises(DecodeError):
         decode_call(CODEC, {"x": form}, None)
-    assert unpack(text_of()).kwargs is not None
+    assert unpack(payload_of()).kwargs is not None
 
 
 def test_settings_and_models_are_out_of_reach() -> None:

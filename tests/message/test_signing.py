@@ -9,9 +9,9 @@ from pytest_django import Settings
 
 from deferred_signals import DecodeError
 from deferred_signals.message.wire import pack, unpack
-from tests.message.test_untrusted import text_of
+from tests.support.payloads import payload_of
 
-UNSIGNED = text_of(id="7f3a")
+UNSIGNED = payload_of(id="7f3a")
 
 
 @pytest.fixture(autouse=True)

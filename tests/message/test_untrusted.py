@@ -14,6 +14,7 @@ from deferred_signals import DecodeError
 from deferred_signals.message import Message
 from deferred_signals.message.wire import pack, unpack
 from deferred_signals.serialization import CODEC
+from tests.support.payloads import payload_of
 
 CALLED: list[str] = []
 
@@ -26,30 +27,8 @@ def load() -> object:
 lazy = SimpleLazyObject(load)
 
 
-def text_of(**changes: Any) -> str:
-    """The text of a message to a receiver that nobody has, with something changed."""
-    return json.dumps(
-        {
-            "v": 1,
-            "id": "5f1c",
-            "receiver": "tests.nobody",
-            "signal": "tests.app.signals.order_placed",
-            "sender": None,
-            "kwargs": {},
-            "using": "default",
-            "sent_at": 1e9,
-            "depth": 0,
-            "attempt": 1,
-            "redeliveries": 0,
-            "version": 1,
-            "context": {},
-            **changes,
-        }
-    )
-
-
 def test_text_is_a_message() -> None:
-    assert unpack(text_of()).receiver == "tests.nobody"
+    assert unpack(payload_of()).receiver == "tests.nobody"
 
 
 NO_MESSAGES: list[object] = [
@@ -75,28 +54,28 @@ NO_MESSAGES: list[object] = [
     '"\\ud800"',
     "NaN",
     '{"v": NaN}',
-    text_of()[:-1],
-    text_of() + "x",
-    text_of(v=2),
-    text_of(v="1"),
-    text_of(v=True),
-    text_of(id=7),
-    text_of(receiver=None),
-    text_of(kwargs=[]),
-    text_of(context=[]),
-    text_of(attempt=0),
-    text_of(attempt=1.5),
-    text_of(attempt=True),
-    text_of(redeliveries=-1),
-    text_of(version=0),
-    text_of(depth="0"),
-    text_of(sent_at=1e300),
-    text_of(sent_at=10**400),
-    text_of(sent_at=float("nan")),
-    text_of(sent_at="now"),
-    text_of(id="x" * 1000),
-    text_of(id="\ud800"),
-    text_of(kwargs={"a": json.loads("[" * 500 + "]" * 500)}),
+    payload_of()[:-1],
+    payload_of() + "x",
+    payload_of(v=2),
+    payload_of(v="1"),
+    payload_of(v=True),
+    payload_of(id=7),
+    payload_of(receiver=None),
+    payload_of(kwargs=[]),
+    payload_of(context=[]),
+    payload_of(attempt=0),
+    payload_of(attempt=1.5),
+    payload_of(attempt=True),
+    payload_of(redeliveries=-1),
+    payload_of(version=0),
+    payload_of(depth="0"),
+    payload_of(sent_at=1e300),
+    payload_of(sent_at=10**400),
+    payload_of(sent_at=float("nan")),
+    payload_of(sent_at="now"),
+    payload_of(id="x" * 1000),
+    payload_of(id="\ud800"),
+    payload_of(kwargs={"a": json.loads("[" * 500 + "]" * 500)}),
     " " * 1_000_000,
 ]
 
@@ -116,9 +95,9 @@ def test_payload_that_is_no_message_is_a_decode_error_and_is_kept(
 
 def test_payload_that_is_too_large_is_refused_before_it_is_read(settings: Settings) -> None:
     settings.DEFERRED_SIGNALS = {"MAX_MESSAGE_BYTES": 1024}
-    assert unpack(text_of(kwargs={"a": "x" * 800})).kwargs
+    assert unpack(payload_of(kwargs={"a": "x" * 800})).kwargs
     with pytest.raises(DecodeError, match="MAX_MESSAGE_BYTES"):
-        unpack(text_of(kwargs={"a": "x" * 3000}))
+        unpack(payload_of(kwargs={"a": "x" * 3000}))
 
 
 HOSTILE: list[Any] = [
@@ -158,12 +137,12 @@ def test_nothing_that_a_payload_names_is_imported_or_called(form: Any) -> None:
     [
         "[" * 250_000,
         "[" * 100 + "]" * 100 + "," * 200_000,
-        text_of(kwargs={"a": [[]] * 50_000}),
-        text_of(kwargs={"a": {"$bytes": "A" * 200_000}}),
-        text_of(kwargs={"a": {"$int": "f" * 200_000}}),
-        text_of(kwargs={"a": {"$set": list(range(30_000))}}),
-        text_of(kwargs={"a": {"$decimal": "1E+999999999"}}),
-        text_of(kwargs={"a": {"$text": "A" * 200_000}}),
+        payload_of(kwargs={"a": [[]] * 50_000}),
+        payload_of(kwargs={"a": {"$bytes": "A" * 200_000}}),
+        payload_of(kwargs={"a": {"$int": "f" * 200_000}}),
+        payload_of(kwargs={"a": {"$set": list(range(30_000))}}),
+        payload_of(kwargs={"a": {"$decimal": "1E+999999999"}}),
+        payload_of(kwargs={"a": {"$text": "A" * 200_000}}),
     ],
     ids=["brackets", "commas", "lists", "bytes", "int", "set", "decimal", "text"],
 )
@@ -181,5 +160,5 @@ def test_memory_stays_within_a_small_multiple_of_the_payload(payload: str) -> No
 
 
 def test_what_is_packed_is_unpacked() -> None:
-    message = Message.from_wire(text_of())
+    message = Message.from_wire(payload_of())
     assert unpack(pack(message)) == message

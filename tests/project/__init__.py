@@ -1,4 +1,4 @@
-"""A Django project as small as a project can be that runs Celery workers."""
+"""The smallest Django project that runs Celery workers."""
 
 from .celery import app as celery_app
 

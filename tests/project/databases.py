@@ -1,4 +1,4 @@
-"""Database URLs to Django's settings and back: tests tell a worker by URL where to write."""
+"""Turns database URLs into Django's settings and back; a worker of a test gets its database by URL."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The project without the library among its apps, as one has it who skipped that line of the README."""
+"""The project without the library among its apps, as somebody has it who skipped that line of the README."""
 
 from .settings import *  # noqa: F403 - all but one line
 

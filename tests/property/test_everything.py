@@ -18,7 +18,6 @@ from deferred_signals.message.wire import pack, unpack
 from deferred_signals.serialization import Snapshot, codec_for, complete, references
 from tests.app.models import GiftOrder, Label, Line, Order, PaidOrder, Run, Seat, Ticket
 from tests.fuzz.places import tags_of
-from tests.message.test_untrusted import text_of
 from tests.property.strategies import json_values, scalars, texts
 from tests.support.known_types import (
     RAN,
@@ -36,6 +35,7 @@ from tests.support.known_types import (
     Word,
     receive,
 )
+from tests.support.payloads import payload_of
 
 CODEC = codec_for(receive)
 
@@ -178,7 +178,7 @@ def test_any_form_is_a_value_or_a_decode_error_and_nothing_is_called(form: objec
         st.text(),
         json_values.map(json.dumps),
         st.builds(
-            lambda key, item: text_of(**{key: item}),
+            lambda key, item: payload_of(**{key: item}),
             st.sampled_from(
                 [
                     "v",
@@ -198,7 +198,7 @@ def test_any_form_is_a_value_or_a_decode_error_and_nothing_is_called(form: objec
             ),
             forms,
         ),
-        st.integers(0, 200).map(lambda cut: text_of()[:cut]),
+        st.integers(0, 200).map(lambda cut: payload_of()[:cut]),
     ),
     st.booleans(),
 )
@@ -215,7 +215,7 @@ def test_any_payload_is_a_message_or_a_decode_error(payload: str, signing: bool)
 @given(st.text(min_size=1), st.integers(0, 10_000))
 def test_no_change_of_a_signed_message_goes_unseen(inserted: str, place: int) -> None:
     with override_settings(DEFERRED_SIGNALS={"SIGNING": True}):
-        signed = pack(unpack_unsigned(text_of()))
+        signed = pack(unpack_unsigned(payload_of()))
         place %= len(signed) + 1
         altered = signed[:place] + inserted + signed[place:]
         with pytest.raises(DecodeError):

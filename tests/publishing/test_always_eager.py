@@ -19,7 +19,7 @@ class Switched:
 
 @pytest.fixture
 def app() -> Iterator[Celery]:
-    """Make an app current that is configured by Django's settings, under a namespace of its own."""
+    """Make a current app that is configured by a namespace of Django's settings."""
     app = Celery("tests.switch", set_as_current=False)
     app.config_from_object("django.conf:settings", namespace="JOBS")
     app.set_current()

@@ -9,9 +9,10 @@ from django.dispatch import Signal
 
 from deferred_signals import InvalidReceiver
 from deferred_signals.testing import inline, manual
+from tests.support.acting import Acting, raising
 from tests.support.broker import Broker
+from tests.support.celery_messages import SendTogether, take_celery_messages
 from tests.support.connected import Connected, deferred
-from tests.support.letters import Acting, SendTogether, ids, raises, take_letters
 from tests.support.lifecycle import Lifecycle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,30 +21,30 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_calls_of_one_transaction_travel_together(
     send_together: SendTogether, chunked: Acting
 ) -> None:
-    assert [len(letter.wires) for letter in send_together(23)] == [10, 10, 3]
+    assert [len(celery_message.wires) for celery_message in send_together(23)] == [10, 10, 3]
 
 
 def test_chunk_has_a_task_id_of_its_own(signal: Signal, broker: Broker, chunked: Acting) -> None:
     with transaction.atomic():
         sent = [deferred(signal.send(None, number=number))[0].id for number in range(2)]
-    (letter,) = take_letters()
-    assert ids(letter) == sent
-    assert letter.headers["id"] not in sent
+    (celery_message,) = take_celery_messages()
+    assert celery_message.ids == sent
+    assert celery_message.headers["id"] not in sent
 
 
 def test_call_that_travels_alone_has_the_id_of_its_message(
     send_together: SendTogether, chunked: Acting
 ) -> None:
-    (letter,) = send_together(1)
-    assert letter.headers["id"] == ids(letter)[0]
+    (celery_message,) = send_together(1)
+    assert celery_message.headers["id"] == celery_message.ids[0]
 
 
 def test_monitors_see_how_many_calls_there_are_and_no_values(
     send_together: SendTogether, chunked: Acting
 ) -> None:
-    (letter,) = send_together(3, card="swordfish")
-    assert letter.headers["argsrepr"] == "(3 calls: number, card)"
-    assert "swordfish" not in json.dumps(letter.headers, default=str)
+    (celery_message,) = send_together(3, card="swordfish")
+    assert celery_message.headers["argsrepr"] == "(3 calls: number, card)"
+    assert "swordfish" not in json.dumps(celery_message.headers, default=str)
 
 
 def test_calls_with_other_options_travel_in_another_chunk(
@@ -52,31 +53,31 @@ def test_calls_with_other_options_travel_in_another_chunk(
     defer(signal, chunk_size=10, priority=lambda sender, number, **kwargs: 9 if number % 2 else 1)(
         Acting()
     )
-    assert [len(letter.wires) for letter in send_together(5)] == [3, 2]
+    assert [len(celery_message.wires) for celery_message in send_together(5)] == [3, 2]
 
 
 def test_chunk_is_no_larger_than_one_message_may_be(
     send_together: SendTogether, chunked: Acting, configure: Any
 ) -> None:
     configure(MAX_MESSAGE_BYTES=2048)
-    letters = send_together(4, text="x" * 600)
-    assert [len(letter.wires) for letter in letters] == [2, 2]
+    celery_messages = send_together(4, text="x" * 600)
+    assert [len(celery_message.wires) for celery_message in celery_messages] == [2, 2]
 
 
 def test_chunk_gets_the_time_limits_of_all_its_calls(
     signal: Signal, defer: Connected, send_together: SendTogether
 ) -> None:
     defer(signal, chunk_size=10, time_limit=3, soft_time_limit=2)(Acting())
-    (letter,) = send_together(4)
-    assert letter.headers["timelimit"] == [12, 8]
+    (celery_message,) = send_together(4)
+    assert celery_message.headers["timelimit"] == [12, 8]
 
 
 def test_signals_tell_of_each_message_alone(
     send_together: SendTogether, chunked: Acting, lifecycle: Lifecycle
 ) -> None:
-    (letter,) = send_together(3)
+    (celery_message,) = send_together(3)
     published = [told["message"].id for told in lifecycle.of("message_published")]
-    assert published == ids(letter)
+    assert published == celery_message.ids
 
 
 def test_chunk_that_cannot_be_published_is_reported_by_its_messages(
@@ -100,7 +101,7 @@ def test_chunk_size_that_is_no_positive_whole_number_is_refused(
 def test_chunks_make_no_difference_in_inline_and_manual_mode(
     signal: Signal, chunked: Acting, broker: Broker
 ) -> None:
-    chunked.does[1] = raises(LookupError())
+    chunked.does[1] = raising(LookupError())
     with inline(), pytest.raises(LookupError), transaction.atomic():
         for number in range(3):
             signal.send(None, number=number)

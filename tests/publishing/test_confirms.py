@@ -12,7 +12,7 @@ from amqp.serialization import dumps
 from kombu.exceptions import OperationalError
 
 from deferred_signals.publishing.confirms import Confirms, has_news
-from tests.integration.processes import wait_until
+from tests.support.processes import wait_until
 
 
 class Driver:

@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError
 
 from deferred_signals.publishing.posting import CannotPublish, Refused, post
 from tests.support.broker import Broker
-from tests.support.fixtures import MakeCurrent, make_current  # noqa: F401 - a fixture
+from tests.support.celery_apps import MakeCurrent
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_only_what_would_fail_again_is_refused(error: Exception, kind: type[Exce
 
 def test_headers_are_the_last_word_and_events_of_celerys_get_none(
     broker: Broker,
-    make_current: MakeCurrent,  # noqa: F811 - the fixture
+    make_current: MakeCurrent,
 ) -> None:
     app = make_current(broker_url="memory://", task_send_sent_event=True)
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import socket
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -18,9 +17,10 @@ from deferred_signals.message.outgoing import Outgoing
 from deferred_signals.publishing.publisher import spill_to
 from deferred_signals.receivers import registry
 from tests.support.broker import Broker
+from tests.support.celery_apps import MakeCurrent
 from tests.support.connected import Connected, deferred
-from tests.support.fixtures import MakeCurrent, Numbers
 from tests.support.lifecycle import Lifecycle
+from tests.support.numbers import Numbers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -143,16 +143,7 @@ def test_limits_headers_and_compression_go_with_the_message(
     assert headers == {"tenant": "blue"}
 
 
-@pytest.fixture
-def deaf_broker(make_current: MakeCurrent) -> None:
-    """Make an app current whose broker nobody listens at."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    make_current(broker_url=f"amqp://guest:guest@127.0.0.1:{port}//", broker_connection_timeout=1)
-
-
-@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.usefixtures("broker_away")
 def test_broker_that_is_away_fails_nobodys_request(
     numbers: Numbers, lifecycle: Lifecycle, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -166,7 +157,7 @@ def test_broker_that_is_away_fails_nobodys_request(
     assert lifecycle.of("message_published") == []
 
 
-@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.usefixtures("broker_away")
 def test_each_lost_message_is_logged_once_without_its_values(
     signal: Signal, defer: Connected, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,7 +220,7 @@ def shelf(request: pytest.FixtureRequest) -> Iterator[Shelf]:
     spill_to(before)
 
 
-@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.usefixtures("broker_away")
 def test_store_is_given_what_was_not_published(
     numbers: Numbers, shelf: Shelf, lifecycle: Lifecycle, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -246,7 +237,7 @@ def test_store_is_given_nothing_that_was_published(numbers: Numbers, shelf: Shel
     assert shelf.kept == []
 
 
-@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.usefixtures("broker_away")
 @pytest.mark.parametrize("shelf", [True], indirect=True)
 def test_store_that_fails_is_told_and_fails_nobodys_request(
     numbers: Numbers, shelf: Shelf, caplog: pytest.LogCaptureFixture

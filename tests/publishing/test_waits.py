@@ -23,7 +23,7 @@ from deferred_signals.publishing.waits import (
     moment_of,
     seconds_left,
 )
-from tests.support.fixtures import MakeCurrent, make_current  # noqa: F401 - a fixture
+from tests.support.celery_apps import MakeCurrent
 
 QUORUM = {"x-queue-type": "quorum"}
 
@@ -44,7 +44,7 @@ QUORUM = {"x-queue-type": "quorum"}
     ],
 )
 def test_longest_wait_is_what_the_broker_allows(
-    make_current: MakeCurrent,  # noqa: F811 - the fixture
+    make_current: MakeCurrent,
     broker: str,
     options: dict[str, Any],
     longest: float,
@@ -55,7 +55,7 @@ def test_longest_wait_is_what_the_broker_allows(
 
 @pytest.mark.parametrize("broker", ["redis://", "amqp://", "memory://"])
 def test_longest_wait_of_the_settings_holds_for_all_brokers(
-    make_current: MakeCurrent,  # noqa: F811 - the fixture
+    make_current: MakeCurrent,
     settings: Settings,
     broker: str,
 ) -> None:
@@ -79,7 +79,7 @@ def test_longest_wait_of_the_settings_holds_for_all_brokers(
 )
 @pytest.mark.skipif("5.4" in VERSION_BANNER, reason="it never leaves a wait to the broker")
 def test_wait_that_rabbitmq_keeps_by_itself_is_not_cut(
-    make_current: MakeCurrent,  # noqa: F811 - the fixture
+    make_current: MakeCurrent,
     queues: list[Queue],
     longest: float,
 ) -> None:

@@ -15,7 +15,7 @@ from django.dispatch import Signal
 from deferred_signals import InvalidReceiver, changed, connect
 from deferred_signals.receivers import registry
 from tests.app.models import Order
-from tests.decorator.test_connect import plain
+from tests.support.callables import plain
 from tests.support.connected import Connected
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +62,7 @@ service = Service()
 
 
 def injecting(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that gives an argument which no signal sends."""
+    """Give the function an argument that no signal sends."""
 
     @functools.wraps(inner)
     def outer(*args: Any, **kwargs: Any) -> Any:

@@ -15,20 +15,6 @@ from tests.support.recorder import Recorder, changes, listen
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
 
-@pytest.fixture
-def of_status(defer: Connected) -> Recorder:
-    """What a receiver of changes of an order's status gets."""
-    return listen(defer, post_save, sender=Order, when=changed("status"))
-
-
-@pytest.fixture
-def order(of_status: Recorder) -> Order:
-    """An order as it is loaded from the database."""
-    pk = Order.objects.create(status="new").pk
-    of_status.clear()
-    return Order.objects.get(pk=pk)
-
-
 def test_save_that_changes_the_field_is_deferred_with_old_and_new_value(
     order: Order, of_status: Recorder
 ) -> None:

@@ -18,12 +18,6 @@ from tests.support.recorder import Recorder, changes, listen
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
 
-@pytest.fixture
-def of_status(defer: Connected) -> Recorder:
-    """What a receiver of changes of an order's status gets."""
-    return listen(defer, post_save, sender=Order, when=changed("status"))
-
-
 @pytest.mark.parametrize(
     ("condition", "count"),
     [

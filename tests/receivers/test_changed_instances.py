@@ -8,43 +8,18 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.core import serializers
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 from django.db.models.base import ModelState
 from django.db.models.signals import post_save
 
 from deferred_signals import UNKNOWN, changed, muted
 from tests.app.models import GiftOrder, Order, PaidOrder, Run, Seat, Ticket
+from tests.receivers.conftest import Follow
 from tests.support.connected import Connected
 from tests.support.followed_models import FollowedByCode, FollowedEagerly, FollowedOddly
 from tests.support.recorder import Recorder, listen, take_changes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager", "followed_tables")]
-
-Follow = Callable[..., Recorder]
-
-
-@pytest.fixture
-def follow(defer: Connected) -> Follow:
-    """Follow fields of a model."""
-
-    def follow(model: type[models.Model], *names: str, **options: Any) -> Recorder:
-        return listen(defer, post_save, sender=model, when=changed(*names), **options)
-
-    return follow
-
-
-@pytest.fixture
-def of_status(follow: Follow) -> Recorder:
-    """What a receiver of changes of an order's status gets."""
-    return follow(Order, "status")
-
-
-@pytest.fixture
-def order(of_status: Recorder) -> Order:
-    """An order as it is loaded from the database."""
-    pk = Order.objects.create(status="new").pk
-    of_status.clear()
-    return Order.objects.get(pk=pk)
 
 
 def pickled(row: Any) -> Any:

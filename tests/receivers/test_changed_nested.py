@@ -9,10 +9,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models.signals import post_save
 
-from deferred_signals import changed
 from tests.app.models import Order
-from tests.support.connected import Connected
-from tests.support.recorder import Recorder, changes, listen
+from tests.support.recorder import Recorder, changes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
@@ -44,17 +42,9 @@ def handled() -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def of_status(defer: Connected) -> Recorder:
-    """What a receiver of changes of an order's status gets."""
-    return listen(defer, post_save, sender=HandledOrder, when=changed("status"))
-
-
-@pytest.fixture
-def order(of_status: Recorder) -> HandledOrder:
-    """An order as it is loaded from the database."""
-    pk = HandledOrder.objects.create(status="new").pk
-    of_status.clear()
-    return HandledOrder.objects.get(pk=pk)
+def order_model() -> type[Order]:
+    """Name the model whose handlers these tests set."""
+    return HandledOrder
 
 
 @pytest.mark.parametrize("written", [None, ["total"]], ids=["all", "one"])
@@ -73,7 +63,7 @@ def test_new_row_that_an_earlier_handler_saves_again_is_told_once(
 
 
 def test_row_that_an_earlier_handler_saves_again_is_told_once(
-    order: HandledOrder, of_status: Recorder, handled: Callable[..., None]
+    order: Order, of_status: Recorder, handled: Callable[..., None]
 ) -> None:
     def count(instance: HandledOrder, **kwargs: object) -> None:
         if instance.total != 7:
@@ -102,7 +92,7 @@ def test_change_that_an_earlier_handler_makes_and_saves_is_told(
 
 
 def test_value_that_an_earlier_handler_only_sets_is_taken_for_what_was_written(
-    order: HandledOrder, of_status: Recorder, handled: Callable[..., None]
+    order: Order, of_status: Recorder, handled: Callable[..., None]
 ) -> None:
     """The docs say so: nobody can see what was written, once the instance is altered."""
 
@@ -116,7 +106,7 @@ def test_value_that_an_earlier_handler_only_sets_is_taken_for_what_was_written(
 
 
 def test_save_that_failed_in_an_earlier_handler_is_not_taken_for_the_outer_one(
-    order: HandledOrder, of_status: Recorder, handled: Callable[..., None]
+    order: Order, of_status: Recorder, handled: Callable[..., None]
 ) -> None:
     def fail(instance: HandledOrder, **kwargs: object) -> None:
         with suppress(ValueError), transaction.atomic():

@@ -13,9 +13,10 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from deferred_signals import UNKNOWN, changed
 from tests.app.models import GiftOrder, Label, Order
-from tests.sending.test_commit import Stop, roll_back
+from tests.receivers.conftest import MakeOrder
 from tests.support.connected import Connected
 from tests.support.recorder import Recorder, changes, listen
+from tests.support.rollbacks import Stop, roll_back
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -30,27 +31,6 @@ everywhere = pytest.mark.parametrize(
 in_transactions = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def of_status(defer: Connected) -> Recorder:
-    """What a receiver of changes of an order's status gets."""
-    return listen(defer, post_save, sender=Order, when=changed("status"))
-
-
-@pytest.fixture
-def make(of_status: Recorder) -> Callable[..., Order]:
-    """Make an order as it is loaded from the database."""
-
-    def make() -> Order:
-        pk = Order.objects.create(status="new").pk
-        of_status.clear()
-        return Order.objects.get(pk=pk)
-
-    return make
-
-
-Make = Callable[..., Order]
-
-
 def save(order: Order, status: str) -> None:
     order.status = status
     order.save()
@@ -63,9 +43,9 @@ def pickled(order: Order) -> Order:
 
 @everywhere
 def test_save_that_was_rolled_back_is_told_when_it_is_tried_again(
-    where: str, make: Make, of_status: Recorder
+    where: str, make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
     with pytest.raises(Stop), transaction.atomic():
         save(order, "paid")
         roll_back()
@@ -78,9 +58,9 @@ def test_save_that_was_rolled_back_is_told_when_it_is_tried_again(
 
 @everywhere
 def test_save_of_a_block_that_was_rolled_back_is_told_when_it_is_tried_again(
-    where: str, make: Make, of_status: Recorder
+    where: str, make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
     with transaction.atomic():
         save(order, "paid")
         with pytest.raises(Stop), transaction.atomic():
@@ -92,9 +72,9 @@ def test_save_of_a_block_that_was_rolled_back_is_told_when_it_is_tried_again(
 
 @everywhere
 def test_save_of_an_inner_block_falls_with_the_outer_one(
-    where: str, make: Make, of_status: Recorder
+    where: str, make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
     with pytest.raises(Stop), transaction.atomic():
         with transaction.atomic():
             save(order, "paid")
@@ -106,9 +86,9 @@ def test_save_of_an_inner_block_falls_with_the_outer_one(
 
 @everywhere
 def test_save_of_a_block_without_a_savepoint_falls_with_the_one_around_it(
-    where: str, make: Make, of_status: Recorder
+    where: str, make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
     with pytest.raises(Stop), transaction.atomic(), transaction.atomic(savepoint=False):
         save(order, "paid")
         roll_back()
@@ -118,9 +98,9 @@ def test_save_of_a_block_without_a_savepoint_falls_with_the_one_around_it(
 
 @everywhere
 def test_transaction_that_was_set_to_roll_back_is_told_again(
-    where: str, make: Make, of_status: Recorder
+    where: str, make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
     with transaction.atomic():
         save(order, "paid")
         transaction.set_rollback(True)
@@ -130,10 +110,10 @@ def test_transaction_that_was_set_to_roll_back_is_told_again(
 
 @everywhere
 def test_error_of_the_database_takes_the_save_back(
-    where: str, make: Make, of_status: Recorder
+    where: str, make_order: MakeOrder, of_status: Recorder
 ) -> None:
     Label.objects.create(name="taken")
-    order = make()
+    order = make_order()
     with pytest.raises(IntegrityError), transaction.atomic():
         save(order, "paid")
         Label(name="taken").save(force_insert=True)
@@ -143,9 +123,9 @@ def test_error_of_the_database_takes_the_save_back(
 
 @everywhere
 def test_saves_that_are_committed_are_what_later_ones_are_compared_with(
-    where: str, make: Make, of_status: Recorder
+    where: str, make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
     with transaction.atomic():
         save(order, "paid")
         order.save()
@@ -184,9 +164,9 @@ def test_childs_save_is_followed_through_the_block_that_django_opens(
 @everywhere
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
 def test_copy_that_was_made_before_the_rollback_tells_of_the_change(
-    where: str, duplicate: Callable[[Order], Order], make: Make, of_status: Recorder
+    where: str, duplicate: Callable[[Order], Order], make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
     with pytest.raises(Stop), transaction.atomic():
         save(order, "paid")
         order = duplicate(order)
@@ -198,9 +178,9 @@ def test_copy_that_was_made_before_the_rollback_tells_of_the_change(
 @everywhere
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
 def test_copy_of_a_row_whose_key_was_taken_in_a_rolled_back_save_is_unknown(
-    where: str, duplicate: Callable[[Order], Order], make: Make, of_status: Recorder
+    where: str, duplicate: Callable[[Order], Order], make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    other, order = make(), make()
+    other, order = make_order(), make_order()
     Order.objects.filter(pk=other.pk).update(status="paid")
     with pytest.raises(Stop), transaction.atomic():
         order.pk = other.pk
@@ -213,9 +193,9 @@ def test_copy_of_a_row_whose_key_was_taken_in_a_rolled_back_save_is_unknown(
 
 @everywhere
 def test_row_that_was_read_in_a_rolled_back_transaction_is_unknownwhere_it_differed(
-    where: str, make: Make, of_status: Recorder
+    where: str, make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
     with pytest.raises(Stop), transaction.atomic():
         order.refresh_from_db()
         Order.objects.update(status="paid")
@@ -228,9 +208,9 @@ def test_row_that_was_read_in_a_rolled_back_transaction_is_unknownwhere_it_diffe
 
 @everywhere
 def test_own_save_that_was_read_back_is_no_news(
-    where: str, make: Make, of_status: Recorder
+    where: str, make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
     with pytest.raises(Stop), transaction.atomic():
         save(order, "paid")
         order.refresh_from_db()
@@ -241,9 +221,9 @@ def test_own_save_that_was_read_back_is_no_news(
 
 @in_transactions
 def test_save_in_a_hook_of_the_commit_is_compared_with_the_committed_one(
-    make: Make, of_status: Recorder
+    make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    order = make()
+    order = make_order()
 
     def act() -> None:
         order.save()
@@ -260,8 +240,10 @@ def test_save_in_a_hook_of_the_commit_is_compared_with_the_committed_one(
 
 
 @in_transactions
-def test_transaction_without_autocommit_is_followed(make: Make, of_status: Recorder) -> None:
-    order = make()
+def test_transaction_without_autocommit_is_followed(
+    make_order: MakeOrder, of_status: Recorder
+) -> None:
+    order = make_order()
     transaction.set_autocommit(False)
     try:
         with pytest.raises(Stop), transaction.atomic():
@@ -278,9 +260,9 @@ def test_transaction_without_autocommit_is_followed(make: Make, of_status: Recor
 
 @in_transactions
 def test_saves_of_one_transaction_share_a_hook_and_leave_in_one_batch(
-    make: Make, of_status: Recorder
+    make_order: MakeOrder, of_status: Recorder
 ) -> None:
-    orders = [make() for _ in range(20)]
+    orders = [make_order() for _ in range(20)]
     with transaction.atomic():
         for order in orders:
             save(order, "paid")
@@ -291,9 +273,9 @@ def test_saves_of_one_transaction_share_a_hook_and_leave_in_one_batch(
 @in_transactions
 @pytest.mark.parametrize("stranger", [lambda function: function(), None], ids=["other", "none"])
 def test_replaced_on_commit_fails_no_save(
-    stranger: Any, make: Make, of_status: Recorder, monkeypatch: pytest.MonkeyPatch
+    stranger: Any, make_order: MakeOrder, of_status: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = make()
+    order = make_order()
     with monkeypatch.context() as patch, transaction.atomic():
         patch.setattr(transaction, "on_commit", stranger)
         order.save()
@@ -303,9 +285,9 @@ def test_replaced_on_commit_fails_no_save(
 
 @pytest.mark.django_db
 def test_hooks_are_not_added_in_a_testcase(
-    make: Make, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    make_order: MakeOrder, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    order = make()
+    order = make_order()
     with django_capture_on_commit_callbacks() as callbacks, transaction.atomic():
         save(order, "paid")
         with transaction.atomic():

@@ -3,7 +3,6 @@
 import datetime as dt
 import decimal
 import enum
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,16 @@ from pytest_django import Settings
 
 from deferred_signals import UNKNOWN, changed
 from tests.app.models import Line, Order, Run
+from tests.receivers.conftest import Follow
 from tests.support.connected import Connected
 from tests.support.followed_models import Followed, Phone, Span
-from tests.support.recorder import Recorder, listen, take_changes
+from tests.support.recorder import listen, take_changes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager", "followed_tables")]
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 
 Told = list[dict[str, Any]]
-Follow = Callable[..., Recorder]
 
 
 class State(models.TextChoices):
@@ -45,16 +44,6 @@ class Text(str):
 
     def __deepcopy__(self, memo: object) -> "Text":
         raise TypeError("not to be copied")
-
-
-@pytest.fixture
-def follow(defer: Connected) -> Follow:
-    """Follow fields of a model."""
-
-    def follow(model: type[models.Model], *names: str, **options: Any) -> Recorder:
-        return listen(defer, post_save, sender=model, when=changed(*names, **options))
-
-    return follow
 
 
 def reloaded(row: models.Model) -> Any:

@@ -13,8 +13,8 @@ from pytest_django import Settings
 from deferred_signals import EagerReceiverFailed, Retry, current_message
 from tests.app.models import Label
 from tests.support.connected import Connected, deferred, running
-from tests.support.fixtures import Numbers
 from tests.support.lifecycle import Lifecycle
+from tests.support.numbers import Numbers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("eager")]
 

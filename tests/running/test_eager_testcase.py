@@ -14,9 +14,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from deferred_signals import EagerReceiverFailed
 from tests.app.models import Label
-from tests.sending.test_commit import Stop, roll_back
 from tests.support.connected import Connected
-from tests.support.fixtures import Numbers
+from tests.support.numbers import Numbers
+from tests.support.rollbacks import Stop, roll_back
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager", "nothing_left")]
 

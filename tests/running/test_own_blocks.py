@@ -11,8 +11,8 @@ from django.test import TestCase
 from deferred_signals import DepthExceeded, Retry
 from deferred_signals.testing import inline, manual, settings
 from tests.app.models import Label
-from tests.sending.test_commit import Stop, roll_back
 from tests.support.connected import Connected, running
+from tests.support.rollbacks import Stop, roll_back
 
 Run = Callable[[Signal], list[str]]
 

@@ -9,8 +9,9 @@ import pytest
 from deferred_signals import DecodeError, events
 from deferred_signals.running.outcomes import Discarded, Failed, Outcome, Retrying, Succeeded
 from deferred_signals.running.settling import settle, settle_malformed
+from tests.support.acting import raising
 from tests.support.lifecycle import Lifecycle
-from tests.support.made import Make, execute, raising
+from tests.support.messages import MakeMessage, execute
 
 OUTCOMES: list[tuple[Outcome, str, dict[str, Any]]] = [
     (Succeeded(), "receiver_succeeded", {}),
@@ -22,9 +23,13 @@ OUTCOMES: list[tuple[Outcome, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("outcome", "name", "arguments"), OUTCOMES, ids=[o[1] for o in OUTCOMES])
 def test_outcome_is_told_to_one_lifecycle_signal(
-    make: Make, lifecycle: Lifecycle, outcome: Any, name: str, arguments: dict[str, Any]
+    make_message: MakeMessage,
+    lifecycle: Lifecycle,
+    outcome: Any,
+    name: str,
+    arguments: dict[str, Any],
 ) -> None:
-    message = make(raising(LookupError()))
+    message = make_message(raising(LookupError()))
     settle(message, outcome)
     ((told, kwargs),) = lifecycle.seen
     assert told == name
@@ -33,11 +38,13 @@ def test_outcome_is_told_to_one_lifecycle_signal(
     assert kwargs == {"sender": "tests.executed", "message": message, **arguments}
 
 
-def test_start_is_told_before_the_receiver_runs(make: Make, lifecycle: Lifecycle) -> None:
+def test_start_is_told_before_the_receiver_runs(
+    make_message: MakeMessage, lifecycle: Lifecycle
+) -> None:
     def receive(sender: object, **kwargs: object) -> None:
         assert lifecycle.names == ["receiver_started"]
 
-    assert execute(make(receive)) == Succeeded()
+    assert execute(make_message(receive)) == Succeeded()
 
 
 @pytest.mark.parametrize(
@@ -50,9 +57,9 @@ def test_start_is_told_before_the_receiver_runs(make: Make, lifecycle: Lifecycle
     ids=["retrying", "failed", "discarded"],
 )
 def test_outcome_is_one_log_record_with_its_facts_and_no_values(
-    make: Make, caplog: pytest.LogCaptureFixture, outcome: Any, level: int
+    make_message: MakeMessage, caplog: pytest.LogCaptureFixture, outcome: Any, level: int
 ) -> None:
-    message = make(raising(LookupError()), attempt=2)
+    message = make_message(raising(LookupError()), attempt=2)
     with caplog.at_level(logging.DEBUG, "deferred_signals"):
         settle(message, outcome)
     (record,) = caplog.records
@@ -78,11 +85,11 @@ FORGED = "x\n2026-01-31 ERROR \x1b[31mstolen\r\u2028"
     ids=["failed", "retrying", "discarded", "malformed"],
 )
 def test_line_of_the_log_cannot_be_forged_by_a_message(
-    make: Make, caplog: pytest.LogCaptureFixture, tell: Any
+    make_message: MakeMessage, caplog: pytest.LogCaptureFixture, tell: Any
 ) -> None:
     forged = {"$ref": [FORGED, FORGED, FORGED]}
     message = replace(
-        make(raising(LookupError()), kwargs={FORGED: forged}), receiver=FORGED, id=FORGED
+        make_message(raising(LookupError()), kwargs={FORGED: forged}), receiver=FORGED, id=FORGED
     )
     with caplog.at_level(logging.DEBUG, "deferred_signals"):
         tell(message)
@@ -92,22 +99,24 @@ def test_line_of_the_log_cannot_be_forged_by_a_message(
 
 
 def test_reason_that_is_no_text_is_logged_as_one(
-    make: Make, caplog: pytest.LogCaptureFixture
+    make_message: MakeMessage, caplog: pytest.LogCaptureFixture
 ) -> None:
     reason: Any = LookupError("cancelled")
     with caplog.at_level(logging.DEBUG, "deferred_signals"):
-        settle(make(raising(LookupError())), Discarded(reason))
+        settle(make_message(raising(LookupError())), Discarded(reason))
     assert "discarded its message: cancelled" in caplog.text
 
 
-def test_success_is_not_logged(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_success_is_not_logged(make_message: MakeMessage, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "deferred_signals"):
-        settle(make(raising(LookupError())), Succeeded())
+        settle(make_message(raising(LookupError())), Succeeded())
     assert caplog.records == []
 
 
-def test_expected_exception_is_logged_quietly(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    message = make(raising(LookupError()), throws=(LookupError,))
+def test_expected_exception_is_logged_quietly(
+    make_message: MakeMessage, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = make_message(raising(LookupError()), throws=(LookupError,))
     with caplog.at_level(logging.INFO, "deferred_signals"):
         settle(message, Failed(LookupError("x"), "no more"))
     (record,) = caplog.records
@@ -115,7 +124,7 @@ def test_expected_exception_is_logged_quietly(make: Make, caplog: pytest.LogCapt
 
 
 @pytest.mark.parametrize("name", events.__all__)
-def test_listener_that_fails_changes_nothing(make: Make, name: str) -> None:
+def test_listener_that_fails_changes_nothing(make_message: MakeMessage, name: str) -> None:
     def listener(**kwargs: object) -> None:
         raise LookupError("of the listener")
 
@@ -127,7 +136,7 @@ def test_listener_that_fails_changes_nothing(make: Make, name: str) -> None:
     event = getattr(events, name)
     event.connect(listener)
     try:
-        message = make(receive)
+        message = make_message(receive)
         assert execute(message) == Succeeded()
         for outcome, _, _ in OUTCOMES:
             settle(message, outcome)

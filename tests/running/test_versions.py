@@ -14,14 +14,14 @@ from deferred_signals.running.outcomes import Failed, Succeeded, Unknown
 from tests.app.models import Order
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
-from tests.support.made import execute
+from tests.support.messages import execute
 from tests.support.recorder import Recorder, listen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
 
 def message_of(name: str, *, version: int = 1, **kwargs: Any) -> Message:
-    """Make a message as an older or newer release sends it."""
+    """MakeMessage a message as an older or newer release of the project sends it."""
     found = registry.find(name)
     assert found is not None
     return Message.from_wire(

@@ -4,8 +4,8 @@ import pytest
 from django.db import transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from tests.sending.test_commit import Stop, roll_back
-from tests.support.fixtures import Numbers
+from tests.support.numbers import Numbers
+from tests.support.rollbacks import Stop, roll_back
 
 pytestmark = pytest.mark.django_db
 

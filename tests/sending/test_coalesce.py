@@ -24,7 +24,7 @@ def receive(sender: object, **kwargs: object) -> None:
 
 
 def by_key(sender: object, key: object, **kwargs: object) -> object:
-    """A key that the sender gives."""
+    """Return the key that the sender gives."""
     return key
 
 

@@ -9,9 +9,9 @@ from django.db import connection, connections, transaction
 from django.dispatch import Signal
 
 from deferred_signals.testing import manual
-from tests.sending.test_commit import Stop, roll_back
 from tests.support.broker import Broker
 from tests.support.connected import Connected
+from tests.support.rollbacks import Stop, roll_back
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 

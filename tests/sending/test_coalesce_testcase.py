@@ -8,22 +8,22 @@ from django.dispatch import Signal
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from deferred_signals.testing import inline, manual, settings
-from tests.sending.test_commit import Stop, roll_back
 from tests.support.broker import Broker
 from tests.support.connected import Connected
 from tests.support.recorder import Recorder, listen
+from tests.support.rollbacks import Stop, roll_back
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def ran(signal: Signal, defer: Connected) -> Recorder:
-    """What a receiver gets whose sends are coalesced."""
+    """Record what a receiver gets whose sends are coalesced."""
     return listen(defer, signal, coalesce=lambda sender, key, **kwargs: key)
 
 
 def told(recorder: Recorder) -> list[set[int]]:
-    """The numbers of the sends that each call stands for."""
+    """Return the numbers of the sends that each call stands for."""
     return [call["update_fields"] for call in recorder.calls]
 
 

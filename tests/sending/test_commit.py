@@ -13,18 +13,11 @@ from deferred_signals import SerializationError
 from tests.app.models import Label
 from tests.support.broker import Broker
 from tests.support.connected import Connected
-from tests.support.fixtures import Numbers
 from tests.support.lifecycle import Lifecycle
+from tests.support.numbers import Numbers
+from tests.support.rollbacks import Stop, roll_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Stop(Exception):
-    """Rolls a block back."""
-
-
-def roll_back() -> None:
-    raise Stop
 
 
 def test_message_leaves_at_the_commit_and_not_before(numbers: Numbers) -> None:

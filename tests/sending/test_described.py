@@ -16,10 +16,11 @@ from django.utils.functional import SimpleLazyObject
 from deferred_signals.receivers import registry
 from deferred_signals.sending.destinations import Way, using_way
 from tests.app.models import Board, GiftOrder, Label, Line, Order, PaidOrder, Seat, Ticket
+from tests.support.acting import QUICK, Acting, raising
 from tests.support.broker import Broker
+from tests.support.celery_apps import MakeCurrent
+from tests.support.celery_messages import SendTogether, take_celery_messages
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
-from tests.support.letters import QUICK, Acting, SendTogether, raises, take_letters
 
 if TYPE_CHECKING:
     from deferred_signals.message.outgoing import Outgoing
@@ -136,20 +137,20 @@ def test_copies_of_a_message_show_rows_of_their_own(
 def test_chunk_shows_the_rows_of_its_calls(
     chunked: Acting, send_together: SendTogether, order: Order
 ) -> None:
-    (letter,) = send_together(2, order=order)
-    assert letter.headers["argsrepr"] == "(2 calls: number, order=tests_app.Order 7)"
+    (celery_message,) = send_together(2, order=order)
+    assert celery_message.headers["argsrepr"] == "(2 calls: number, order=tests_app.Order 7)"
 
 
 def test_next_attempt_shows_its_row(
     signal: Signal, defer: Connected, broker: Broker, order: Order
 ) -> None:
-    defer(signal, retry=QUICK)(Acting({1: raises(OSError())}))
+    defer(signal, retry=QUICK)(Acting({1: raising(OSError())}))
     signal.send(order, number=1, order=order)
-    (letter,) = take_letters()
-    letter.deliver()
-    (again,) = take_letters()
+    (celery_message,) = take_celery_messages()
+    celery_message.deliver()
+    (again,) = take_celery_messages()
     told = "(number, order=tests_app.Order 7, sender=tests_app.Order 7)"
-    assert again.headers["argsrepr"] == letter.headers["argsrepr"] == told
+    assert again.headers["argsrepr"] == celery_message.headers["argsrepr"] == told
 
 
 @pytest.mark.parametrize("attempts", [1, 2], ids=["failed", "retrying"])
@@ -162,12 +163,12 @@ def test_log_of_a_failure_says_whose_it_was(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     defer(signal, name="tests.receipt", retry=QUICK if attempts == 2 else None)(
-        Acting({1: raises(OSError())})
+        Acting({1: raising(OSError())})
     )
     signal.send(None, number=1, order=order, card="swordfish")
-    (letter,) = take_letters()
+    (celery_message,) = take_celery_messages()
     with caplog.at_level(logging.INFO):
-        letter.deliver()
+        celery_message.deliver()
     ours = [record for record in caplog.records if record.name == "deferred_signals"]
     (record,) = ours
     assert record.getMessage().startswith("Receiver tests.receipt failed")
@@ -184,10 +185,10 @@ def test_log_and_task_of_a_parked_message_say_whose_it_is(
 ) -> None:
     defer(signal, name="tests.receipt")(lambda sender, **kwargs: None)
     signal.send(None, order=order, card="swordfish")
-    (letter,) = take_letters()
+    (celery_message,) = take_celery_messages()
     registry.discard(registry.get("tests.receipt"))
-    letter.deliver()
-    (parked,) = take_letters()
+    celery_message.deliver()
+    (parked,) = take_celery_messages()
     assert "tests.receipt(order=tests_app.Order 7, card)" in caplog.text
     assert parked.headers["argsrepr"] == "(tests.receipt(order=tests_app.Order 7, card))"
     assert "swordfish" not in caplog.text + str(parked.headers)

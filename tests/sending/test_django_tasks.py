@@ -17,7 +17,7 @@ pytestmark = [
 
 
 def work(number: int) -> int:
-    """A task."""
+    """Return the number."""
     return number * 2
 
 

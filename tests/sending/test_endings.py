@@ -18,10 +18,10 @@ from deferred_signals.support.savepoints import is_of_a_test
 from deferred_signals.testing import inline, live, manual, settings
 from tests.app.models import Board, Label, Line, Order, Ticket
 from tests.project.celery import app
-from tests.sending.test_commit import Stop, roll_back
 from tests.support.connected import Connected
-from tests.support.fixtures import Numbers
-from tests.support.recording import run_tests_of
+from tests.support.numbers import Numbers
+from tests.support.rollbacks import Stop, roll_back
+from tests.support.unittest_cases import run_tests_of
 
 pytestmark = pytest.mark.django_db
 

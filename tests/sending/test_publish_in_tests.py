@@ -17,8 +17,8 @@ from deferred_signals.support.under_test import is_under_test
 from deferred_signals.testing import inline, live, manual, settings
 from tests.project.celery import app
 from tests.support.connected import Connected
-from tests.support.fixtures import Numbers
 from tests.support.lifecycle import Lifecycle
+from tests.support.numbers import Numbers
 
 REFUSED = r"A test would publish 1 messages, for .*\(amqp\).* inline\(\) or manual\(\)"
 

@@ -14,7 +14,7 @@ from tests.app.models import Label, Order
 from tests.app.signals import order_placed
 from tests.support.broker import Broker
 from tests.support.connected import Connected, deferred
-from tests.support.fixtures import Numbers
+from tests.support.numbers import Numbers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,6 @@ from django.db import connection, transaction
 from django.db.models.signals import post_save
 from django.db.transaction import TransactionManagementError
 from django.dispatch import Signal
-from pytest_django import Settings
 
 from deferred_signals import (
     ConfigurationError,
@@ -30,13 +29,7 @@ from tests.support.broker import Broker
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def outside_of_tests(settings: Settings) -> None:
-    """Django's test environment allows a host of its own; a site does not."""
-    settings.ALLOWED_HOSTS = []
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("outside_of_tests")]
 
 
 def receive(sender: object, **kwargs: object) -> None:
@@ -45,7 +38,7 @@ def receive(sender: object, **kwargs: object) -> None:
 
 @pytest.fixture
 def package_signal(signal: Signal, monkeypatch: pytest.MonkeyPatch) -> Signal:
-    """A signal of an installed package."""
+    """Make the signal one of an installed package."""
     module = ModuleType("pkg.signals")
     module.__file__ = f"{sysconfig.get_path('purelib')}/pkg/signals.py"
     vars(module)["paid"] = signal

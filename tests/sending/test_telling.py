@@ -7,7 +7,6 @@ import pytest
 from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import Signal
-from pytest_django import Settings
 
 from deferred_signals import send_again
 from deferred_signals.context import Carrier
@@ -16,26 +15,14 @@ from deferred_signals.message import Message
 from tests.app.models import Label, Order, Run
 from tests.support.broker import Broker
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent, Numbers
 from tests.support.lifecycle import Lifecycle
+from tests.support.numbers import Numbers
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("outside_of_tests")]
 
 
 def receive(sender: object, **kwargs: object) -> None:
     """Never runs here."""
-
-
-@pytest.fixture(autouse=True)
-def outside_of_tests(settings: Settings) -> None:
-    """Django's test environment allows a host of its own; a site does not."""
-    settings.ALLOWED_HOSTS = []
-
-
-@pytest.fixture
-def deaf_broker(make_current: MakeCurrent) -> None:
-    """A broker where nothing listens."""
-    make_current(broker_url="amqp://127.0.0.1:1//")
 
 
 @pytest.fixture
@@ -93,7 +80,7 @@ notes = pytest.mark.parametrize("note", [note, note_in_a_transaction])
 
 
 @notes
-@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.usefixtures("broker_away")
 def test_listener_that_saves_is_told_of_no_loss_of_its_own(
     note: Callable[..., None],
     defer: Connected,
@@ -128,7 +115,7 @@ def test_listener_that_saves_what_it_is_told_is_told_no_more(
     assert "tests.of_the_note" in [published.task for published in broker.take()]
 
 
-@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.usefixtures("broker_away")
 def test_log_handler_that_saves_is_told_of_no_loss_of_its_own(
     defer: Connected, numbers: Numbers, lifecycle: Lifecycle, logs_to: Callable[..., None]
 ) -> None:
@@ -141,7 +128,7 @@ def test_log_handler_that_saves_is_told_of_no_loss_of_its_own(
     assert [len(told["messages"]) for told in lifecycle.of("publish_failed")] == [1, 2]
 
 
-@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.usefixtures("broker_away")
 def test_listener_that_sends_again_what_is_lost_is_told_once(
     numbers: Numbers, lifecycle: Lifecycle, listen: Callable[..., None]
 ) -> None:
@@ -174,7 +161,7 @@ def test_handlers_of_a_call_that_cannot_be_deferred_may_save_such_rows(
     assert lifecycle.names == ["publish_failed"]
 
 
-@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.usefixtures("broker_away")
 def test_what_a_listener_saves_in_the_senders_transaction_is_not_told_of_later(
     defer: Connected, lifecycle: Lifecycle, listen: Callable[..., None]
 ) -> None:
@@ -211,7 +198,7 @@ def test_log_handler_that_saves_may_need_the_carrier_that_it_logs(
     assert len(broker.take()) == 2
 
 
-@pytest.mark.usefixtures("deaf_broker")
+@pytest.mark.usefixtures("broker_away")
 def test_handlers_that_raise_fail_no_commit(
     numbers: Numbers,
     lifecycle: Lifecycle,

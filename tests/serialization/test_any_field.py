@@ -28,9 +28,7 @@ from deferred_signals.testing import manual
 from tests.app.fields import Blocks, Code, Money, MoneyField
 from tests.app.models import Article, Comment, Label, Order, Run, Ticket
 from tests.support.connected import Connected
-from tests.support.recorder import Recorder, got, listen
-
-__all__ = ["got"]
+from tests.support.recorder import Recorder, listen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 

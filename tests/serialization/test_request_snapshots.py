@@ -15,9 +15,7 @@ from pytest_django import Settings
 from deferred_signals import RequestSnapshot
 from deferred_signals.serialization.captured import refusals
 from tests.support.connected import Connected
-from tests.support.recorder import Recorder, got, listen
-
-__all__ = ["got"]
+from tests.support.recorder import Recorder, listen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 

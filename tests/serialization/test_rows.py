@@ -15,9 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from deferred_signals import SerializationError
 from tests.app.models import GiftOrder, Label, Line, Order, PaidOrder, Seat, Ticket
 from tests.support.connected import Connected
-from tests.support.recorder import Recorder, got, listen
-
-__all__ = ["got"]
+from tests.support.recorder import Recorder, listen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 

@@ -19,9 +19,7 @@ from deferred_signals import SerializationError
 from tests.app.models import GiftOrder, Label, Line, Order, PaidOrder, Run, Seat, Ticket
 from tests.support.broker import Broker
 from tests.support.connected import Connected
-from tests.support.recorder import Recorder, got, listen
-
-__all__ = ["got"]
+from tests.support.recorder import Recorder, listen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 

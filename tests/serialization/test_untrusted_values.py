@@ -9,10 +9,10 @@ from deferred_signals import DecodeError
 from deferred_signals.message.wire import unpack
 from deferred_signals.running.outcomes import Failed, Succeeded
 from deferred_signals.support.zones import known_zones
-from tests.message.test_untrusted import text_of
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
-from tests.support.made import execute
+from tests.support.messages import execute
+from tests.support.payloads import payload_of
 from tests.support.recorder import Recorder, listen
 
 
@@ -35,7 +35,7 @@ def test_hostile_context_is_left_out_and_imports_nothing(
     context: dict[str, Any], signal: Any, defer: Connected
 ) -> None:
     recorder = listen(defer, signal, name="tests.support.recorder")
-    message = unpack(text_of(receiver="tests.support.recorder", signal="#0", context=context))
+    message = unpack(payload_of(receiver="tests.support.recorder", signal="#0", context=context))
     known_zones()  # Which zones there are is looked up once a process, in tzdata's package, too.
     before = {name for name in sys.modules if "tzdata" in name or "antigravity" in name}
     assert isinstance(execute(message), Succeeded)
@@ -66,7 +66,7 @@ def test_malformed_kwarg_fails_at_once_and_is_not_tried_again(
     form: Any, signal: Any, defer: Connected
 ) -> None:
     listen(defer, signal, name="tests.support.recorder")
-    message = unpack(text_of(receiver="tests.support.recorder", signal="#0", kwargs={"a": form}))
+    message = unpack(payload_of(receiver="tests.support.recorder", signal="#0", kwargs={"a": form}))
     outcome = execute(message)
     assert isinstance(outcome, Failed), outcome
     assert isinstance(outcome.exception, DecodeError), repr(outcome.exception)
@@ -78,7 +78,7 @@ def test_reference_whose_key_cannot_be_one_fails_at_once(signal: Any, defer: Con
     for model, key in (("Order", "x"), ("Order", {"$tuple": [1]}), ("Ticket", "x"), ("Seat", 1)):
         form = {"$ref": [f"tests_app.{model}", key, "default"]}
         message = unpack(
-            text_of(receiver="tests.support.recorder", signal="#0", kwargs={"a": form})
+            payload_of(receiver="tests.support.recorder", signal="#0", kwargs={"a": form})
         )
         assert isinstance(execute(message), Failed), (model, key)
 
@@ -88,7 +88,7 @@ def test_kwargs_that_are_no_arguments_of_a_receiver_do_not_reach_its_call(
 ) -> None:
     recorder: Recorder = listen(defer, signal, name="tests.support.recorder", retry=None)
     kwargs = {"signal": 1, "sender": 2, "fine": 3}
-    message = unpack(text_of(receiver="tests.support.recorder", signal="#0", kwargs=kwargs))
+    message = unpack(payload_of(receiver="tests.support.recorder", signal="#0", kwargs=kwargs))
     assert isinstance(execute(message), Succeeded)
     assert recorder["signal"] is signal
     assert recorder["sender"] is None
@@ -100,5 +100,5 @@ def test_attempt_beyond_all_numbers_is_given_up(signal: Any, defer: Connected) -
     def fail(sender: object, **kwargs: object) -> None:
         raise LookupError
 
-    message = unpack(text_of(receiver="tests.fails", signal="#0", attempt=2**31 - 1))
+    message = unpack(payload_of(receiver="tests.fails", signal="#0", attempt=2**31 - 1))
     assert isinstance(execute(message), Failed)

@@ -9,7 +9,7 @@ import pytest
 from deferred_signals import DecodeError, Retry
 from deferred_signals.running.outcomes import Failed, Retrying
 from deferred_signals.support.frames import forget_values
-from tests.support.made import Make, execute
+from tests.support.messages import MakeMessage, execute
 
 
 def frames_of(error: BaseException | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -52,9 +52,9 @@ async def awaited(sender: object, card: str, **kwargs: object) -> None:
 @pytest.mark.parametrize("receive", [plain, chained, grouped, awaited])
 @pytest.mark.parametrize("retry", [None, Retry()])
 def test_frames_of_a_failed_attempt_hold_no_values_but_the_receivers_own(
-    make: Make, receive: Any, retry: Retry | None
+    make_message: MakeMessage, receive: Any, retry: Retry | None
 ) -> None:
-    outcome = execute(make(receive, retry=retry))
+    outcome = execute(make_message(receive, retry=retry))
     assert isinstance(outcome, (Failed, Retrying))
     found = ours(outcome.exception)
     assert found
@@ -62,8 +62,8 @@ def test_frames_of_a_failed_attempt_hold_no_values_but_the_receivers_own(
     assert any(held.get("card") == "swordfish" for _, held in frames_of(outcome.exception))
 
 
-def test_frames_of_a_value_that_cannot_be_decoded_hold_none(make: Make) -> None:
-    outcome = execute(make(plain, kwargs={"card": {"$swordfish": 1}}))
+def test_frames_of_a_value_that_cannot_be_decoded_hold_none(make_message: MakeMessage) -> None:
+    outcome = execute(make_message(plain, kwargs={"card": {"$swordfish": 1}}))
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.exception, DecodeError)
     found = ours(outcome.exception)
@@ -81,8 +81,8 @@ def test_frame_that_still_runs_is_left_alone() -> None:
     assert value == "kept"
 
 
-def test_traceback_still_shows_where(make: Make) -> None:
-    outcome = execute(make(plain))
+def test_traceback_still_shows_where(make_message: MakeMessage) -> None:
+    outcome = execute(make_message(plain))
     assert isinstance(outcome, Retrying)
     names = [frame.name for frame in traceback.extract_tb(outcome.exception.__traceback__)]
     assert names[-2:] == ["run", "plain"]

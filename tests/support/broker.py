@@ -1,4 +1,4 @@
-"""The broker inside of this process, and the messages that lie on it."""
+"""The broker inside of this process (`memory://`), and our messages on it, one by one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tests.project.celery import app
 
 @dataclass(frozen=True)
 class Published:
-    """One message as it lies on the broker."""
+    """One message of ours on the broker, with the headers and properties of Celery's message."""
 
     message: Message
     task: str
@@ -22,7 +22,7 @@ class Published:
 
     @property
     def kwargs(self) -> dict[str, Any]:
-        """The kwargs, decoded."""
+        """Decode the kwargs."""
         return {name: CODEC.decode(form) for name, form in self.message.kwargs.items()}
 
 
@@ -30,7 +30,7 @@ class Broker:
     """The queues of Celery's `memory://` transport."""
 
     def take(self, queue: str = "celery") -> list[Published]:
-        """Take all messages off a queue, the oldest first, and those of chunks one by one."""
+        """Take all messages off a queue, the oldest first; those of a chunk one by one."""
         found = []
         with app.connection_for_read() as connection:
             channel: Any = connection.default_channel
@@ -54,7 +54,7 @@ class Broker:
 
 @pytest.fixture
 def broker() -> Iterator[Broker]:
-    """The broker, empty at first."""
+    """Give the broker, emptied."""
     broker = Broker()
     broker.clear()
     yield broker

@@ -1,4 +1,4 @@
-"""Context carriers: two that projects want, and some that fail."""
+"""Context carriers: two as projects write them, and some that fail at one step."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,17 +12,17 @@ tenant: ContextVar[str] = ContextVar("tenant", default="public")
 
 
 class RequestId(Carrier):
-    """The id of the request that sent."""
+    """Carry the id of the request that sent."""
 
     key = "request_id"
 
     def take(self) -> str | None:
-        """Its value."""
+        """Return the id."""
         return request_id.get()
 
     @contextmanager
     def restore(self, value: Any) -> Iterator[None]:
-        """Set it."""
+        """Set the value for the length of the run."""
         token = request_id.set(value)
         try:
             yield
@@ -31,17 +31,17 @@ class RequestId(Carrier):
 
 
 class Tenant(Carrier):
-    """The tenant whose data is at hand."""
+    """Carry the current tenant."""
 
     key = "tenant"
 
     def take(self) -> str | None:
-        """Its name."""
+        """Return the tenant's name."""
         return tenant.get()
 
     @contextmanager
     def restore(self, value: Any) -> Iterator[None]:
-        """Set it."""
+        """Set the value for the length of the run."""
         token = tenant.set(value)
         try:
             yield
@@ -50,23 +50,23 @@ class Tenant(Carrier):
 
 
 class Asked(Carrier):
-    """How often it was asked, which no context tells."""
+    """Count how often the library asked."""
 
     key = "asked"
     times = 0
 
     def take(self) -> int:
-        """One more."""
+        """Count this call, and return the count."""
         Asked.times += 1
         return Asked.times
 
     def restore(self, value: Any) -> AbstractContextManager[None]:
-        """Nothing."""
+        """Restore nothing."""
         return nullcontext()
 
 
 class FailsAtSend(RequestId):
-    """Fails where it takes."""
+    """Fail in `take`."""
 
     key = "fails_at_send"
 
@@ -76,32 +76,32 @@ class FailsAtSend(RequestId):
 
 
 class TakesWhatCannotTravel(RequestId):
-    """Takes what is none of JSON's types."""
+    """Take a value that JSON cannot hold."""
 
     key = "cannot_travel"
 
     def take(self) -> Any:
-        """Give an object."""
+        """Return an object within a dict."""
         return {"a": object()}
 
 
 class TakesNan(RequestId):
-    """Takes a number that JSON does not have."""
+    """Take a number that JSON does not have."""
 
     key = "nan"
 
     def take(self) -> Any:
-        """Give it."""
+        """Return NaN."""
         return float("nan")
 
 
 class FailsAtRun(RequestId):
-    """Fails where it restores."""
+    """Fail in `restore`."""
 
     key = "fails_at_run"
 
     def take(self) -> str:
-        """Give something."""
+        """Return a text."""
         return "x"
 
     def restore(self, value: Any) -> Any:
@@ -110,7 +110,7 @@ class FailsAtRun(RequestId):
 
 
 class FailsOnEntry(FailsAtRun):
-    """Fails when the block begins."""
+    """Fail when the block of `restore` begins."""
 
     key = "fails_on_entry"
 
@@ -123,25 +123,25 @@ class FailsOnEntry(FailsAtRun):
 
 
 class FailsOnExit(FailsAtRun):
-    """Fails when the block ends."""
+    """Fail when the block of `restore` ends."""
 
     key = "fails_on_exit"
 
     @contextmanager
     def restore(self, value: Any) -> Iterator[None]:
-        """Fail afterwards."""
+        """Fail after the run."""
         yield
         raise LookupError("on exit")
 
 
 class Account(Tenant):
-    """The tenant, without whom nothing may go on."""
+    """Carry the tenant, and let nothing run without one."""
 
     key = "account"
     required = True
 
     def take(self) -> str | None:
-        """Its name; nothing where none is chosen."""
+        """Return the tenant's name, or None if none is chosen."""
         name = tenant.get()
         if name == "nobody":
             raise PermissionError("no account")
@@ -149,7 +149,7 @@ class Account(Tenant):
 
     @contextmanager
     def restore(self, value: Any) -> Iterator[None]:
-        """Set it, if there is such a tenant."""
+        """Set the tenant, if there is such a tenant."""
         if value == "gone":
             raise LookupError("no such account: swordfish")
         with super().restore(value):
@@ -157,15 +157,15 @@ class Account(Tenant):
 
 
 class AccountOfAnotherType(Account):
-    """Takes what cannot travel."""
+    """Take a value that cannot travel."""
 
     def take(self) -> Any:
-        """Give an object."""
+        """Return an object within a dict."""
         return {"a": object()}
 
 
 class AccountThatCannotBeMade(Account):
-    """Is not to be had."""
+    """Fail when it is made."""
 
     def __init__(self) -> None:
         raise LookupError("no connection")

@@ -1,4 +1,4 @@
-"""Deferred receivers that end with their test."""
+"""Deferred receivers that end with their test: nearly every test starts with `signal` and `defer`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
@@ -15,25 +15,25 @@ _numbers = count(1)
 
 
 def running() -> CurrentMessage:
-    """The message that the calling receiver runs for."""
+    """Return the message that the calling receiver runs for."""
     found = current_message()
     assert found is not None
     return found
 
 
 def deferred(results: Sequence[tuple[object, object]]) -> list[Deferred]:
-    """What was deferred, of what `send()` gave."""
+    """Return what was deferred, out of the results of a `send()`."""
     return [result for _, result in results if isinstance(result, Deferred)]
 
 
 class Connected:
-    """Connects deferred receivers, and remembers them so that they end with the test."""
+    """Connect deferred receivers, and disconnect them at the end of the test."""
 
     def __init__(self) -> None:
         self._made: list[tuple[list[Signal], Callable[..., Any], dict[str, Any]]] = []
 
     def __call__(self, signal: Signal | list[Signal], **options: Any) -> Callable[[Any], Any]:
-        """`receiver(signal, deferred=True, ...)`, under a name of its own where none is given."""
+        """Call `receiver(signal, deferred=True, ...)`; without `name` the receiver gets a unique one."""
         options.setdefault("name", f"tests.receiver_{next(_numbers)}")
         signals = list(signal) if isinstance(signal, (list, tuple)) else [signal]
 
@@ -58,13 +58,24 @@ class Connected:
 
 @pytest.fixture
 def signal() -> Signal:
-    """A signal that nobody else listens to."""
+    """Make a signal that nobody else listens to."""
     return Signal()
 
 
 @pytest.fixture
 def defer() -> Iterator[Connected]:
-    """`receiver(..., deferred=True)` for the length of one test."""
+    """Defer receivers for the length of one test: `receiver(..., deferred=True)`."""
     connected = Connected()
     yield connected
     connected.end()
+
+
+@pytest.fixture
+def only_own_receivers() -> Iterator[None]:
+    """Hide the receivers of the test project, so that there are none but the test's own."""
+    present = list(registry.all_receivers())
+    for one in present:
+        registry.discard(one)
+    yield
+    for one in present:
+        registry.add(one)

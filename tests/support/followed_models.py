@@ -1,14 +1,17 @@
-"""Models that are awkward to follow, with tables that the fixture `followed_tables` makes.
+"""Models whose changes are hard to follow; the fixture `followed_tables` makes their tables.
 
-They are not managed, so that no migration is needed and no other test meets their tables.
+They are not managed, so that they need no migration, and other tests have no such tables.
 """
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
+import pytest
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
 from django.db.models.functions import Concat
 from django.utils.text import slugify
+from pytest_django import DjangoDbBlocker
 
 
 class Phone:
@@ -19,7 +22,7 @@ class Phone:
 
 
 class PhoneField(models.CharField):  # type: ignore[type-arg]  # not generic when it runs
-    """Stores the digits of what it is given."""
+    """Store the digits of a value."""
 
     def to_python(self, value: Any) -> Any:
         return value if value is None or isinstance(value, Phone) else Phone(value)
@@ -30,7 +33,7 @@ class PhoneField(models.CharField):  # type: ignore[type-arg]  # not generic whe
 
 
 class PickyField(models.CharField):  # type: ignore[type-arg]  # the same
-    """Converts nothing that has a question mark in it."""
+    """Refuse to convert a text with a question mark."""
 
     def to_python(self, value: Any) -> Any:
         if "?" in str(value):
@@ -42,7 +45,7 @@ class PickyField(models.CharField):  # type: ignore[type-arg]  # the same
 
 
 class SlugOfName(models.CharField):  # type: ignore[type-arg]  # the same
-    """Sets itself when it is saved."""
+    """Set the field's value when the row is saved."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         value = slugify(model_instance.name)  # type: ignore[attr-defined]  # of its model alone
@@ -51,11 +54,11 @@ class SlugOfName(models.CharField):  # type: ignore[type-arg]  # the same
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # the same
-    """Is told from others by its name."""
+    """Counts as a field that encrypts, by its name alone."""
 
 
 class Span:
-    """A value that is no immutable one of Python's own, and that JSON does not know."""
+    """A mutable value of a type that JSON does not know."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -65,7 +68,7 @@ class Span:
 
 
 class SpanField(models.Field):  # type: ignore[type-arg]  # the same
-    """Gives values that nothing is known of."""
+    """Give values of an unknown type."""
 
     def get_internal_type(self) -> str:
         return "TextField"
@@ -191,3 +194,16 @@ __all__ = [
     "Phone",
     "Span",
 ]
+
+
+@pytest.fixture(scope="session")
+def followed_tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Make the tables of these models, for the whole session."""
+    with django_db_blocker.unblock():
+        with connection.schema_editor() as editor:
+            for model in MODELS:
+                editor.create_model(model)
+        yield
+        with connection.schema_editor() as editor:
+            for model in MODELS:
+                editor.delete_model(model)

@@ -73,7 +73,7 @@ class Strict:
     grades: tuple[Grade, ...] = ()
 
 
-#: What ran that should not.
+#: The code that ran, and that should not.
 RAN: list[str] = []
 
 
@@ -90,4 +90,4 @@ def receive(  # noqa: PLR0913, PLR0917 - they are many
     strict: Strict | None = None,
     **kwargs: object,
 ) -> None:
-    """Declares them all, some only as parts of others."""
+    """Declare them all, some only as parts of others."""

@@ -1,4 +1,4 @@
-"""What lifecycle signals tell during a test."""
+"""`Lifecycle`: the lifecycle signals that were sent during a test, with their arguments."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from deferred_signals import events
 
 @dataclass
 class Lifecycle:
-    """What the lifecycle signals told, in order."""
+    """Keep the lifecycle signals, in the order in which they were sent."""
 
     seen: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -20,13 +20,13 @@ class Lifecycle:
         return [name for name, _ in self.seen]
 
     def of(self, name: str) -> list[dict[str, Any]]:
-        """The arguments of each signal of a name."""
+        """Return the arguments of each signal of that name."""
         return [kwargs for seen, kwargs in self.seen if seen == name]
 
 
 @pytest.fixture
 def lifecycle() -> Iterator[Lifecycle]:
-    """Listens to all lifecycle signals."""
+    """Listen to all lifecycle signals."""
     told = Lifecycle()
     listeners = []
     for name in events.__all__:

@@ -1,4 +1,4 @@
-"""Models with relations of every make. They are in no migration: `tables` makes their tables."""
+"""Models with relations of every kind. No migration makes their tables; the fixture `tables` does."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ class Unmanaged:
 
 
 class Shown(models.Manager["Skill"]):
-    """Hides what is archived."""
+    """Hide what is archived."""
 
     def get_queryset(self) -> models.QuerySet["Skill"]:
         return super().get_queryset().filter(archived=False)
@@ -39,7 +39,7 @@ class Skill(models.Model):
 
 
 class Person(models.Model):
-    """Relates to others of its kind."""
+    """Has relations to its own model."""
 
     friends = models.ManyToManyField("self")
     follows = models.ManyToManyField("self", symmetrical=False, related_name="followers")
@@ -52,7 +52,7 @@ class Person(models.Model):
 
 
 class Team(models.Model):
-    """Relates to people by a model with two keys to them, and to skills by their codes."""
+    """Has members through a model with two keys to people, and skills by their codes."""
 
     members = models.ManyToManyField(
         Person, through="Membership", through_fields=("team", "member"), related_name="teams"

@@ -1,7 +1,7 @@
-"""The services that tests need: where they are, and what happens to a test when they are not.
+"""The services that tests need: their URLs, and what happens to a test whose service is absent.
 
-On a user's machine a test whose service is absent is skipped and says so. Where `CI=true` it fails:
-a build that skips its tests is green for the wrong reason.
+On a developer's machine such a test is skipped, and says why. Where `CI=true` it fails: a build that
+skips its tests would be green for the wrong reason.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What the tests of the testing tools share."""
+"""The fixtures of the tests of the testing tools."""
 
 import os
 from textwrap import dedent
@@ -7,14 +7,14 @@ import pytest
 from django.dispatch import Signal
 
 from tests.support.connected import Connected
-from tests.support.recording import Recorder
+from tests.support.recorder import Recorder
 
 
 @pytest.fixture
 def recorder(signal: Signal, defer: Connected) -> Recorder:
-    """A deferred receiver of the test's signal."""
+    """Defer a recorder of the test's signal."""
     made = Recorder()
-    defer(signal)(made.receive)
+    defer(signal)(made)
     return made
 
 
@@ -108,7 +108,7 @@ class Project:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A small Django project with one deferred receiver."""
+    """Write a small Django project with one deferred receiver."""
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "proj.settings")
     # The other plugins that are installed take most of a small run's time.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")

@@ -19,7 +19,7 @@ from deferred_signals.testing import (
 )
 from tests.app.models import Article, Order
 from tests.support.connected import Connected
-from tests.support.recording import Recorder
+from tests.support.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
 
@@ -29,42 +29,42 @@ def test_assertion_matches_some_kwargs_by_equality_or_by_function(
 ) -> None:
     with manual() as deferred:
         signal.send(None, number=7, name="Ada")
-        assert deferred.assert_deferred(recorder.receive, number=7).kwargs["name"] == "Ada"
-        deferred.assert_deferred(recorder.receive, number=ANY, name=lambda name: name[0] == "A")
-        deferred.refute_deferred(recorder.receive, number=8)
+        assert deferred.assert_deferred(recorder, number=7).kwargs["name"] == "Ada"
+        deferred.assert_deferred(recorder, number=ANY, name=lambda name: name[0] == "A")
+        deferred.refute_deferred(recorder, number=8)
 
 
 def test_row_in_a_message_equals_its_instance_without_a_query(
     defer: Connected, django_assert_num_queries: Any
 ) -> None:
     recorder = Recorder()
-    defer(post_save, sender=Order)(recorder.receive)
+    defer(post_save, sender=Order)(recorder)
     with manual() as deferred:
         order = Order.objects.create()
         with django_assert_num_queries(0):
-            deferred.assert_deferred(recorder.receive, instance=order, created=True)
-            deferred.refute_deferred(recorder.receive, instance=Order(pk=order.pk + 1))
+            deferred.assert_deferred(recorder, instance=order, created=True)
+            deferred.refute_deferred(recorder, instance=Order(pk=order.pk + 1))
 
 
 def test_row_whose_key_has_a_type_of_its_own_equals_its_instance(defer: Connected) -> None:
     recorder = Recorder()
-    defer(post_save, sender=Article)(recorder.receive)
+    defer(post_save, sender=Article)(recorder)
     with manual() as deferred:
         article = Article.objects.create()
-        deferred.assert_deferred(recorder.receive, instance=article, created=True)
-        deferred.refute_deferred(recorder.receive, instance=Article(pk=0))
+        deferred.assert_deferred(recorder, instance=article, created=True)
+        deferred.refute_deferred(recorder, instance=Article(pk=0))
 
 
 def test_failed_assertion_shows_what_was_deferred_instead_nearest_first(
     signal: Signal, recorder: Recorder, defer: Connected
 ) -> None:
     other = Recorder()
-    defer(signal, name="tests.other")(other.receive)
+    defer(signal, name="tests.other")(other)
     with manual() as deferred:
         signal.send(None, number=1, name="Ada")
         signal.send(None, number=2, name="Bob")
         with pytest.raises(AssertionError) as failed:
-            deferred.assert_deferred(recorder.receive, number=2, name="Eve")
+            deferred.assert_deferred(recorder, number=2, name="Eve")
     first, second, third, *_ = str(failed.value).splitlines()[1:]
     assert re.search(r"number=2, name='Bob'\)  <- name='Bob'$", first)
     assert re.search(r"number=1, name='Ada'\)  <- number=1, name='Ada'$", second)
@@ -75,11 +75,11 @@ def test_error_shows_rows_and_long_values_in_short(defer: Connected) -> None:
     recorder = Recorder()
     defer(
         post_save, sender=Order, name="tests.saved", capture=lambda sender, **_: {"x": "y" * 999}
-    )(recorder.receive)
+    )(recorder)
     with manual() as deferred:
         order = Order.objects.create()
         with pytest.raises(AssertionError) as failed:
-            deferred.assert_deferred(recorder.receive, created=False)
+            deferred.assert_deferred(recorder, created=False)
     line = str(failed.value).splitlines()[-1]
     assert line.startswith(f"  tests.saved(instance=<tests_app.Order {order.pk}>, created=True")
     assert line.endswith("y...)  <- created=True")
@@ -88,7 +88,7 @@ def test_error_shows_rows_and_long_values_in_short(defer: Connected) -> None:
 
 def test_assertion_says_that_nothing_was_deferred(recorder: Recorder) -> None:
     with manual() as deferred, pytest.raises(AssertionError, match="Nothing was"):
-        deferred.assert_deferred(recorder.receive)
+        deferred.assert_deferred(recorder)
 
 
 @pytest.mark.parametrize("fixture", ["db", "transactional_db"])
@@ -98,15 +98,17 @@ def test_assertion_says_that_a_block_is_still_open(
     request.getfixturevalue(fixture)
     with manual() as deferred, transaction.atomic():
         signal.send(None)
-        with pytest.raises(AssertionError, match=r"It waits for the end of an atomic\(\) block"):
-            deferred.assert_deferred(recorder.receive)
+        with pytest.raises(
+            AssertionError, match=r"Such a message waits for the end of an atomic\(\) block"
+        ):
+            deferred.assert_deferred(recorder)
 
 
 def test_sender_can_be_asserted(signal: Signal, recorder: Recorder) -> None:
     with manual() as deferred:
         signal.send(Order, number=1)
-        assert deferred.assert_deferred(recorder.receive, sender=Order).sender is Order
-        deferred.refute_deferred(recorder.receive, sender=None)
+        assert deferred.assert_deferred(recorder, sender=Order).sender is Order
+        deferred.refute_deferred(recorder, sender=None)
 
 
 def test_kwarg_may_have_the_name_of_a_parameter_of_the_assertion(
@@ -114,13 +116,13 @@ def test_kwarg_may_have_the_name_of_a_parameter_of_the_assertion(
 ) -> None:
     with manual() as deferred:
         signal.send(None, receiver="Ada")
-        deferred.assert_deferred(recorder.receive, receiver="Ada")
-        assert_deferred(recorder.receive, receiver="Ada")
+        deferred.assert_deferred(recorder, receiver="Ada")
+        assert_deferred(recorder, receiver="Ada")
 
 
 def test_receiver_can_be_given_by_its_name_or_an_alias(signal: Signal, defer: Connected) -> None:
     recorder = Recorder()
-    defer(signal, name="tests.new", aliases=["tests.old"])(recorder.receive)
+    defer(signal, name="tests.new", aliases=["tests.old"])(recorder)
     with manual() as deferred:
         signal.send(None)
         assert deferred.assert_deferred("tests.new") == deferred.assert_deferred("tests.old")
@@ -128,11 +130,11 @@ def test_receiver_can_be_given_by_its_name_or_an_alias(signal: Signal, defer: Co
 
 def test_function_under_two_names_is_asserted_by_either(signal: Signal, defer: Connected) -> None:
     recorder, second = Recorder(), Signal()
-    defer(signal, name="tests.one")(recorder.receive)
-    defer(second, name="tests.two")(recorder.receive)
+    defer(signal, name="tests.one")(recorder)
+    defer(second, name="tests.two")(recorder)
     with manual() as deferred:
         second.send(None)
-        assert deferred.assert_deferred(recorder.receive).receiver == "tests.two"
+        assert deferred.assert_deferred(recorder).receiver == "tests.two"
         deferred.refute_deferred("tests.one")
 
 
@@ -143,7 +145,7 @@ def ordinary(sender: object, **kwargs: Any) -> None:
 @pytest.mark.parametrize("wrong", [ordinary, "tests.recever", Signal(), None])
 def test_what_is_no_deferred_receiver_is_refused(wrong: Any, defer: Connected) -> None:
     signal, recorder = Signal(), Recorder()
-    defer(signal, name="tests.receiver")(recorder.receive)
+    defer(signal, name="tests.receiver")(recorder)
     with manual() as deferred:
         for ask in (deferred.assert_deferred, deferred.refute_deferred):
             with pytest.raises(InvalidReceiver, match="is no deferred receiver"):
@@ -152,7 +154,7 @@ def test_what_is_no_deferred_receiver_is_refused(wrong: Any, defer: Connected) -
 
 def test_misspelt_name_of_a_receiver_is_told_the_right_one(defer: Connected) -> None:
     signal, recorder = Signal(), Recorder()
-    defer(signal, name="tests.receiver")(recorder.receive)
+    defer(signal, name="tests.receiver")(recorder)
     with manual() as deferred, pytest.raises(InvalidReceiver, match="Did you mean 'tests"):
         deferred.run_deferred("tests.recever")
 
@@ -173,9 +175,9 @@ def test_misspelt_kwarg_is_told_the_right_one(defer: Connected) -> None:
 
 def test_kwarg_that_is_excluded_is_refused(signal: Signal, defer: Connected) -> None:
     recorder = Recorder()
-    defer(signal, exclude=("request",))(recorder.receive)
+    defer(signal, exclude=("request",))(recorder)
     with manual() as deferred, pytest.raises(TypeError, match="its exclude= names it"):
-        deferred.refute_deferred(recorder.receive, request=ANY)
+        deferred.refute_deferred(recorder, request=ANY)
 
 
 def test_functions_are_those_of_the_innermost_manual(signal: Signal, recorder: Recorder) -> None:
@@ -183,19 +185,19 @@ def test_functions_are_those_of_the_innermost_manual(signal: Signal, recorder: R
         signal.send(None, number=1)
         with manual():
             signal.send(None, number=2)
-            assert_deferred(recorder.receive, number=2)
-            refute_deferred(recorder.receive, number=1)
-            assert len(all_deferred(recorder.receive)) == 1
+            assert_deferred(recorder, number=2)
+            refute_deferred(recorder, number=1)
+            assert len(all_deferred(recorder)) == 1
             assert [ran.outcome for ran in run_deferred()] == ["succeeded"]
             assert all_deferred() == []
         assert all_deferred() == outer.all_deferred()
-    assert recorder.calls == [{"number": 2}]
+    assert recorder.kwargs == [{"number": 2}]
 
 
 def test_function_outside_of_a_manual_says_so(recorder: Recorder) -> None:
     for ask in (assert_deferred, refute_deferred):
         with pytest.raises(RuntimeError, match="No messages are collected here"):
-            ask(recorder.receive)
+            ask(recorder)
 
 
 def test_collection_can_be_asked_after_its_block(signal: Signal) -> None:

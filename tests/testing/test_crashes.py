@@ -1,4 +1,4 @@
-"""`fake_crash`: a process dies, and the message fares as the promises say."""
+"""`fake_crash`: a process dies, and the message is lost or runs again, as promised."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from deferred_signals.testing import FakeCrash, fake_crash, inline, manual
 from tests.app.models import Order
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
-from tests.support.recording import Recorder
+from tests.support.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ def test_crash_before_publishing_loses_the_message_and_keeps_the_row(
     mode: Any, django_db: None, defer: Connected
 ) -> None:
     recorder = Recorder()
-    defer(post_save, sender=Order)(recorder.receive)
+    defer(post_save, sender=Order)(recorder)
     with mode():
         with fake_crash(at="publish"):
             with transaction.atomic():
@@ -39,7 +39,7 @@ def test_crash_before_publishing_loses_the_message_and_keeps_the_row(
 
 @pytest.fixture
 def django_db(request: pytest.FixtureRequest) -> None:
-    """The database, with or without real commits."""
+    """Use the database, with or without real commits."""
     request.getfixturevalue("transactional_db" if request.param else "db")
 
 
@@ -50,14 +50,14 @@ def test_code_under_test_cannot_outlive_the_crash(signal: Signal, recorder: Reco
                 signal.send(None)
             except Exception:  # noqa: BLE001 - as a robust sender does
                 pytest.fail("no process lives on to handle its death")
-        deferred.refute_deferred(recorder.receive)
+        deferred.refute_deferred(recorder)
 
 
 def test_crash_of_a_child_uses_up_an_attempt(
     signal: Signal, defer: Connected, lifecycle: Lifecycle
 ) -> None:
     recorder = Recorder()
-    defer(signal, retry=Retry(max_attempts=3, wait_initial=5, wait_jitter=0))(recorder.receive)
+    defer(signal, retry=Retry(max_attempts=3, wait_initial=5, wait_jitter=0))(recorder)
     with manual() as deferred:
         signal.send(None, number=1)
         with fake_crash(at="run"):
@@ -75,7 +75,7 @@ def test_crash_of_a_child_ends_a_message_that_has_one_attempt(
     signal: Signal, defer: Connected
 ) -> None:
     recorder = Recorder()
-    defer(signal, retry=None)(recorder.receive)
+    defer(signal, retry=None)(recorder)
     with manual() as deferred:
         signal.send(None)
         with fake_crash(at="run"):
@@ -85,7 +85,7 @@ def test_crash_of_a_child_ends_a_message_that_has_one_attempt(
 
 def test_crash_of_a_whole_worker_uses_up_none(signal: Signal, defer: Connected) -> None:
     recorder = Recorder()
-    defer(signal, retry=None)(recorder.receive)
+    defer(signal, retry=None)(recorder)
     with manual() as deferred:
         signal.send(None, number=1)
         signal.send(None, number=2)
@@ -98,7 +98,7 @@ def test_crash_of_a_whole_worker_uses_up_none(signal: Signal, defer: Connected) 
 
 @pytest.mark.parametrize("at", ["publish", "run", "settle"])
 def test_block_in_which_nothing_crashed_is_an_error(at: Any, signal: Signal) -> None:
-    with pytest.raises(AssertionError, match=f"no message came to '{at}'"), fake_crash(at=at):
+    with pytest.raises(AssertionError, match=f"no message reached '{at}'"), fake_crash(at=at):
         signal.send(None)
 
 

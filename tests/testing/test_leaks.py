@@ -1,4 +1,4 @@
-"""Messages that nobody ran or looked at are told."""
+"""Messages that a test neither ran nor looked at are reported."""
 
 import warnings
 from typing import Any
@@ -10,7 +10,7 @@ from django.test import TestCase
 
 from deferred_signals.testing import LeakWarning, manual
 from deferred_signals.testing.leaks import tell_of_stuck
-from tests.support.recording import Recorder
+from tests.support.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def test_message_that_nobody_looked_at_fails(signal: Signal, recorder: Recorder)
 def test_what_was_run_or_asserted_or_listed_is_no_leak(signal: Signal, recorder: Recorder) -> None:
     with manual(leaks="fail") as deferred:
         signal.send(None, number=1)
-        deferred.assert_deferred(recorder.receive, number=1)
+        deferred.assert_deferred(recorder, number=1)
     with manual(leaks="fail") as deferred:
         signal.send(None)
         deferred.run_deferred()
@@ -48,8 +48,8 @@ def test_assertion_speaks_for_the_calls_that_it_means_alone(
         with manual(leaks="fail") as deferred:
             signal.send(None, number=1)
             signal.send(None, number=2)
-            deferred.assert_deferred(recorder.receive, number=1)
-            deferred.refute_deferred(recorder.receive, number=3)
+            deferred.assert_deferred(recorder, number=1)
+            deferred.refute_deferred(recorder, number=3)
 
 
 def test_failure_of_the_test_itself_is_not_hidden(signal: Signal, recorder: Recorder) -> None:

@@ -10,7 +10,8 @@ from django.test import TestCase, TransactionTestCase
 from deferred_signals.testing import DeferredSignalsMixin, LeakWarning
 from tests.support.broker import Broker
 from tests.support.connected import Connected
-from tests.support.recording import Recorder, close_connections, run_tests_of
+from tests.support.recorder import Recorder
+from tests.support.unittest_cases import close_connections, run_tests_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,7 +25,7 @@ signal = Signal()
 )
 def test_messages_are_collected(base: Any, defer: Connected) -> None:
     recorder = Recorder()
-    defer(signal)(recorder.receive)
+    defer(signal)(recorder)
 
     class Tests(DeferredSignalsMixin, base):  # type: ignore[misc]
         def setUp(self) -> None:
@@ -36,7 +37,7 @@ def test_messages_are_collected(base: Any, defer: Connected) -> None:
 
         def test_sync(self) -> None:
             signal.send(None, number=2)
-            self.deferred.assert_deferred(recorder.receive, number=1)
+            self.deferred.assert_deferred(recorder, number=1)
             assert len(self.deferred.run_deferred()) == 2
 
         if base is not unittest.TestCase:
@@ -51,14 +52,14 @@ def test_messages_are_collected(base: Any, defer: Connected) -> None:
 
 def test_receivers_run_inline(defer: Connected) -> None:
     recorder = Recorder()
-    defer(signal)(recorder.receive)
+    defer(signal)(recorder)
 
     class Tests(DeferredSignalsMixin, TestCase):
         deferred_mode = "inline"
 
         def test_something(self) -> None:
             signal.send(None, number=1)
-            assert recorder.calls == [{"number": 1}]
+            assert recorder.kwargs == [{"number": 1}]
             assert self.deferred.all_deferred() == []
 
     run_tests_of(Tests)
@@ -66,7 +67,7 @@ def test_receivers_run_inline(defer: Connected) -> None:
 
 def test_leak_is_told_as_the_class_says(defer: Connected) -> None:
     recorder = Recorder()
-    defer(signal)(recorder.receive)
+    defer(signal)(recorder)
 
     class Tests(DeferredSignalsMixin, TestCase):
         def test_something(self) -> None:
@@ -80,7 +81,7 @@ def test_leak_is_told_as_the_class_says(defer: Connected) -> None:
 
 
 def test_messages_of_the_live_mode_are_published(defer: Connected, broker: Broker) -> None:
-    defer(signal)(Recorder().receive)
+    defer(signal)(Recorder())
 
     class Tests(DeferredSignalsMixin, TransactionTestCase):
         deferred_mode = "live"

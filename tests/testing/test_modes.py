@@ -17,7 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from deferred_signals.testing import Call, all_deferred, assert_deferred, inline, manual, settings
 from tests.app.models import Order
 from tests.support.connected import Connected
-from tests.support.recording import Recorder, close_connections, run_tests_of
+from tests.support.recorder import Recorder
+from tests.support.unittest_cases import close_connections, run_tests_of
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
 
@@ -28,7 +29,7 @@ def test_inline_runs_when_the_block_of_the_code_under_test_ends(
     with inline(), transaction.atomic():
         signal.send(None, number=1)
         assert recorder.calls == []
-    assert recorder.calls == [{"number": 1}]
+    assert recorder.kwargs == [{"number": 1}]
 
 
 def test_manual_collects_what_is_committed_and_runs_nothing(
@@ -47,7 +48,7 @@ def test_manual_honours_a_rollback(signal: Signal, recorder: Recorder) -> None:
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             signal.send(None, number=1)
             raise ZeroDivisionError
-        deferred.refute_deferred(recorder.receive)
+        deferred.refute_deferred(recorder)
 
 
 @pytest.mark.django_db(databases=["default", "other"], transaction=True)
@@ -67,7 +68,7 @@ def test_innermost_mode_counts(signal: Signal, recorder: Recorder) -> None:
     with manual() as deferred:
         with inline():
             signal.send(None, number=1)
-        assert recorder.calls == [{"number": 1}]
+        assert recorder.kwargs == [{"number": 1}]
         signal.send(None, number=2)
     assert [call.kwargs for call in deferred.all_deferred()] == [{"number": 2}]
 
@@ -94,7 +95,7 @@ def test_modes_end_in_the_order_they_began(signal: Signal, recorder: Recorder) -
             signal.send(None, number=1)
             assert recorder.calls == []
         signal.send(None, number=2)
-    assert recorder.calls == [{"number": 2}]
+    assert recorder.kwargs == [{"number": 2}]
     assert [call.kwargs for call in deferred.all_deferred()] == [{"number": 1}]
 
 
@@ -103,7 +104,7 @@ def test_mode_decorates_the_tests_of_a_django_test_case(signal: Signal, recorder
     class Tests(TestCase):
         def setUp(self) -> None:
             signal.send(None, number=1)
-            self.addCleanup(assert_deferred, recorder.receive, number=2)
+            self.addCleanup(assert_deferred, recorder, number=2)
 
         def test_something(self) -> None:
             signal.send(None, number=2)
@@ -127,7 +128,7 @@ def test_mode_decorates_the_tests_of_an_asyncio_test_case(
             await signal.asend(None, number=1)
 
     run_tests_of(Tests)
-    assert recorder.calls == [{"number": 1}]
+    assert recorder.kwargs == [{"number": 1}]
 
 
 def test_mode_decorates_the_methods_of_a_plain_class(signal: Signal, recorder: Recorder) -> None:
@@ -137,11 +138,11 @@ def test_mode_decorates_the_methods_of_a_plain_class(signal: Signal, recorder: R
 
         def test_sync(self) -> None:
             signal.send(None, number=self.number)
-            assert_deferred(recorder.receive, number=1)
+            assert_deferred(recorder, number=1)
 
         async def test_async(self) -> None:
             await signal.asend(None, number=self.number)
-            assert_deferred(recorder.receive, number=1)
+            assert_deferred(recorder, number=1)
 
     TestOrders().test_sync()
     async_to_sync(TestOrders().test_async)()
@@ -153,7 +154,7 @@ def test_mode_decorates_a_method(signal: Signal, recorder: Recorder) -> None:
         @manual()
         def test_sync(self, number: int) -> Call:
             signal.send(None, number=number)
-            return assert_deferred(recorder.receive)
+            return assert_deferred(recorder)
 
     assert TestOrders().test_sync(7).kwargs == {"number": 7}
 
@@ -215,7 +216,7 @@ def test_query_counts_of_the_code_under_test_stay_as_they_are(
 
     with CaptureQueriesContext(connection) as alone:
         place_order()
-    defer(post_save, sender=Order)(Recorder().receive)
+    defer(post_save, sender=Order)(Recorder())
     with manual() as deferred, django_assert_num_queries(len(alone)):
         place_order()
         assert len(deferred.all_deferred()) == 1

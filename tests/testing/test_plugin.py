@@ -1,4 +1,4 @@
-"""The pytest plugin, in projects of their own and beside the plugins that they may have."""
+"""The pytest plugin, in projects of their own, also beside other plugins."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The testing modes tell of instances that are not what a receiver gets of them, and cry no wolf."""
+"""The testing modes warn of instances that a receiver gets with other values, and of no others."""
 
 import uuid
 import warnings
@@ -23,14 +23,14 @@ from deferred_signals.testing import Collected, StaleInstanceWarning, inline, ma
 from deferred_signals.testing.sameness import differs
 from tests.app.models import Article, GiftOrder, Label, Line, Order, PaidOrder, Run, Ticket
 from tests.support.connected import Connected
-from tests.support.recording import Recorder
+from tests.support.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def user(db: None) -> User:
-    """A user that was made before any mode began."""
+    """Make a user before any mode begins."""
     return User.objects.create(username="old", password="hash")
 
 
@@ -136,7 +136,7 @@ def test_change_of_a_row_of_two_tables_is_told(signal: Signal, deferred: Collect
 
 
 def test_retries_tell_of_one_change_once(signal: Signal, defer: Connected, user: User) -> None:
-    defer(signal)(Recorder(failures=2).receive)
+    defer(signal)(Recorder(failures=2))
     user.username = "newer"
     with manual() as deferred:
         signal.send(None, user=user)
@@ -207,9 +207,9 @@ def test_row_that_is_changed_between_send_and_run_is_not_told(
 def test_instance_that_travels_as_it_is_is_not_told(
     signal: Signal, defer: Connected, user: User
 ) -> None:
-    defer(signal, snapshot=True)(Recorder().receive)
-    defer(signal, snapshot=("user",))(Recorder().receive)
-    defer(signal, exclude=("user",))(Recorder().receive)
+    defer(signal, snapshot=True)(Recorder())
+    defer(signal, snapshot=("user",))(Recorder())
+    defer(signal, exclude=("user",))(Recorder())
     user.username = "newer"
     with manual() as deferred:
         signal.send(None, user=user)
@@ -218,8 +218,8 @@ def test_instance_that_travels_as_it_is_is_not_told(
 
 
 def test_saved_instance_of_a_signal_of_models_is_not_told(defer: Connected) -> None:
-    defer(post_save, sender=Order)(Recorder().receive)
-    defer(m2m_changed, sender=Order.labels.through)(Recorder().receive)
+    defer(post_save, sender=Order)(Recorder())
+    defer(m2m_changed, sender=Order.labels.through)(Recorder())
     with manual() as deferred:
         order = Order.objects.create()
         order.status, order.total = "paid", 7
@@ -252,9 +252,7 @@ def test_expression_and_deferred_fields_are_not_told(
     silent(deferred.run_deferred)
 
 
-def test_proxy_and_its_model_are_told_apart_from_nothing(
-    signal: Signal, deferred: Collected
-) -> None:
+def test_change_of_an_instance_of_a_proxy_is_told(signal: Signal, deferred: Collected) -> None:
     PaidOrder.objects.create()
     order = PaidOrder.objects.get()
     order.status = "sent back"
@@ -273,7 +271,7 @@ def test_what_the_receiver_sets_and_does_not_save_is_told(
     with manual() as deferred:
         signal.send(None, user=user)
         with pytest.warns(
-            StaleInstanceWarning, match=r"'tests.setting' has set first_name of auth.User \d+, and"
+            StaleInstanceWarning, match=r"'tests.setting' has set first_name of auth.User \d+ and"
         ):
             deferred.run_deferred()
 

@@ -1,4 +1,4 @@
-"""`strict=True`: a process that was set up like a worker is asked about each message."""
+"""`strict=True`: a process that is set up like a worker says whether it could run each message."""
 
 from tests.testing.conftest import Project
 
@@ -122,7 +122,7 @@ def test_process_that_dies_says_its_last_words(project: Project) -> None:
 
         @pytest.mark.django_db
         def test_one():
-            with pytest.raises(ConfigurationError, match="(?s)it died:.*LookupError: no such port"):
+            with pytest.raises(ConfigurationError, match="(?s)that process died:.*LookupError: no such port"):
                 with manual(strict=True):
                     order_placed.send(None, order_id=1)
         """

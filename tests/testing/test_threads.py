@@ -13,13 +13,13 @@ from deferred_signals.testing import inline, manual
 from tests.app.models import Order
 from tests.app.signals import order_placed
 from tests.support.connected import Connected
-from tests.support.recording import Recorder
+from tests.support.recorder import Recorder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
 
 def place(request: HttpRequest) -> HttpResponse:
-    """A view that places an order."""
+    """Place an order."""
     with transaction.atomic():
         order = Order.objects.create()
         order_placed.send(None, order_id=order.pk)
@@ -31,9 +31,9 @@ urlpatterns = [path("place/", place)]
 
 @pytest.fixture
 def recorder(defer: Connected) -> Recorder:
-    """A deferred receiver of the signal that the view sends."""
+    """Defer a recorder of the signal that the view sends."""
     made = Recorder()
-    defer(order_placed)(made.receive)
+    defer(order_placed)(made)
     return made
 
 
@@ -55,7 +55,7 @@ def test_manual_collects_what_a_live_server_defers(
         post()
         post()
         ids = list(Order.objects.order_by("pk").values_list("pk", flat=True))
-        calls = deferred.all_deferred(recorder.receive)
+        calls = deferred.all_deferred(recorder)
         assert sorted(call.kwargs["order_id"] for call in calls) == ids
         assert recorder.calls == []
         deferred.run_deferred()
@@ -67,4 +67,4 @@ def test_inline_runs_in_the_thread_of_the_server(
 ) -> None:
     with inline():
         post()
-    assert recorder.calls == [{"order_id": Order.objects.get().pk}]
+    assert recorder.kwargs == [{"order_id": Order.objects.get().pk}]

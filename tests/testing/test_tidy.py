@@ -1,4 +1,4 @@
-"""Receivers that are declared inside a test end with it."""
+"""Receivers that are declared inside a test are forgotten at its end."""
 
 import importlib
 import sys

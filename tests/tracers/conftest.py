@@ -1,4 +1,4 @@
-"""Only where `TRACER` names one: the programs import it, and its patches would reach other tests."""
+"""Collects these tests only where `TRACER` names a tracer, as its patches would affect other tests."""
 
 import os
 

@@ -1,6 +1,6 @@
 """Runs the shop in this process, traced: `python -m tests.tracers.program with_sentry first`.
 
-Prints as JSON what was noted, and the parents of all spans that the tracer finished.
+The program prints as JSON what was noted, and the parent of each span that the tracer finished.
 """
 
 import json
@@ -21,7 +21,7 @@ def main(name: str, order: str) -> None:
     shop = import_module("tests.tracers.shop")
     if order == "last":
         tracer.set_up()
-    # Not before: a worker is imported by the command that starts it, when all is set up.
+    # Import it here: a worker is imported by the command that starts it, after the set-up.
     testing = import_module("celery.contrib.testing.worker")
     worker = testing.start_worker(
         shop.app, pool="solo", perform_ping_check=False, shutdown_timeout=60

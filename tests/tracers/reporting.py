@@ -1,6 +1,6 @@
-"""A shop whose receivers fail, on a real worker that reports to Sentry: here, into a file.
+"""A shop whose receivers fail, on a real worker that reports to Sentry; here into a file.
 
-Whoever sends imports it, too.
+The process that sends imports this module too.
 """
 
 import json
@@ -76,12 +76,12 @@ def refund(sender: object, **kwargs: Any) -> None:
 
 
 def send(name: str) -> None:
-    """Send a signal: thrice, in one transaction, with a value that nobody may see."""
+    """Send a signal three times in one transaction, with a value that nobody may see."""
     with transaction.atomic():
         for number in range(3 if name == "shipped" else 1):
             SIGNALS[name].send(None, number=number, card="swordfish")
 
 
 def send_malformed() -> None:
-    """Send a receiver what is no message."""
+    """Send a receiver's task a payload that is no message."""
     app.send_task(f"{__name__}.charge", ["swordfish"])

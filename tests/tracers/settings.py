@@ -10,5 +10,5 @@ MIDDLEWARE: list[str] = []
 INSTALLED_APPS = ["deferred_signals"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 CELERY_BROKER_URL = os.environ.get("BROKER_URL")
-# A machine that has much to do may take more than a second to connect.
+# A busy machine may take more than a second to connect.
 DEFERRED_SIGNALS = {"PUBLISH_TIMEOUT": 30}

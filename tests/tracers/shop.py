@@ -33,13 +33,13 @@ enough = threading.Event()
 
 @receiver(order_placed, deferred=True)
 def thank(sender: object, request: int, **kwargs: object) -> None:
-    """Note the trace that it runs in."""
+    """Note the trace of the run."""
     note_run(request)
 
 
 @receiver(order_placed, deferred=True)
 def bill(sender: object, request: int, **kwargs: object) -> None:
-    """Note the trace that it runs in."""
+    """Note the trace of the run."""
     note_run(request)
 
 

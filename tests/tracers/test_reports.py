@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.processes import Process, wait_until
+from tests.support.processes import Process, wait_until
 from tests.tracers.test_traces import ROOT, broker_url
 
 pytestmark = pytest.mark.skipif(os.environ["TRACER"] != "sentry", reason="it is about Sentry")
@@ -65,7 +65,7 @@ def wait_for(shop: Shop, told: str) -> None:
 
 
 def ours(event: dict[str, Any]) -> list[dict[str, Any]]:
-    """The frames of the library in an event, those of causes too."""
+    """Return the library's frames in an event, those of causes too."""
     return [
         frame
         for exception in event["exception"]["values"]

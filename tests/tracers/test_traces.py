@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.processes import Process, free_port
+from tests.support.processes import Process, free_port
 from tests.support.services import require_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +22,9 @@ class Tracer:
     """How a tracer is used.
 
     Attributes:
-        orders: when it is set up: before all else is imported, or after.
-        environment: what its users set.
-        command: what its users put in front of their own, where it is set up first.
+        orders: when it is set up: before everything else is imported, or after.
+        environment: the variables that its users set.
+        command: the command that its users put before their own, where it is set up first.
     """
 
     orders: tuple[str, ...] = ("first", "last")
@@ -50,7 +50,7 @@ TRACER = TRACERS[NAME]
 
 @pytest.fixture(scope="module")
 def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis of our own: kombu sends it what belongs together in one write."""
+    """Start a Redis: kombu sends it what belongs together in one write."""
     port = free_port()
     command = f"redis-server --bind 127.0.0.1 --port {port} --appendonly no --save".split()
     folder = tmp_path_factory.mktemp("redis")

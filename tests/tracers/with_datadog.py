@@ -7,14 +7,14 @@ kept: list[Span] = []
 
 
 class Keep(TraceFilter):  # type: ignore[misc]
-    """Keeps finished spans instead of sending them."""
+    """Keep finished spans instead of sending them."""
 
     def process_trace(self, trace: list[Span]) -> None:
         kept.extend(trace)
 
 
 def set_up() -> None:
-    """Where `ddtrace-run` did it already, patch nothing."""
+    """Patch what the tracer instruments, unless `ddtrace-run` has done so."""
     ddtrace.patch(celery=True, django=True)
     tracer.configure(trace_processors=[Keep()])
 

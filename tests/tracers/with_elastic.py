@@ -10,7 +10,7 @@ kept: list[Any] = []
 
 
 class Keeping(Transport):  # type: ignore[misc]
-    """Keeps transactions and spans instead of sending them."""
+    """Keep transactions and spans instead of sending them."""
 
     def queue(self, event_type: str, data: Any, *args: Any, **options: Any) -> None:
         if event_type in {"transaction", "span"}:
@@ -20,7 +20,7 @@ class Keeping(Transport):  # type: ignore[misc]
 
 
 def set_up() -> None:
-    """As in a project's settings: the app sets the rest up."""
+    """Configure the agent as in a project's settings; its app sets up the rest."""
     settings.INSTALLED_APPS.append("elasticapm.contrib.django")
     settings.ELASTIC_APM = {
         "CENTRAL_CONFIG": False,

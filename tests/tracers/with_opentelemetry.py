@@ -11,7 +11,7 @@ exporter = InMemorySpanExporter()
 
 
 def set_up() -> None:
-    """As `opentelemetry-instrument` does."""
+    """Set the SDK up as `opentelemetry-instrument` does."""
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)

@@ -10,14 +10,14 @@ kept: list[Any] = []
 
 
 class Keeping(Transport):  # type: ignore[misc]
-    """Keeps transactions instead of sending them."""
+    """Keep transactions instead of sending them."""
 
     def capture_envelope(self, envelope: Envelope) -> None:
         kept.extend(filter(None, (item.get_transaction_event() for item in envelope.items)))
 
 
 def set_up() -> None:
-    """As in a project's settings."""
+    """Initialise the SDK as in a project's settings."""
     sentry_sdk.init(dsn="http://key@localhost/1", traces_sample_rate=1.0, transport=Keeping)
 
 

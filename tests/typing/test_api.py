@@ -155,7 +155,7 @@ def only_for_type_checkers() -> Iterator[None]:
 
 
 def reads(result: Deferred, request: RequestSnapshot, exception: ExceptionSummary) -> None:
-    """What values give."""
+    """Read the attributes of values."""
     assert_type(result.id, str)
     assert_type(result.receiver, str)
     result.id = "x"  # type: ignore[misc]

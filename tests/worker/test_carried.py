@@ -9,7 +9,7 @@ from kombu import Exchange, Queue
 from deferred_signals.publishing.waits import HEADER
 from deferred_signals.worker.carried import compression_of, headers_of, queue_of
 from tests.project.celery import app
-from tests.support.fixtures import MakeCurrent, make_current  # noqa: F401 - a fixture
+from tests.support.celery_apps import MakeCurrent
 
 TRACE = {"sentry-trace": "771a43a4192642f0b136d5159a501700-1"}
 #: All that this version of Celery writes into a message.
@@ -65,7 +65,7 @@ PREFIX = ".".join("0" * 28)
     ],
 )
 def test_queue_is_found_again_also_where_rabbitmq_held_the_message_back(
-    make_current: MakeCurrent,  # noqa: F811 - the fixture
+    make_current: MakeCurrent,
     exchange: str | None,
     key: str | None,
     queue: str | None,

@@ -13,8 +13,8 @@ from django.utils import translation
 from deferred_signals.message.wire import unpack
 from tests.app.models import Article, GiftOrder, Label, Order, PaidOrder, Run, Seat, Ticket
 from tests.support.broker import Broker
+from tests.support.celery_messages import CeleryMessage, take_celery_messages
 from tests.support.connected import Connected
-from tests.support.letters import Letter, take_letters
 from tests.support.lifecycle import Lifecycle
 from tests.support.recorder import Recorder, listen
 
@@ -34,23 +34,23 @@ MODELS: dict[str, Callable[[int], models.Model]] = {
 
 @pytest.fixture
 def rows(signal: Signal, defer: Connected, broker: Broker) -> Recorder:
-    """Connect a receiver whose calls travel together; what reaches it."""
+    """Record what reaches a receiver whose calls travel together."""
     return listen(defer, signal, chunk_size=1000, retry=None)
 
 
-def send_each(signal: Signal, found: Sequence[Any], name: str = "row") -> Letter:
+def send_each(signal: Signal, found: Sequence[Any], name: str = "row") -> CeleryMessage:
     """Send one signal for each row, in one transaction."""
     with transaction.atomic():
         for row in found:
             signal.send(None, **{name: row})
-    (letter,) = take_letters()
-    return letter
+    (celery_message,) = take_celery_messages()
+    return celery_message
 
 
-def deliver(letter: Letter, alias: str = "default") -> int:
+def deliver(celery_message: CeleryMessage, alias: str = "default") -> int:
     """Run a chunk, and return the number of queries."""
     with CaptureQueriesContext(connections[alias]) as queries:
-        assert letter.deliver() == "SUCCESS"
+        assert celery_message.deliver() == "SUCCESS"
     return len(queries)
 
 
@@ -71,9 +71,9 @@ def test_rows_of_two_models_on_two_databases_are_read_by_a_query_each(
     signal: Signal, rows: Recorder
 ) -> None:
     made = [make(number) for make in MODELS.values() for number in range(2)]
-    letter = send_each(signal, made)
+    celery_message = send_each(signal, made)
     with CaptureQueriesContext(connections["default"]) as queries:
-        assert deliver(letter, "other") == 1
+        assert deliver(celery_message, "other") == 1
     assert len(queries) == len(MODELS) - 1
     assert [call["row"] for call in rows.calls] == made
 
@@ -115,12 +115,12 @@ def test_row_that_is_gone_is_missing_for_its_own_call(
     signal: Signal, rows: Recorder, lifecycle: Lifecycle
 ) -> None:
     made = [Order.objects.create() for _ in range(3)]
-    letter = send_each(signal, made)
+    celery_message = send_each(signal, made)
     Order.objects.filter(pk=made[1].pk).delete()
-    deliver(letter)
+    deliver(celery_message)
     assert [call["row"] for call in rows.calls] == [made[0], made[2]]
     (failed,) = lifecycle.of("receiver_failed")
-    assert failed["message"].id == unpack(letter.wires[1]).id
+    assert failed["message"].id == unpack(celery_message.wires[1]).id
 
 
 def test_rows_that_cannot_be_read_together_are_read_alone(
@@ -128,11 +128,11 @@ def test_rows_that_cannot_be_read_together_are_read_alone(
 ) -> None:
     """A key that the model cannot have spoils the query for all."""
     made = [Order.objects.create() for _ in range(3)]
-    letter = send_each(signal, made)
-    spoilt = letter.wires[1].replace(f'.Order",{made[1].pk},', '.Order","no key",')
-    assert spoilt != letter.wires[1]
-    letter.wires = (letter.wires[0], spoilt, letter.wires[2])
-    deliver(letter)
+    celery_message = send_each(signal, made)
+    spoilt = celery_message.wires[1].replace(f'.Order",{made[1].pk},', '.Order","no key",')
+    assert spoilt != celery_message.wires[1]
+    celery_message.wires = (celery_message.wires[0], spoilt, celery_message.wires[2])
+    deliver(celery_message)
     assert [call["row"] for call in rows.calls] == [made[0], made[2]]
     assert len(lifecycle.of("receiver_failed")) == 1
 
@@ -140,19 +140,19 @@ def test_rows_that_cannot_be_read_together_are_read_alone(
 def test_reading_that_fails_leaves_each_call_to_a_message_of_its_own(
     signal: Signal, rows: Recorder
 ) -> None:
-    letter = send_each(signal, [Order.objects.create() for _ in range(3)])
+    celery_message = send_each(signal, [Order.objects.create() for _ in range(3)])
 
     def refuse(**kwargs: Any) -> None:
         raise RuntimeError("this row cannot be made")
 
     post_init.connect(refuse, sender=Order)
     try:
-        assert letter.deliver() == "FAILURE"
+        assert celery_message.deliver() == "FAILURE"
     finally:
         post_init.disconnect(refuse, sender=Order)
     assert rows.calls == []
-    left = [unpack(wire) for single in take_letters() for wire in single.wires]
-    assert left == [unpack(wire) for wire in letter.wires]
+    left = [unpack(wire) for single in take_celery_messages() for wire in single.wires]
+    assert left == [unpack(wire) for wire in celery_message.wires]
 
 
 def test_rows_of_calls_from_another_context_are_read_in_theirs(
@@ -170,10 +170,10 @@ def test_rows_of_calls_from_another_context_are_read_in_theirs(
         with translation.override("de"):
             signal.send(None, row=made[1])
         signal.send(None, row=made[2])
-    (letter,) = take_letters()
+    (celery_message,) = take_celery_messages()
     post_init.connect(note, sender=Order)
     try:
-        assert deliver(letter) == 2
+        assert deliver(celery_message) == 2
     finally:
         post_init.disconnect(note, sender=Order)
     assert languages == ["en-us", "en-us", "de"]
@@ -184,6 +184,6 @@ def test_signals_of_saves_are_read_together_as_well(defer: Connected, broker: Br
     got = listen(defer, post_save, sender=Order, chunk_size=10)
     with transaction.atomic():
         made = [Order.objects.create() for _ in range(5)]
-    (letter,) = take_letters()
-    assert deliver(letter) == 1
+    (celery_message,) = take_celery_messages()
+    assert deliver(celery_message) == 1
     assert [call["instance"] for call in got.calls] == made

@@ -19,9 +19,10 @@ from deferred_signals.worker.delivery import Delivery
 from deferred_signals.worker.parking import PARKED
 from deferred_signals.worker.progress import SLOT, Progress
 from deferred_signals.worker.unfinished import republish_unfinished
+from tests.support.acting import QUICK, Acting, raising
+from tests.support.celery_apps import MakeCurrent
+from tests.support.celery_messages import CeleryMessage, SendTogether, take_celery_messages
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
-from tests.support.letters import QUICK, Acting, Letter, SendTogether, ids, raises, take_letters
 from tests.support.lifecycle import Lifecycle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,67 +49,67 @@ def test_calls_that_a_chunk_left_unfinished_go_on_as_messages_of_their_own(
     signal: Signal, defer: Connected, send_together: SendTogether, lifecycle: Lifecycle
 ) -> None:
     """A soft time limit may hit at any moment: here, while a failure is logged."""
-    acting = Acting({1: raises(ConnectionError())})
+    acting = Acting({1: raising(ConnectionError())})
     defer(signal, chunk_size=10, retry=QUICK)(acting)
-    (letter,) = send_together(4)
+    (celery_message,) = send_together(4)
     with failing_log():
-        assert letter.deliver() == "FAILURE"
+        assert celery_message.deliver() == "FAILURE"
     assert acting.ran == [0, 1]
-    left = [unpack(wire) for single in take_letters() for wire in single.wires]
-    assert {message.id for message in left} == set(ids(letter)[1:])
+    left = [unpack(wire) for single in take_celery_messages() for wire in single.wires]
+    assert {message.id for message in left} == set(celery_message.ids[1:])
     attempts = {message.kwargs["number"]: message.attempt for message in left}
     assert attempts == {1: 2, 2: 1, 3: 1}
 
 
-def go_on(letter: Letter, progress: Progress) -> list[tuple[Message, Outcome]]:
-    request = Context({**letter.headers, "delivery_info": {"routing_key": "celery"}})
-    delivery = Delivery(letter.task, request, len(letter.wires))
-    return republish_unfinished(delivery, letter.wires, progress, WorkerLostError())
+def go_on(celery_message: CeleryMessage, progress: Progress) -> list[tuple[Message, Outcome]]:
+    request = Context({**celery_message.headers, "delivery_info": {"routing_key": "celery"}})
+    delivery = Delivery(celery_message.task, request, len(celery_message.wires))
+    return republish_unfinished(delivery, celery_message.wires, progress, WorkerLostError())
 
 
 def test_call_that_ran_is_charged_and_those_that_had_not_begun_are_not(
     send_together: SendTogether, chunked: Acting
 ) -> None:
-    (letter,) = send_together(4)
+    (celery_message,) = send_together(4)
     progress = Progress()
     progress.begin()
     progress.end()
     progress.begin()
-    ((message, outcome),) = go_on(letter, progress)
+    ((message, outcome),) = go_on(celery_message, progress)
     assert (message.kwargs["number"], type(outcome)) == (1, Retrying)
-    left = {ids(single)[0]: unpack(single.wires[0]).attempt for single in take_letters()}
-    assert left == dict(zip(ids(letter)[1:], [2, 1, 1], strict=True))
+    left = {single.ids[0]: unpack(single.wires[0]).attempt for single in take_celery_messages()}
+    assert left == dict(zip(celery_message.ids[1:], [2, 1, 1], strict=True))
 
 
 def test_no_call_is_charged_where_it_is_not_known_which_one_ran(
     send_together: SendTogether, chunked: Acting
 ) -> None:
-    (letter,) = send_together(2)
-    assert go_on(letter, Progress()) == []
-    assert [unpack(single.wires[0]).attempt for single in take_letters()] == [1, 1]
+    (celery_message,) = send_together(2)
+    assert go_on(celery_message, Progress()) == []
+    assert [unpack(single.wires[0]).attempt for single in take_celery_messages()] == [1, 1]
 
 
 def test_payload_that_is_no_message_fails_and_one_for_a_newer_worker_is_parked(
     send_together: SendTogether, chunked: Acting, lifecycle: Lifecycle
 ) -> None:
-    (letter,) = send_together(2)
-    newer = replace(unpack(letter.wires[0]), version=2)
-    go_on(replace(letter, wires=("no message", pack(newer))), Progress())
+    (celery_message,) = send_together(2)
+    newer = replace(unpack(celery_message.wires[0]), version=2)
+    go_on(replace(celery_message, wires=("no message", pack(newer))), Progress())
     assert [told["message"] for told in lifecycle.of("receiver_failed")] == [None]
-    assert [single.task for single in take_letters()] == [PARKED]
+    assert [single.task for single in take_celery_messages()] == [PARKED]
 
 
 def test_nothing_begins_once_the_parent_has_taken_over(
     send_together: SendTogether, chunked: Acting
 ) -> None:
-    (letter,) = send_together(3)
+    (celery_message,) = send_together(3)
     progress = Progress.shared()
     chunked.does[1] = progress.take_over
-    letter.properties[SLOT] = progress.slot
-    letter.deliver()
+    celery_message.properties[SLOT] = progress.slot
+    celery_message.deliver()
     assert chunked.ran == [0, 1]
     assert (progress.begun, progress.through) == (2, 2)
-    assert take_letters() == []
+    assert take_celery_messages() == []
 
 
 class Router:
@@ -126,13 +127,13 @@ class Router:
 def test_next_attempt_waits_for_the_broker(
     send_together: SendTogether, chunked: Acting, make_current: MakeCurrent
 ) -> None:
-    chunked.does[0] = raises(ConnectionError())
-    (letter,) = send_together(2)
+    chunked.does[0] = raising(ConnectionError())
+    (celery_message,) = send_together(2)
     make_current(broker_url="memory://", task_routes=[Router(failures=1)])
-    assert letter.deliver() == "SUCCESS"
+    assert celery_message.deliver() == "SUCCESS"
     assert chunked.ran == [0, 1]
-    (again,) = take_letters()
-    assert ids(again) == ids(letter)[:1]
+    (again,) = take_celery_messages()
+    assert again.ids == celery_message.ids[:1]
 
 
 def test_chunk_goes_back_when_a_next_attempt_cannot_be_published(
@@ -144,10 +145,10 @@ def test_chunk_goes_back_when_a_next_attempt_cannot_be_published(
 ) -> None:
     """The calls that are through run again with it; the others must not run before."""
     monkeypatch.setattr(posting, "PATIENCE", 1.5)  # of 15 seconds
-    chunked.does[1] = raises(ConnectionError())
-    (letter,) = send_together(4)
+    chunked.does[1] = raising(ConnectionError())
+    (celery_message,) = send_together(4)
     make_current(broker_url="memory://", task_routes=[Router(failures=99)])
-    assert letter.deliver() == "REJECTED"
+    assert celery_message.deliver() == "REJECTED"
     assert chunked.ran == [0, 1]
     assert len(lifecycle.of("receiver_succeeded")) == 1
-    assert take_letters() == []
+    assert take_celery_messages() == []

@@ -19,9 +19,10 @@ from deferred_signals.worker import entry as _worker  # noqa: F401 - as a worker
 from deferred_signals.worker.claim import claim
 from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
 from deferred_signals.worker.parking import PARKED
+from tests.support.acting import Acting
+from tests.support.celery_apps import MakeCurrent
+from tests.support.celery_messages import SendTogether, take_celery_messages
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
-from tests.support.letters import Acting, SendTogether, take_letters
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,8 +33,8 @@ POLICY = Retry(max_attempts=7)
 def message(signal: Signal, defer: Connected, send_together: SendTogether) -> Message:
     """Send a message for a receiver that this process knows."""
     defer(signal, name="tests.claimed", retry=POLICY)(Acting())
-    (letter,) = send_together(1)
-    return unpack(letter.wires[0])
+    (celery_message,) = send_together(1)
+    return unpack(celery_message.wires[0])
 
 
 def delivered(message: Message, *, redelivered: bool = False) -> Delivery:
@@ -54,15 +55,15 @@ def test_message_that_another_worker_may_know_goes_on_elsewhere(message: Message
     assert isinstance(answer, Elsewhere)
     assert isinstance(answer.reason, UnknownReceiver)
     assert answer.due is not None
-    assert [letter.task for letter in take_letters()] == [PARKED]
+    assert [celery_message.task for celery_message in take_celery_messages()] == [PARKED]
 
 
 def test_redelivered_message_goes_on_elsewhere(message: Message) -> None:
     answer = claim(delivered(message, redelivered=True), message)
     assert isinstance(answer, Elsewhere)
     assert (answer.reason, answer.due) == (None, None)
-    (letter,) = take_letters()
-    assert unpack(letter.wires[0]).redeliveries == 1
+    (celery_message,) = take_celery_messages()
+    assert unpack(celery_message.wires[0]).redeliveries == 1
 
 
 def test_message_whose_policy_is_not_in_the_settings_has_failed(

@@ -19,9 +19,10 @@ from deferred_signals.worker.parent import ReceiverRequest
 from deferred_signals.worker.parking import PARKED
 from deferred_signals.worker.progress import SLOT, Progress
 from tests.project.celery import app
+from tests.support.acting import QUICK, Acting
+from tests.support.celery_apps import MakeCurrent
+from tests.support.celery_messages import CeleryMessage, take_celery_messages
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
-from tests.support.letters import QUICK, Acting, Letter, ids, take_letters
 from tests.support.lifecycle import Lifecycle
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
@@ -52,12 +53,12 @@ class Delivered:
             info = ExceptionInfo()
         self.request.on_failure(info, return_ok=told_by_the_child)
 
-    def lose_its_child(self) -> Letter:
+    def lose_its_child(self) -> CeleryMessage:
         """Overrun the hard time limit. Return what that published."""
         self.request.on_timeout(soft=False, timeout=1)
-        (letter,) = take_letters()
+        (celery_message,) = take_celery_messages()
         assert self.answers == ["acknowledged"]
-        return letter
+        return celery_message
 
 
 @pytest.fixture
@@ -72,11 +73,11 @@ def test_piece_whose_child_ended_goes_on_and_is_charged_nothing(
 ) -> None:
     configure(LONGEST_WAIT=5)
     signal.send(None, number=1)
-    letter = Delivered().lose_its_child()
-    assert letter.task == "tests.lost"
-    assert unpack(letter.wires[0]).attempt == 1
-    assert 38 < letter.headers[HEADER]["due"] - time.time() < 40.1
-    assert letter.headers["tenant"] == "blue"
+    celery_message = Delivered().lose_its_child()
+    assert celery_message.task == "tests.lost"
+    assert unpack(celery_message.wires[0]).attempt == 1
+    assert 38 < celery_message.headers[HEADER]["due"] - time.time() < 40.1
+    assert celery_message.headers["tenant"] == "blue"
     assert lifecycle.names == ["message_published"]
 
 
@@ -84,13 +85,13 @@ def test_parked_message_whose_child_ended_stays_parked_and_is_charged_nothing(
     signal: Signal, receiver: str, lifecycle: Lifecycle
 ) -> None:
     signal.send(None, number=1)
-    (letter,) = take_letters()
+    (celery_message,) = take_celery_messages()
     since = time.time() - 100
-    app.tasks[PARKED].apply_async((*letter.wires, since, 3), headers={"tenant": "blue"})
+    app.tasks[PARKED].apply_async((*celery_message.wires, since, 3), headers={"tenant": "blue"})
     registry.discard(registry.get(receiver))
     again = Delivered().lose_its_child()
     assert again.task == PARKED
-    assert again.wires == (*letter.wires, since, 4)
+    assert again.wires == (*celery_message.wires, since, 4)
     assert again.headers["tenant"] == "blue"
     assert lifecycle.names == ["message_published"]
 
@@ -99,11 +100,13 @@ def test_parked_message_whose_child_ended_in_its_run_is_charged(
     signal: Signal, receiver: str, lifecycle: Lifecycle
 ) -> None:
     signal.send(None, number=1)
-    (letter,) = take_letters()
-    app.tasks[PARKED].apply_async((*letter.wires, time.time(), 1), headers={"tenant": "blue"})
+    (celery_message,) = take_celery_messages()
+    app.tasks[PARKED].apply_async(
+        (*celery_message.wires, time.time(), 1), headers={"tenant": "blue"}
+    )
     again = Delivered().lose_its_child()
     assert again.task == receiver
-    assert unpack(again.wires[0]) == replace(unpack(letter.wires[0]), attempt=2)
+    assert unpack(again.wires[0]) == replace(unpack(celery_message.wires[0]), attempt=2)
     assert again.headers["tenant"] == "blue"
     assert lifecycle.names == ["message_published", "receiver_retrying"]
 
@@ -112,8 +115,8 @@ def test_request_of_a_parked_message_tells_its_child_how_it_was_written(
     signal: Signal, receiver: str
 ) -> None:
     signal.send(None, number=1)
-    (letter,) = take_letters()
-    app.tasks[PARKED].apply_async((*letter.wires, time.time(), 1))
+    (celery_message,) = take_celery_messages()
+    app.tasks[PARKED].apply_async((*celery_message.wires, time.time(), 1))
     properties = Delivered().request.request_dict["properties"]
     assert properties["content_type"] == "application/json"
 
@@ -140,7 +143,7 @@ def test_run_whose_child_died_is_charged_before_its_message_is_acknowledged(
 ) -> None:
     delivered = deliver(signal)
     delivered.end_by(error)
-    (again,) = take_letters()
+    (again,) = take_celery_messages()
     assert unpack(again.wires[0]).attempt == 2
     assert delivered.answers[0] == "acknowledged"
     (told,) = lifecycle.of("receiver_retrying")
@@ -157,7 +160,7 @@ def test_child_that_celery_itself_ended_is_not_charged(
     assert getattr(delivered.request, by) is False
     setattr(delivered.request, by, True)
     delivered.end_by(SystemExit(3))
-    assert take_letters() == []
+    assert take_celery_messages() == []
     assert lifecycle.of("receiver_retrying") == []
 
 
@@ -165,7 +168,7 @@ def test_child_that_celery_itself_ended_is_not_charged(
 def test_failure_of_which_the_child_itself_tells_is_not_charged(signal: Signal) -> None:
     delivered = deliver(signal)
     delivered.end_by(SystemExit(3), told_by_the_child=True)
-    assert take_letters() == []
+    assert take_celery_messages() == []
 
 
 @pytest.mark.usefixtures("plain")
@@ -174,14 +177,14 @@ def test_run_is_charged_once(signal: Signal) -> None:
     delivered = deliver(signal)
     delivered.lose_its_child()
     delivered.end_by(WorkerLostError("killed"))
-    assert take_letters() == []
+    assert take_celery_messages() == []
 
 
 @pytest.mark.usefixtures("plain")
 def test_soft_time_limit_is_the_receivers_own_matter(signal: Signal) -> None:
     delivered = deliver(signal)
     delivered.request.on_timeout(soft=True, timeout=1)
-    assert take_letters() == []
+    assert take_celery_messages() == []
     assert delivered.answers == []
 
 
@@ -207,7 +210,10 @@ def test_child_notes_in_shared_memory_how_far_its_chunk_got(signal: Signal) -> N
     child.end()
     child.begin()
     delivered.end_by(WorkerLostError("killed"))
-    left = {ids(letter)[0]: unpack(letter.wires[0]).attempt for letter in take_letters()}
+    left = {
+        celery_message.ids[0]: unpack(celery_message.wires[0]).attempt
+        for celery_message in take_celery_messages()
+    }
     assert left == {unpack(payloads[1]).id: 2, unpack(payloads[2]).id: 1}
     assert child.ended
 

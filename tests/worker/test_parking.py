@@ -20,11 +20,12 @@ from deferred_signals.worker import entry as worker  # noqa: F401 - as a worker 
 from deferred_signals.worker.parking import PARKED
 from tests.app.models import Order
 from tests.project.celery import app
+from tests.support.acting import QUICK, Acting, raising
 from tests.support.broker import Broker
+from tests.support.celery_apps import MakeCurrent
+from tests.support.celery_messages import CeleryMessage, SendTogether, take_celery_messages
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
 from tests.support.known_types import Colour, Point, Status
-from tests.support.letters import QUICK, Acting, Letter, SendTogether, raises, take_letters
 from tests.support.lifecycle import Lifecycle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,36 +62,40 @@ def acting(signal: Signal, defer: Connected, deploy: Deploy) -> Acting:
     return acting
 
 
-def older(letter: Letter) -> Letter:
-    """Make the letter one of version 1, so that it is upgraded."""
-    wires = [wire.replace('"version":2', '"version":1') for wire in letter.wires]
-    return replace(letter, wires=tuple(wires))
+def older(celery_message: CeleryMessage) -> CeleryMessage:
+    """Make the celery_message one of version 1, so that it is upgraded."""
+    wires = [wire.replace('"version":2', '"version":1') for wire in celery_message.wires]
+    return replace(celery_message, wires=tuple(wires))
 
 
-def send_one(signal: Signal, number: int = 1, **kwargs: Any) -> Letter:
+def send_one(signal: Signal, number: int = 1, **kwargs: Any) -> CeleryMessage:
     signal.send(None, number=number, **kwargs)
-    (letter,) = take_letters()
-    return older(letter)
+    (celery_message,) = take_celery_messages()
+    return older(celery_message)
 
 
-def since_of(letter: Letter) -> float:
-    """Read since when a parked letter's grace counts."""
-    wires: Any = letter.wires
+def since_of(celery_message: CeleryMessage) -> float:
+    """Read since when a parked celery_message's grace counts."""
+    wires: Any = celery_message.wires
     since: float = wires[1]
     return since
 
 
-def times_of(letter: Letter) -> int:
-    """Read how often a letter was parked."""
-    wires: Any = letter.wires
+def times_of(celery_message: CeleryMessage) -> int:
+    """Read how often a celery_message was parked."""
+    wires: Any = celery_message.wires
     times: int = wires[2]
     return times
 
 
-def aged(letter: Letter, seconds: float) -> Letter:
-    """Make a parked letter look as if it had been parked that many seconds ago."""
-    parked: Any = (letter.wires[0], since_of(letter) - seconds, times_of(letter))
-    return replace(letter, wires=parked)
+def aged(celery_message: CeleryMessage, seconds: float) -> CeleryMessage:
+    """Make a parked celery_message look as if it had been parked that many seconds ago."""
+    parked: Any = (
+        celery_message.wires[0],
+        since_of(celery_message) - seconds,
+        times_of(celery_message),
+    )
+    return replace(celery_message, wires=parked)
 
 
 def test_message_that_refers_to_something_unknown_is_parked_and_charged_nothing(
@@ -101,18 +106,18 @@ def test_message_that_refers_to_something_unknown_is_parked_and_charged_nothing(
     broker: Broker,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    letter = send_one(signal)
+    celery_message = send_one(signal)
     for times in (1, 2, 3):
-        assert letter.deliver() == "RETRY"
-        (letter,) = take_letters()
-        assert letter.task == PARKED
-        assert times_of(letter) == times
-        assert letter.headers["tenant"] == "blue"
-        assert letter.headers["timelimit"] == [9, None]
+        assert celery_message.deliver() == "RETRY"
+        (celery_message,) = take_celery_messages()
+        assert celery_message.task == PARKED
+        assert times_of(celery_message) == times
+        assert celery_message.headers["tenant"] == "blue"
+        assert celery_message.headers["timelimit"] == [9, None]
     assert lifecycle.names == ["message_published"]
     assert caplog.text.count(UNKNOWN) == 3
     deploy.done = True
-    assert letter.deliver() == "SUCCESS"
+    assert celery_message.deliver() == "SUCCESS"
     assert acting.ran == [1]
     (told,) = lifecycle.of("receiver_succeeded")
     assert told["message"].attempt == 1
@@ -148,16 +153,16 @@ def test_message_waits_for_whatever_a_newer_sender_may_refer_to(
     signal.send(
         None, order=Order.objects.create(), status=Status.PAID, colour=Colour.RED, point=Point(1, 2)
     )
-    (letter,) = take_letters()
-    (wire,) = letter.wires
+    (celery_message,) = take_celery_messages()
+    (wire,) = celery_message.wires
     assert known in wire
-    newer = replace(letter, wires=(wire.replace(known, unknown),))
+    newer = replace(celery_message, wires=(wire.replace(known, unknown),))
     assert newer.deliver() == "RETRY"
-    (kept,) = take_letters()
+    (kept,) = take_celery_messages()
     assert kept.task == PARKED
     assert told in caplog.text
     assert kept.deliver() == "RETRY"
-    (kept,) = take_letters()
+    (kept,) = take_celery_messages()
     after = replace(kept, wires=(wire, *kept.wires[1:]))
     assert after.deliver() == "SUCCESS"
     assert ran == [(Point(1, 2), Status.PAID, Colour.RED)]
@@ -168,13 +173,13 @@ def test_message_that_stays_unknown_fails_when_the_grace_is_over(
     signal: Signal, acting: Acting, lifecycle: Lifecycle, broker: Broker, configure: Configure
 ) -> None:
     configure(UNKNOWN_GRACE=60)
-    letter = send_one(signal)
-    letter.deliver()
-    (letter,) = take_letters()
-    assert aged(letter, 59).deliver() == "RETRY"
-    (again,) = take_letters()
-    assert since_of(again) == pytest.approx(since_of(letter) - 59)
-    assert aged(letter, 61).deliver() == "FAILURE"
+    celery_message = send_one(signal)
+    celery_message.deliver()
+    (celery_message,) = take_celery_messages()
+    assert aged(celery_message, 59).deliver() == "RETRY"
+    (again,) = take_celery_messages()
+    assert since_of(again) == pytest.approx(since_of(celery_message) - 59)
+    assert aged(celery_message, 61).deliver() == "FAILURE"
     (told,) = lifecycle.of("receiver_failed")
     assert isinstance(told["exception"], NotKnownHere)
     assert told["reason"] == "UNKNOWN_GRACE is over"
@@ -192,12 +197,12 @@ def test_call_of_a_chunk_that_refers_to_something_unknown_is_parked_alone(
     defer(
         signal, name="tests.deployed", chunk_size=10, version=2, upgrade=deploy, time_limit=9
     )(acting)  # fmt: skip
-    (letter,) = send_together(3)
-    assert older(letter).deliver() == "SUCCESS"
+    (celery_message,) = send_together(3)
+    assert older(celery_message).deliver() == "SUCCESS"
     assert acting.ran == [0, 2]
-    (parked,) = take_letters()
+    (parked,) = take_celery_messages()
     assert parked.task == PARKED
-    assert parked.headers["id"] == unpack(letter.wires[1]).id
+    assert parked.headers["id"] == unpack(celery_message.wires[1]).id
     assert parked.headers["timelimit"] == [9, None]
     assert lifecycle.of("receiver_failed") == []
     assert len(lifecycle.of("receiver_started")) == 2
@@ -206,12 +211,12 @@ def test_call_of_a_chunk_that_refers_to_something_unknown_is_parked_alone(
 def test_message_that_refers_to_something_unknown_fails_in_eager_mode(
     signal: Signal, acting: Acting, lifecycle: Lifecycle, broker: Broker
 ) -> None:
-    letter = send_one(signal)
+    celery_message = send_one(signal)
     with pytest.raises(NotKnownHere):
-        run_all(letter.wires)
+        run_all(celery_message.wires)
     (told,) = lifecycle.of("receiver_failed")
     assert isinstance(told["exception"], NotKnownHere)
-    assert take_letters() == []
+    assert take_celery_messages() == []
 
 
 @pytest.fixture
@@ -284,7 +289,7 @@ def test_countdown_for_an_unknown_task_goes_on(
     name = sent(signal, defer, countdown=40, headers={"tenant": "blue"})
     app.set_current()
     drop(name)
-    (parked,) = take_letters()
+    (parked,) = take_celery_messages()
     due = moment_of(parked.headers["eta"])
     assert due is not None
     assert 38 < due - time.time() < 40.1
@@ -298,7 +303,7 @@ def test_cut_countdown_for_an_unknown_task_goes_on(
 ) -> None:
     configure(LONGEST_WAIT=5)
     drop(sent(signal, defer, countdown=40))
-    (parked,) = take_letters()
+    (parked,) = take_celery_messages()
     assert 38 < parked.headers[HEADER]["due"] - time.time() < 40.1
 
 
@@ -307,7 +312,7 @@ def test_expired_message_for_an_unknown_task_is_not_parked(
     signal: Signal, defer: Connected
 ) -> None:
     drop(sent(signal, defer, expires=datetime(2026, 1, 31, tzinfo=UTC)))
-    assert take_letters() == []
+    assert take_celery_messages() == []
 
 
 @pytest.mark.usefixtures("tracer", "broker")
@@ -315,10 +320,15 @@ def test_next_attempt_keeps_the_headers_of_its_message(
     signal: Signal, acting: Acting, deploy: Deploy
 ) -> None:
     deploy.done = True
-    acting.does[1] = raises(ConnectionError())
-    letter = send_one(signal)
-    headers = {**letter.headers, "tenant": "blue", "trace": "there", "headers": {"trace": "there"}}
-    assert replace(letter, headers=headers).deliver() == "RETRY"
-    (again,) = take_letters()
+    acting.does[1] = raising(ConnectionError())
+    celery_message = send_one(signal)
+    headers = {
+        **celery_message.headers,
+        "tenant": "blue",
+        "trace": "there",
+        "headers": {"trace": "there"},
+    }
+    assert replace(celery_message, headers=headers).deliver() == "RETRY"
+    (again,) = take_celery_messages()
     for name in ("tenant", "trace", "headers", "root_id", "parent_id"):
         assert again.headers[name] == headers[name]

@@ -11,9 +11,10 @@ from deferred_signals.errors import RedeliveredTooOften
 from deferred_signals.message.wire import pack, unpack
 from deferred_signals.publishing import posting
 from deferred_signals.publishing.waits import HEADER
+from tests.support.acting import QUICK, Acting, raising
+from tests.support.celery_apps import MakeCurrent
+from tests.support.celery_messages import CeleryMessage, SendTogether, take_celery_messages
 from tests.support.connected import Connected
-from tests.support.fixtures import MakeCurrent
-from tests.support.letters import QUICK, Acting, Letter, SendTogether, ids, raises, take_letters
 from tests.support.lifecycle import Lifecycle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +45,7 @@ def acting(signal: Signal, defer: Connected) -> Acting:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for no broker: a test that waits for one by mistake fails at once."""
+    """Fail at once where the code waits for the broker, which would be a mistake."""
     monkeypatch.setattr(posting, "PATIENCE", 0)
 
 
@@ -57,10 +58,10 @@ def test_failure_whose_next_attempt_is_refused_is_final(
     refusal: Exception,
 ) -> None:
     error = ConnectionError("the service is busy")
-    acting.does[0] = raises(error)
-    (letter,) = send_together(1)
+    acting.does[0] = raising(error)
+    (celery_message,) = send_together(1)
     make_current(broker_url="memory://", task_routes=[Refusing(refusal)])
-    assert letter.deliver() == "FAILURE"
+    assert celery_message.deliver() == "FAILURE"
     (told,) = lifecycle.of("receiver_failed")
     assert told["exception"] is error
     assert "cannot be published anew" in told["reason"]
@@ -75,21 +76,23 @@ def test_call_of_a_chunk_whose_next_attempt_is_refused_fails_alone(
     lifecycle: Lifecycle,
     refusal: Exception,
 ) -> None:
-    acting.does[1] = raises(RetryLater(after=7))
-    (letter,) = send_together(3)
+    acting.does[1] = raising(RetryLater(after=7))
+    (celery_message,) = send_together(3)
     make_current(broker_url="memory://", task_routes=[Refusing(refusal)])
-    assert letter.deliver() == "SUCCESS"
+    assert celery_message.deliver() == "SUCCESS"
     assert acting.ran == [0, 1, 2]
-    assert [told["message"].id for told in lifecycle.of("receiver_failed")] == [ids(letter)[1]]
+    assert [told["message"].id for told in lifecycle.of("receiver_failed")] == [
+        celery_message.ids[1]
+    ]
     assert len(lifecycle.of("receiver_succeeded")) == 2
 
 
 def test_redelivered_message_whose_redelivery_cannot_be_counted_fails(
     acting: Acting, send_together: SendTogether, make_current: MakeCurrent, lifecycle: Lifecycle
 ) -> None:
-    (letter,) = send_together(1)
+    (celery_message,) = send_together(1)
     make_current(broker_url="memory://", task_routes=[Refusing(DENIED)])
-    assert letter.deliver(redelivered=True) == "FAILURE"
+    assert celery_message.deliver(redelivered=True) == "FAILURE"
     (told,) = lifecycle.of("receiver_failed")
     assert told["exception"] is DENIED
     assert acting.ran == []
@@ -98,26 +101,26 @@ def test_redelivered_message_whose_redelivery_cannot_be_counted_fails(
 def test_wait_that_cannot_go_on_fails(
     acting: Acting, send_together: SendTogether, make_current: MakeCurrent, lifecycle: Lifecycle
 ) -> None:
-    (letter,) = send_together(2)
+    (celery_message,) = send_together(2)
     make_current(broker_url="memory://", task_routes=[Refusing(DENIED)])
-    waiting = replace(letter, headers={**letter.headers, HEADER: {"due": 2e10}})
+    waiting = replace(celery_message, headers={**celery_message.headers, HEADER: {"due": 2e10}})
     assert waiting.deliver() == "FAILURE"
-    assert [told["message"].id for told in lifecycle.of("receiver_failed")] == ids(letter)
+    assert [told["message"].id for told in lifecycle.of("receiver_failed")] == celery_message.ids
     assert acting.ran == []
 
 
-def redelivered(letter: Letter, redeliveries: int) -> Letter:
-    message = replace(unpack(letter.wires[0]), redeliveries=redeliveries)
-    return replace(letter, wires=(pack(message),))
+def redelivered(celery_message: CeleryMessage, redeliveries: int) -> CeleryMessage:
+    message = replace(unpack(celery_message.wires[0]), redeliveries=redeliveries)
+    return replace(celery_message, wires=(pack(message),))
 
 
 @pytest.mark.parametrize("again", [True, False], ids=["redelivered", "published so"])
 def test_message_with_more_redeliveries_than_there_can_be_fails_at_once(
     acting: Acting, send_together: SendTogether, lifecycle: Lifecycle, again: bool
 ) -> None:
-    (letter,) = send_together(1)
-    assert redelivered(letter, 10**6).deliver(redelivered=again) == "FAILURE"
+    (celery_message,) = send_together(1)
+    assert redelivered(celery_message, 10**6).deliver(redelivered=again) == "FAILURE"
     (told,) = lifecycle.of("receiver_failed")
     assert isinstance(told["exception"], RedeliveredTooOften)
     assert acting.ran == []
-    assert take_letters() == []
+    assert take_celery_messages() == []

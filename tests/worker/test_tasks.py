@@ -14,9 +14,10 @@ from django.dispatch import Signal
 from deferred_signals.receivers import registry
 from deferred_signals.worker.tasks import undeclare
 from tests.project.celery import app
+from tests.support.acting import Acting, raising
 from tests.support.broker import Broker
+from tests.support.celery_messages import SendTogether
 from tests.support.connected import Connected
-from tests.support.letters import Acting, SendTogether, raises
 from tests.support.lifecycle import Lifecycle
 
 
@@ -208,8 +209,8 @@ def pool_child() -> Iterator[None]:
 def test_exit_of_a_pools_child_is_left_to_its_parent(
     signal: Signal, defer: Connected, send_together: SendTogether, lifecycle: Lifecycle
 ) -> None:
-    defer(signal, name="tests.task.exits")(Acting({0: raises(SystemExit(3))}))
-    (letter,) = send_together(1)
+    defer(signal, name="tests.task.exits")(Acting({0: raising(SystemExit(3))}))
+    (celery_message,) = send_together(1)
     with pytest.raises(SystemExit):
-        letter.deliver()
+        celery_message.deliver()
     assert lifecycle.names == ["message_published", "receiver_started"]

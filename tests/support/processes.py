@@ -1,4 +1,4 @@
-"""A server or worker as a process of this machine, whose whole family can be killed."""
+"""`Process`: a server or worker as a local process, which can be killed with all its children."""
 
 import contextlib
 import os
@@ -11,9 +11,9 @@ from pathlib import Path
 
 
 class Process:
-    """A command in a session of its own, so that one signal reaches its children too.
+    """Run a command in a session of its own, so that one signal reaches its children too.
 
-    The log gathers over restarts, as a container's does.
+    The log is kept over restarts, like a container's.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id; only once started."""
+        """Return the process id."""
         if self._popen is None:
             raise RuntimeError(f"{self.name} was never started.")
         return self._popen.pid
@@ -46,14 +46,14 @@ class Process:
 
     @property
     def ready(self) -> bool:
-        """Whether it said since its last start that it is up."""
+        """Tell whether the process has logged its prompt since its last start."""
         return self.ready_prompt in self.logs()[self._log_start :]
 
     def logs(self) -> str:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def start(self, timeout: float = 30) -> None:
-        """Start, and wait until it is up."""
+        """Start the process, and wait until it is ready."""
         self._log_start = len(self.logs())
         with self._log.open("ab") as log:
             self._popen = subprocess.Popen(
@@ -80,7 +80,7 @@ class Process:
             self._popen.wait()
 
     def stop(self, timeout: float = 10) -> None:
-        """Ask the process to finish what it does; kill it when it does not within `timeout`."""
+        """Ask the process to end; kill it if it does not within `timeout`."""
         if self.alive:
             os.kill(self.pid, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
@@ -89,7 +89,7 @@ class Process:
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
-    """Return as soon as `condition()` holds; raise TimeoutError when it never did."""
+    """Return as soon as `condition()` holds; raise TimeoutError if it never does."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""A receiver that sends in its turn, and then publishes the same by hand: for a test to compare."""
+"""A receiver that sends, and then publishes the same messages by hand, for a test to compare."""
 
 from typing import Any
 
@@ -47,4 +47,4 @@ def send_on(sender: object, **kwargs: Any) -> None:
 
 @receiver(relayed, deferred=True, name="tests.relayed", queue=QUEUE)
 def never_runs(sender: object, **kwargs: Any) -> None:
-    """Is only ever sent to."""
+    """Never run: no worker reads the queue."""

@@ -1,6 +1,6 @@
-"""A program that publishes as a server of a certain make does: `python publishes.py prefork|gevent`.
+"""A program that publishes as a web server of a kind does: `python server_program.py prefork|gevent`.
 
-Prints what it deferred, a message's id a line, and then the longest seconds of a commit.
+The program prints the id of each deferred message on a line, and then the seconds of the longest commit.
 """
 
 import sys
@@ -27,7 +27,7 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "deferred_signals"],
 )
 django.setup()
-app = Celery("publishes", broker=os.environ["BROKER_URL"])
+app = Celery("server", broker=os.environ["BROKER_URL"])
 app.conf.task_default_queue = os.environ["QUEUE"]
 
 from deferred_signals import Deferred, receiver  # noqa: E402 - the settings come first
@@ -36,9 +36,9 @@ placed = Signal()
 waits: list[float] = []
 
 
-@receiver(placed, deferred=True, name="publishes.receive")
+@receiver(placed, deferred=True, name="server.receive")
 def receive(sender: object, **kwargs: object) -> None:
-    """Nobody works on the queue."""
+    """Never run: no worker reads the queue."""
 
 
 def sent() -> list[Deferred]:
@@ -48,7 +48,7 @@ def sent() -> list[Deferred]:
 
 
 def commit(count: int) -> None:
-    """Send so often in one transaction."""
+    """Send so often in one transaction, and print the ids."""
     began = time.monotonic()
     with transaction.atomic():
         ids = [result.id for _ in range(count) for result in sent()]

@@ -1,4 +1,4 @@
-"""Sends of every built-in signal that can be deferred, and of a third party's."""
+"""Sends of every built-in signal that can be deferred, and of a third party's signal."""
 
 import types
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 
-from tests.app import told
+from tests.app import builtin_receivers
 from tests.app.models import Board, Label, Line, Order, Ticket
 from tests.app.signals import order_placed
 
@@ -99,12 +99,20 @@ def fail_to_log_in() -> None:
 
 
 def place_orders() -> None:
-    senders = (None, "a text", told.View, told.View(), told, Decimal(7), HereOnly())
+    senders = (
+        None,
+        "a text",
+        builtin_receivers.View,
+        builtin_receivers.View(),
+        builtin_receivers,
+        Decimal(7),
+        HereOnly(),
+    )
     for number, sender in enumerate(senders):
         order_placed.send(sender, order_id=number)
 
 
-#: What is sent, and how many rows it makes.
+#: Functions that send, and how many rows their receivers leave.
 SENDS: list[tuple[Callable[[], None], int]] = [
     (save, 2),
     (delete, 2),

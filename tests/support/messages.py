@@ -1,4 +1,4 @@
-"""Messages for a receiver that a test declares."""
+"""Messages for a receiver that a test declares: for tests of a run, without send and broker."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,14 +13,14 @@ from deferred_signals.running.attempt import prepare
 from deferred_signals.running.outcomes import Failed, Outcome
 from tests.support.connected import Connected
 
-Make = Callable[..., Message]
+MakeMessage = Callable[..., Message]
 
 
 @pytest.fixture
-def make(signal: Signal, defer: Connected) -> Make:
+def make_message(signal: Signal, defer: Connected) -> MakeMessage:
     """Connect a receiver, and make a message for it."""
 
-    def make(
+    def make_message(
         function: Any, *, kwargs: dict[str, Any] | None = None, attempt: int = 1, **options: Any
     ) -> Message:
         defer(signal, name="tests.executed", **options)(function)
@@ -36,17 +36,10 @@ def make(signal: Signal, defer: Connected) -> Make:
             attempt=attempt,
         )
 
-    return make
+    return make_message
 
 
 def execute(message: Message) -> Outcome:
     """Run the attempt that a message asks for, if one can be made here."""
     attempt = prepare(message)
     return attempt if isinstance(attempt, Failed) else executor.execute(attempt)
-
-
-def raising(error: BaseException) -> Callable[..., None]:
-    def receive(sender: object, **kwargs: object) -> None:
-        raise error
-
-    return receive

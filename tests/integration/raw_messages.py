@@ -1,4 +1,4 @@
-"""Messages as they lie on a real broker: every field, and nothing that kombu makes of them."""
+"""Messages on a real broker as raw fields, without what kombu makes of them: to compare all fields."""
 
 import base64
 import json
@@ -11,12 +11,12 @@ from typing import Any, Protocol
 import redis
 from kombu import Connection, Exchange, Queue
 
-from .processes import wait_until
+from tests.support.processes import wait_until
 
-#: Fields that are moments or delays: two messages of the same options differ in them a little.
+#: Fields that hold a time: two messages of the same options differ in them a little.
 MOMENTS = ("clock", "eta", "expiration", "expires", "timestamp")
 
-#: Seconds that two such fields may lie apart: a slow machine may take its time between messages.
+#: How many seconds such a field may differ between two messages, on a slow machine.
 A_MOMENT = 300
 
 
@@ -25,9 +25,9 @@ class Raw:
     """One message on a broker.
 
     Attributes:
-        id: of the task; of an event about it, with "event " in front.
-        fields: every field by its dotted path, the place where the message lay among them.
-        tag: what kombu knows the message by on Redis; RabbitMQ has tags of its own.
+        id: the id of the task; for an event about a task, "event " and the id.
+        fields: every field by its dotted path; the place where the message lay is one of them.
+        tag: kombu's delivery tag on Redis; on RabbitMQ None.
     """
 
     id: str
@@ -35,28 +35,28 @@ class Raw:
     tag: str | None = None
 
     def __getitem__(self, name: str) -> Any:
-        """The field whose path ends with a name, whatever the broker wraps it in."""
+        """Return the field whose path ends with a name, whatever the broker wraps it in."""
         [path] = [path for path in self.fields if path.rpartition(".")[2] == name]
         return self.fields[path]
 
 
 class Tap(Protocol):
-    """A view into one broker, which is empty at first."""
+    """Look into one broker, which is empty at first."""
 
     url: str
 
     def take(self, number: int, queues: Iterable[str]) -> list[Raw]:
-        """Take all messages off the queues, each queue's oldest first; wait until there are so many."""
+        """Take all messages off the queues, the oldest first; wait until there are so many."""
 
     def listen(self, exchange: str) -> None:
-        """Let a queue of the same name have all that a topic exchange gets, from now on."""
+        """Collect all that a topic exchange gets from now on, in a queue of the same name."""
 
     def close(self, queues: Iterable[str]) -> None:
-        """Leave nothing behind."""
+        """Delete the queues, and close the connection."""
 
 
 class RedisTap:
-    """Lists are queues, one for each priority; what a fanout exchange gets is on a channel."""
+    """Look into Redis: a queue is a list for each priority, and a fanout exchange is a channel."""
 
     def __init__(self, url: str) -> None:
         # A database of its own: workers of other tests may listen to the first one.
@@ -107,7 +107,7 @@ def _of_envelope(place: str, envelope: dict[str, Any]) -> Raw:
 
 
 class RabbitMQTap:
-    """Asks a queue for one message after another."""
+    """Look into RabbitMQ: take one message after another off a queue."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -170,7 +170,7 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def differences(ours: Mapping[str, Any], by_hand: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields in which two messages differ, moments a little apart left out."""
+    """Return the fields in which two messages differ, apart from small differences of times."""
     return {
         path: (ours.get(path, "absent"), by_hand.get(path, "absent"))
         for path in sorted(ours.keys() | by_hand.keys())

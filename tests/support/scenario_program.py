@@ -1,7 +1,7 @@
-"""A program that sends in hardship: `python hardships.py SCENARIO`, see `SCENARIOS`.
+"""A program that sends where a process lacks something, forks, is interrupted or ends.
 
-Prints JSON: the ids of the messages that were deferred, those that were said to be published, how many
-calls and messages were said to be lost, and the longest seconds of a send.
+`python scenario_program.py SCENARIO` runs one of `SCENARIOS`; `tests.support.scenarios` starts it.
+The program prints JSON: the fields of `tests.support.scenarios.Outcome`.
 """
 
 import atexit
@@ -29,7 +29,7 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "deferred_signals"],
 )
 django.setup()
-app = Celery("hardships", broker=os.environ["BROKER_URL"])
+app = Celery("scenarios", broker=os.environ["BROKER_URL"])
 app.conf.task_default_queue = os.environ["QUEUE"]
 
 from deferred_signals import events, receiver  # noqa: E402 - the settings come first
@@ -39,7 +39,7 @@ placed = Signal(use_caching=True)
 
 
 class Told:
-    """What this process deferred, and what it was told of it."""
+    """What this process deferred, and what the lifecycle signals told of it."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -49,7 +49,7 @@ class Told:
         self.children: list[int] = []
 
     def forget(self) -> None:
-        """Begin anew in a child."""
+        """Forget everything, in a child."""
         self.__init__()  # type: ignore[misc]  # all there is to forget
 
     def __str__(self) -> str:
@@ -59,9 +59,9 @@ class Told:
 told = Told()
 
 
-@receiver(placed, deferred=True, name="hardships.receive", weak=False)
+@receiver(placed, deferred=True, name="scenarios.receive", weak=False)
 def receive(sender: object, **kwargs: object) -> None:
-    """Nobody works on the queue."""
+    """Never run: no worker reads the queue."""
 
 
 @receiver(events.message_published, weak=False)
@@ -84,7 +84,7 @@ def send(count: int = 1) -> None:
 
 
 def without_threads() -> None:
-    """No thread can be started at first: no stack is as large as this."""
+    """Send while no thread can be started, as no stack is that large; and then once more."""
     threading.stack_size(2**40)
     send(3)
     threading.stack_size(0)
@@ -92,7 +92,7 @@ def without_threads() -> None:
 
 
 def without_files() -> None:
-    """No file can be opened, at first not even those of modules."""
+    """Send while no file can be opened, not even the file of a module."""
     if os.environ.get("WARM"):
         send()
     held = []
@@ -107,13 +107,13 @@ def without_files() -> None:
 
 
 def at_exit() -> None:
-    """The process is about to end: late Pythons start no more threads."""
+    """Send in an exit handler, when recent Pythons start no more threads."""
     atexit.register(lambda: sys.stdout.write(str(told)))
     atexit.register(send)
 
 
 class Finalized:
-    """Sends when the interpreter is taken apart."""
+    """Send when the interpreter is torn down."""
 
     def __init__(self) -> None:
         self.needs = send, sys.stdout, told, self
@@ -126,13 +126,13 @@ class Finalized:
 
 
 def at_the_very_end() -> None:
-    """Hardly anything works any more."""
+    """Send in a finalizer, when hardly anything works any more."""
     send()
     sys.modules["finalized"] = Finalized()  # type: ignore[assignment]  # what is finalized last
 
 
 class Dawdling(importlib.abc.MetaPathFinder):
-    """Tells that a module is about to be imported, and takes its time."""
+    """Tell that a module is about to be imported, and delay the import."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -145,7 +145,7 @@ class Dawdling(importlib.abc.MetaPathFinder):
 
 
 def fork(make: Callable[[], int] = os.fork, count: int = 1) -> None:
-    """Let a child send, and end it where it hangs."""
+    """Let a child send; a child that hangs is killed after ten seconds."""
     reading, writing = os.pipe()
     child = make()
     if not child:
@@ -164,7 +164,7 @@ def fork(make: Callable[[], int] = os.fork, count: int = 1) -> None:
 
 
 def fork_while_importing() -> None:
-    """A thread forks while another one's first send imports."""
+    """Fork in one thread while the first send of another one imports."""
     finder = Dawdling(os.environ["MODULE"])
     sys.meta_path.insert(0, finder)
 
@@ -180,7 +180,7 @@ def fork_while_importing() -> None:
 
 
 def fork_while_sending() -> None:
-    """The main thread forks while others send."""
+    """Fork in the main thread while others send."""
     stop = threading.Event()
 
     def go_on() -> None:
@@ -198,14 +198,14 @@ def fork_while_sending() -> None:
 
 
 def fork_in_c() -> None:
-    """As uWSGI does: no hook of Python's is called."""
+    """Fork as uWSGI does: none of Python's hooks is called."""
     send(3)
     fork(ctypes.PyDLL(None).fork, 30)
     send(30)
 
 
 def in_handlers() -> None:
-    """A handler of a Unix signal sends in the midst of sends, and of itself."""
+    """Send in a handler of a Unix signal that interrupts sends and itself."""
     send()
     nested = 0
 
@@ -221,12 +221,12 @@ def in_handlers() -> None:
     until = time.monotonic() + 2
     while time.monotonic() < until:
         send()
-        events.message_published.has_listeners("hardships.receive")
+        events.message_published.has_listeners("scenarios.receive")
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def in_a_handler_among_locks() -> None:
-    """A handler of a Unix signal sends while the send that it interrupts holds a lock of kombu's."""
+    """Send in a handler of a Unix signal, while the interrupted send holds a lock of kombu's."""
     interruptions = iter([True])
 
     def route(*_: object, **__: object) -> None:

@@ -1,6 +1,6 @@
 """Receivers of every built-in signal that can be deferred: each leaves a row that says what it got.
 
-They are connected for the tests that ask for them, by `connect()`: here and in the test's worker.
+`connect()` connects them, in the process of a test that needs them and in the test's worker.
 """
 
 import types
@@ -40,7 +40,7 @@ def on(signal: Signal, **options: Any) -> Callable[[Callable[..., None]], Callab
 
 
 def connect() -> None:
-    """Connect them all."""
+    """Connect all receivers."""
     for signal, function, options in RECEIVERS:
         receiver(signal, deferred=True, **options)(function)
     events.receiver_discarded.connect(note_discarded)
@@ -48,7 +48,7 @@ def connect() -> None:
 
 
 def disconnect() -> None:
-    """Disconnect and forget them all."""
+    """Disconnect and forget all receivers."""
     for signal, function, options in RECEIVERS:
         signal.disconnect(function, sender=options.get("sender"))
         found = registry.find(f"{__name__}.{function.__name__}")
@@ -72,15 +72,17 @@ def leave(name: str, **values: object) -> None:
     """Leave a row that describes what a receiver got."""
     message = current_message()
     assert message is not None
-    Run.log(name, message.id, message.attempt, **{key: told(item) for key, item in values.items()})
+    Run.log(
+        name, message.id, message.attempt, **{key: described(item) for key, item in values.items()}
+    )
 
 
-def told(value: object) -> Any:
-    """A description of a value, for JSON."""
+def described(value: object) -> Any:
+    """Describe a value, for JSON."""
     if isinstance(value, Model):
         return [value._meta.label, str(value.pk), "adding" if value._state.adding else "there"]
     if isinstance(value, RequestSnapshot):
-        return [value.method, value.path, value.user_agent, told(value.user)]
+        return [value.method, value.path, value.user_agent, described(value.user)]
     if isinstance(value, (type, types.FunctionType)):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, (set, frozenset)):
@@ -92,14 +94,14 @@ def told(value: object) -> Any:
 
 @on(post_save, sender=Order)
 def saved(sender: object, instance: Order, created: bool, **kwargs: Any) -> None:
-    """Of `post_save`."""
+    """Receive `post_save`."""
     leave("saved", sender=sender, instance=instance, created=created, status=instance.status,
           update_fields=kwargs["update_fields"], raw=kwargs["raw"])  # fmt: skip
 
 
 @on(post_delete, sender=Order)
 def deleted(sender: object, instance: Order, **kwargs: Any) -> None:
-    """Of `post_delete`: the row is gone, its fields are there, and saving is refused."""
+    """Receive `post_delete`: the row is gone, its fields are there, and saving is refused."""
     refusal = ""
     try:
         instance.save()
@@ -112,18 +114,18 @@ def deleted(sender: object, instance: Order, **kwargs: Any) -> None:
 
 @on(post_delete, sender=Line)
 def deleted_line(sender: object, instance: Line, **kwargs: Any) -> None:
-    """Of `post_delete` in a cascade: the relation's row is gone as well."""
+    """Receive `post_delete` in a cascade: the relation's row is gone as well."""
     leave("deleted_line", status=instance.order.status)
 
 
 @on(pre_delete, sender=Ticket, opt_in=True)
 def deleting(sender: object, instance: Ticket, **kwargs: Any) -> None:
-    """Of `pre_delete`."""
+    """Receive `pre_delete`."""
     leave("deleting", sender=sender, instance=instance, subject=instance.subject)
 
 
 def related(sender: object, action: str, **kwargs: Any) -> None:
-    """Of `m2m_changed`."""
+    """Receive `m2m_changed`."""
     leave("related", action=action, sender=sender, instance=kwargs["instance"],
           model=kwargs["model"], reverse=kwargs["reverse"], pk_set=kwargs["pk_set"])  # fmt: skip
 
@@ -134,48 +136,48 @@ for _through in (Order.labels.through, Board.tickets.through):
 
 @on(post_migrate, opt_in=True)
 def migrated(sender: Any, app_config: Any, **kwargs: Any) -> None:
-    """Of `post_migrate`."""
+    """Receive `post_migrate`."""
     leave("migrated", sender=sender.label, app=app_config.label, plan=kwargs.get("plan"),
           left_out=not {"stdout", "apps"} & kwargs.keys(), using=kwargs["using"])  # fmt: skip
 
 
 @on(request_started, opt_in=True)
 def started(sender: object, environ: dict[str, Any], **kwargs: Any) -> None:
-    """Of `request_started`."""
+    """Receive `request_started`."""
     leave("started", sender=sender, path=environ["PATH_INFO"], keys=set(environ))
 
 
 @on(request_finished, opt_in=True)
 def finished(sender: object, **kwargs: Any) -> None:
-    """Of `request_finished`."""
+    """Receive `request_finished`."""
     leave("finished", sender=sender)
 
 
 @on(got_request_exception, opt_in=True)
 def broke(sender: object, request: RequestSnapshot, exception: Any, **kwargs: Any) -> None:
-    """Of `got_request_exception`."""
+    """Receive `got_request_exception`."""
     leave("broke", sender=sender, request=request, type=exception.type, message=exception.message)
 
 
 @on(user_logged_in)
 def logged_in(sender: object, user: Any, request: RequestSnapshot, **kwargs: Any) -> None:
-    """Of `user_logged_in`."""
+    """Receive `user_logged_in`."""
     leave("logged_in", sender=sender, user=user, request=request)
 
 
 @on(user_logged_out)
 def logged_out(sender: object, user: Any, request: RequestSnapshot, **kwargs: Any) -> None:
-    """Of `user_logged_out`."""
+    """Receive `user_logged_out`."""
     leave("logged_out", sender=sender, user=user, request=request)
 
 
 @on(user_login_failed)
 def login_failed(sender: object, credentials: dict[str, Any], **kwargs: Any) -> None:
-    """Of `user_login_failed`."""
+    """Receive `user_login_failed`."""
     leave("login_failed", sender=sender, request=kwargs["request"], credentials=repr(credentials))
 
 
 @on(order_placed)
 def placed(sender: object, order_id: int, **kwargs: Any) -> None:
-    """Of a third party's signal."""
+    """Receive the signal of a third party."""
     leave("placed", sender=sender, order_id=order_id)

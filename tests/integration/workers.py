@@ -1,0 +1,98 @@
+"""Workers that a test starts itself, when it wants several, others, or one for many tests."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import kombu.pools
+from celery import Celery
+from django.db import connections
+from django.test import override_settings
+
+from deferred_signals.testing import live
+from tests.app import builtin_receivers
+from tests.project.celery import app
+from tests.project.databases import database_url
+from tests.project.settings import transport_options
+from tests.support.processes import Process
+
+from .kept_workers import end_kept_worker
+from .nodes import Broker, LocalRedis, LocalWorker
+
+
+def forget_connections(app: Celery) -> None:
+    """Drop the connections that the app opened under other settings."""
+    kombu.pools.reset()
+    # What Celery itself does in a fork, to forget the connections of the parent.
+    app._after_fork()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def make_worker(
+    name: str, options: Sequence[str], env: Mapping[str, str], folder: Path
+) -> LocalWorker:
+    """Make a worker as a node of pytest-celery; the caller starts and ends it."""
+    command = worker_command(name, *options)
+    return LocalWorker(Process(name, command, env=env, log=folder / f"{name}.log", ready=" ready."))
+
+
+def worker_command(name: str, *options: str) -> list[str]:
+    """Return the command for a worker, without the chatter among workers that takes a second."""
+    quiet = ("--without-gossip", "--without-mingle")
+    celery = (sys.executable, "-m", "celery", "-A", "tests.project")
+    return [*celery, "worker", "-n", f"celery@{name}", "-l", "INFO", *quiet, *options]
+
+
+@contextmanager
+def published_to(broker: Broker) -> Iterator[None]:
+    """Publish what this process sends in the block to a broker, which is empty at first.
+
+    The receivers of `tests.app.builtin_receivers` are connected meanwhile.
+    """
+    url = broker.host_url
+    end_kept_worker(url)  # the worker that stays for other tests would take our messages
+    broker.clean(*(() if isinstance(broker, LocalRedis) else app.amqp.queues))
+    with (
+        override_settings(
+            CELERY_BROKER_URL=url, CELERY_BROKER_TRANSPORT_OPTIONS=transport_options(url)
+        ),
+        live(),  # for fixtures of a module, which are made before those of a test
+    ):
+        forget_connections(app)
+        builtin_receivers.connect()
+        try:
+            yield
+        finally:
+            builtin_receivers.disconnect()
+            (app.conf.changes or {}).pop("broker_url", None)
+            forget_connections(app)
+
+
+@contextmanager
+def worker(
+    broker: Broker,
+    folder: Path,
+    name: str = "own",
+    options: Sequence[str] = (),
+    **environment: str,
+) -> Iterator[Process]:
+    """Run a worker with one child until the end of the block. A test that fails shows its log."""
+    process = Process(
+        name,
+        worker_command(name, "-P", "prefork", "-c", "1", *options),
+        env={
+            "BROKER_URL": broker.host_url,
+            "DATABASE_URL": database_url(connections["default"].settings_dict),
+            "OTHER_DATABASE_URL": database_url(connections["other"].settings_dict),
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        },
+        log=folder / f"{name}.log",
+        ready=" ready.",
+    )
+    try:
+        process.start()
+        yield process
+    finally:
+        process.kill()
+        print(process.logs())  # noqa: T201 - pytest shows it where a test failed
