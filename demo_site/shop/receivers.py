@@ -9,7 +9,6 @@ the transaction is committed, and never if it is rolled back.
 
 import asyncio
 from decimal import Decimal
-from smtplib import SMTPException
 from typing import Any
 from uuid import UUID
 
@@ -50,12 +49,12 @@ def update_search_index(sender: type[Order], instance: Order, created: bool, **k
 @receiver(
     order_placed,
     deferred=True,
-    retry=Retry(on=(SMTPException,), max_attempts=5, wait_initial=0.5, wait_jitter=0.1),
+    retry=Retry(on=OSError, max_attempts=5, wait_initial=0.5, wait_jitter=0.1),
 )
 def send_confirmation(
     sender: type[Order], order_id: UUID, total_amount: Decimal, **kwargs: Any
 ) -> None:
-    """Mail goes through a gateway that may fail: worth another attempt, a little later."""
+    """Send mail by a gateway that may fail, or refuse the connection: worth another attempt."""
     order = Order.objects.select_related("customer").get(pk=order_id)
     if order.confirmed_at:
         return  # a deferred receiver may run twice: this one mails once

@@ -75,13 +75,6 @@ def test_every_lifecycle_signal_is_in_its_table() -> None:
     assert first_cells(section("Lifecycle signals")) == set(events.__all__)
 
 
-def test_every_system_check_is_in_its_table() -> None:
-    ids = ids_of_checks()
-    deploy = {"deferred_signals.I001"}
-    assert first_cells(section("System checks")) == ids - deploy
-    assert all(f"`{name}`" in section("System checks") for name in deploy)
-
-
 def test_every_system_check_is_on_its_page() -> None:
     assert first_cells((ROOT / "docs" / "checks.md").read_text(encoding="utf-8")) == ids_of_checks()
 
