@@ -1,4 +1,4 @@
-"""What the pages list is what there is, and their links lead somewhere."""
+"""The pages list what there is, and their links lead somewhere."""
 
 import os
 import re
@@ -15,24 +15,26 @@ from deferred_signals.worker import installed
 from tests.docs.test_blocks import PAGES, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+#: All pages whose links are followed.
+LINKING = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 
 
 def section(title: str) -> str:
-    """The text under a heading of the README."""
+    """Return the text under a heading of the README."""
     _, _, after = README.partition(f"\n## {title}\n")
     assert after
     return after.partition("\n## ")[0]
 
 
 def first_cells(text: str) -> set[str]:
-    """The names in the first cells of a section's tables."""
+    """Return the names in the first cells of a section's tables."""
     cells = re.findall(r"^\| (`[^|]*?) \|", text, re.MULTILINE)
     return {name for cell in cells for name in re.findall(r"`([\w.]+)`", cell)}
 
 
 def names_in(line_start: str, text: str) -> set[str]:
-    """The names on the line (up to its full stop or semicolon) that begins with a text."""
+    """Return the names on the line that begins with a text, up to its full stop or semicolon."""
     found = re.search(rf"^{re.escape(line_start)}([^.;]*)", text, re.MULTILINE)
     assert found
     return set(re.findall(r"`(\w+)`", found[1]))
@@ -84,7 +86,7 @@ def test_every_system_check_is_named_where_the_checks_are_found() -> None:
 
 
 def ids_of_checks() -> set[str]:
-    """The ids that the code gives to its messages."""
+    """Return the ids that the code gives to its messages."""
     files = [*Path(str(checks.__file__)).parent.glob("*.py"), Path(str(installed.__file__))]
     sources = "".join(path.read_text(encoding="utf-8") for path in files)
     return {f"deferred_signals.{name}" for name in re.findall(r"[\".]([EIW]\d{3})\"", sources)}
@@ -103,12 +105,12 @@ def test_page_of_types_and_signals_is_what_the_code_says() -> None:
 
 
 def anchors(path: Path) -> set[str]:
-    """The anchors that a page's headings make."""
+    """Return the anchors of a page's headings."""
     titles: list[str] = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         if target.startswith("http"):
