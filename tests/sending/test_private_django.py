@@ -82,7 +82,7 @@ def test_each_open_block_is_listed_and_its_savepoint_if_it_has_one() -> None:
         without, with_one = savepoints
         assert without is None
         assert isinstance(with_one, str)
-    assert connection.atomic_blocks == connection.savepoint_ids == []
+    assert not connection.atomic_blocks
 
 
 def test_block_without_a_savepoint_that_fails_dooms_the_block_around_it() -> None:
