@@ -352,7 +352,9 @@ def row(item: Example, source: str, *, is_sender: bool = False) -> str:
     form, got = transported(value, is_sender=is_sender)
     same = type(got) is type(item.value) and (got == item.value or repr(got) == repr(item.value))
     if not item.note and not same:
-        raise AssertionError(f"{item.kind}: {item.value!r} comes back as {got!r}; say so in its note")
+        raise AssertionError(
+            f"{item.kind}: {item.value!r} comes back as {got!r}; say so in its note"
+        )
     wire = json.dumps(form)
     return f"| {item.kind} | `{source}` | `{wire}` | {item.note or 'the same'} |\n"
 
