@@ -52,7 +52,7 @@ def test_hook_that_is_taken_out_of_its_savepoints_outlives_their_rollback() -> N
 def test_hook_inside_a_savepoint_that_was_made_by_hand_outlives_its_rollback() -> None:
     called: list[str] = []
     with transaction.atomic():
-        savepoint = connection.savepoint()
+        savepoint: Any = connection.savepoint()
         transaction.on_commit(lambda: called.append("kept"))
         connection.savepoint_rollback(savepoint)
     assert called == ["kept"]
