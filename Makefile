@@ -1,4 +1,4 @@
-# Everything one does with this checkout. `make` alone lists it.
+# Everything that can be done with this checkout. `make` alone lists the targets.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,8 +11,9 @@ export POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Each stamp is as old as the last installation, which is repeated when pyproject.toml is newer.
-# Compiled at once, as every worker that a test starts would do it again where Python may not cache.
+# A stamp records the last installation. When pyproject.toml is newer, make installs again.
+# The installation compiles everything at once. Otherwise each worker that a test starts would compile
+# again where Python may not write its cache.
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -27,11 +28,11 @@ DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 
 .PHONY: demo
-demo: $(DEMO) ## See orders placed through HTTP, and which receiver ran when and where
+demo: $(DEMO) ## Place orders through HTTP, and show which receiver ran when and where
 	$(BIN)/python -m demo_site.run
 
 .PHONY: serve
-serve: $(DEMO) ## The same site for your browser, until Ctrl-C
+serve: $(DEMO) ## Serve the same site for your browser, until Ctrl-C
 	$(BIN)/python -m demo_site.run --serve
 
 .PHONY: test
@@ -52,7 +53,7 @@ lint: $(DEV) ## Check style, format and which room may import which
 	$(BIN)/lint-imports
 
 .PHONY: format
-format: $(DEV) ## Mend what lint can mend by itself
+format: $(DEV) ## Correct what lint can correct by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -78,6 +79,6 @@ hooks: $(DEV) ## Check style and types before each commit
 	$(BIN)/pre-commit install
 
 .PHONY: clean
-clean: ## Remove everything that was made here, the virtual environment too
+clean: ## Remove everything that was made here, including the virtual environment
 	rm -rf $(VENV) .nox .*_cache .hypothesis build dist var
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

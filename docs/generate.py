@@ -1,7 +1,7 @@
 """Write `types-and-signals.md` from the library itself: its codec, and its catalogue of signals.
 
     python docs/generate.py             write the page
-    python docs/generate.py --check     exit with 1 where the page is not what would be written
+    python docs/generate.py --check     exit with 1 if the page differs from what would be written
 
 The page is the same on every Python and Django, so that a test can compare it.
 """
@@ -26,7 +26,7 @@ from django.conf import settings
 
 PAGE = Path(__file__).with_name("types-and-signals.md")
 
-# A project of the examples' app alone, on a database in memory; what follows needs it.
+# A project with only the examples' app, on a database in memory. The imports below need it.
 settings.configure(
     ALLOWED_HOSTS=["testserver"],
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
@@ -74,9 +74,9 @@ one key, its tag. A dict of yours that looks like a tag is escaped, so it comes 
 Decoding imports nothing, calls nothing that a message names, and hands out no code: see
 [security](security.md).
 
-In the examples `order` is a saved `Order` of an app called `shop`, `Parcel` a dataclass with a
-`Size`, which is a named tuple. They are in [docs/shop](shop). "The same" means: an equal value of
-the same type. Every cell was written by encoding and decoding the example.
+In the examples, `order` is a saved `Order` of an app called `shop`. `Parcel` is a dataclass with a
+`Size`, which is a named tuple. They are in [docs/shop](shop). "The same" means an equal value of the
+same type. Every cell was written by encoding and decoding the example.
 
 ## Types
 
@@ -89,35 +89,35 @@ These rules go with the table:
 
 * **Containers** may be nested, and dicts may have any key that can travel. A value that contains
   itself is refused.
-* **Types of your own** (dataclasses, named tuples, combinations of a flag's members) travel where
-  the receiver declares them: in an annotation of its arguments, in its `schema`, or by
+* **Your own types** (dataclasses, named tuples, combinations of a flag's members) travel if the
+  receiver declares them: in an annotation of its arguments, in its `schema`, or by
   `register_type(Parcel)`. Members of enums need no declaration: a worker finds the enum among the
   modules that it has loaded. Any other class needs `register_type(cls, encode=..., decode=..., tag=...)`.
-* **Derived types** travel as what they are a kind of: an `OrderedDict`, a `defaultdict` or a REST
-  framework `ReturnDict` as a dict, a `str` of your own as a str. A `QueryDict` arrives as a
+* **Derived types** travel as the type that they derive from: an `OrderedDict`, a `defaultdict` or a
+  REST framework `ReturnDict` as a dict, a `str` of your own as a str. A `QueryDict` arrives as a
   `MultiValueDict`, so that `[]` and `getlist()` give what they gave.
-* **Items of sets and keys of dicts** are hashed where they arrive. A class with a `__hash__` or
-  `__eq__` of its own cannot be one: send a list.
+* **Items of sets and keys of dicts** are hashed when they are decoded. An instance of a class with a
+  `__hash__` or `__eq__` of its own cannot be one: send a list.
 * **A saved instance is a reference.** The receiver gets the row as it is when it runs, read through
-  `_base_manager` from the database that it was saved on. Its key is written by `get_prep_value` of
-  its field, whatever type the field has for it. Attributes that are no fields, annotations and
-  prefetches do not travel, unless `carry=` names them. If the row is gone, `missing=` decides. Two
-  instances of one row that differ, in one send, travel as snapshots.
-* **Snapshots** (`snapshot=True`, deleted and unsaved instances) carry field values. Fields called
-  `password`, those whose names are in the setting `SENSITIVE`, those in `exclude_fields=`, and those
-  whose class has Encrypt in its name stay behind. So do fields that read values by a `to_python` of
-  their own, unless you call `register_type(MoneyField)` or turn `SIGNING` on: what they would read
-  is data from outside. A field that stayed behind is loaded when it is asked for, of a saved row;
-  of a deleted one, asking raises an error that says why it did. Saving a snapshot is refused: a
-  deleted row altogether, another one unless `update_fields` names what to write. A copy of it can be
-  saved as a new row.
-* **A delete never fails for its size.** What would make the message too large is left out, the
-  largest field first, with a warning that names the fields. `origin` that is the instance travels once.
+  `_base_manager` from the database that it was saved on. The key is written by `get_prep_value` of its
+  field, whatever type it has. Attributes that are not fields, annotations and prefetches do not travel
+  unless `carry=` names them. If the row is gone, `missing=` decides. If one send holds two instances of
+  one row that differ, both travel as snapshots.
+* **Snapshots** (`snapshot=True`, deleted and unsaved instances) carry field values. These fields do not
+  travel: those called `password`, those whose names are in the setting `SENSITIVE`, those in
+  `exclude_fields=`, and those whose class has Encrypt in its name. Fields that read values by a
+  `to_python` of their own do not travel either, since what they would read is data from outside, unless
+  you call `register_type(MoneyField)` or turn `SIGNING` on. A field of a saved row that did not travel
+  is loaded when the receiver reads it. Reading such a field of a deleted row raises an error that gives
+  the reason. Saving a snapshot is refused: always for a deleted row, and for another one unless
+  `update_fields` names what to write. A copy of it can be saved as a new row.
+* **A delete never fails because of its size.** Fields that would make the message too large are left
+  out, the largest first, with a warning that names them. An `origin` that is the instance travels once.
 
-A value of any other type raises `SerializationError` in `send()` of a signal of your own; in others it is
-logged, and told to `publish_failed`. The error names the signal, the receiver,
-the way to the value and its type, and says what can be done: leave it out with `exclude=`, read
-what is needed at send with `capture=`, or teach the type with `register_type()`.
+A value of any other type raises `SerializationError` in `send()` of a signal of your own. In other
+signals it is logged, and reported to `publish_failed`. The error names the signal, the receiver, the
+path to the value and its type, and says what to do: leave the value out with `exclude=`, read what is
+needed at send with `capture=`, or declare the type with `register_type()`.
 
 ```python
 # shop/money.py
@@ -156,7 +156,7 @@ assert seen == [(Decimal("19.90"), "EUR")]
 --->
 
 Call it where the sender's and the worker's processes both import it: in a module that `models.py`
-imports, or in `AppConfig.ready()`. The tag stays in messages under way, so it is yours for ever.
+imports, or in `AppConfig.ready()`. Messages on their way hold the tag, so never change it.
 
 ## Senders
 
@@ -165,15 +165,15 @@ imports, or in `AppConfig.ready()`. The tag stays in messages under way, so it i
 """
 
 SIGNALS = """
-A class, function or module is found again among the modules that the worker has loaded; one that it
-has not loaded arrives as `SenderNotLoaded` with its dotted `path`. An object that can travel in no
-other way goes as its class.
+A class, function or module is found again among the modules that the worker has loaded. One that the
+worker has not loaded arrives as `SenderNotLoaded` with its dotted `path`. An object that cannot travel
+in any other way travels as its class.
 
 ## Built-in signals
 
-Signals of your own, and those of third-party packages, can be deferred. Of Django's and of this
-library's, these. `m2m_changed` is deferred for `post_add`, `post_remove` and `post_clear`, unless
-`actions=` says otherwise; sends with `raw=True` (fixtures) are skipped, unless `raw=True` is given.
+All signals of your own, and of third-party packages, can be deferred. The table lists Django's and this
+library's. `m2m_changed` is deferred for `post_add`, `post_remove` and `post_clear`, unless `actions=`
+says otherwise. Sends with `raw=True` (fixtures) are skipped, unless the option `raw=True` is given.
 
 | signal | can be deferred | what the receiver gets, or why not |
 |---|---|---|
@@ -189,13 +189,13 @@ order = Order.objects.create(
 
 @dataclass(frozen=True)
 class Example:
-    """A value of one type.
+    """One value of a type.
 
     Arguments:
         kind: the type, in words.
         value: the value, shown as it is written below.
-        note: what the receiver gets, where that is not the same.
-        sent: what is encoded, where that is the value with a mark.
+        note: what the receiver gets, if that is not the same.
+        sent: what is encoded, if that is the value with a mark.
     """
 
     kind: str
@@ -300,7 +300,7 @@ SENDERS = [
 
 
 def main() -> int:
-    """The exit code."""
+    """Write or check the page. Return the exit code."""
     text = page()
     if "--check" not in sys.argv:
         PAGE.write_text(text, encoding="utf-8")
@@ -312,7 +312,7 @@ def main() -> int:
 
 
 def page() -> str:
-    """The page's text."""
+    """Return the page's text."""
     types = [row(item, source) for item, source in with_sources("TYPES", TYPES)]
     senders = [
         row(item, source, is_sender=True) for item, source in with_sources("SENDERS", SENDERS)
@@ -321,7 +321,7 @@ def page() -> str:
 
 
 def with_sources(name: str, examples: list[Example]) -> Iterator[tuple[Example, str]]:
-    """The examples of a list in this file, each with its value as it is written."""
+    """Give the examples of a list in this file, each with the source of its value."""
     for node in ast.parse(Path(__file__).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             elements: Any = node.value
@@ -330,11 +330,11 @@ def with_sources(name: str, examples: list[Example]) -> Iterator[tuple[Example, 
 
 
 def receive(parcel: Parcel, size: Size, handling: Handling, **kwargs: Any) -> None:
-    """Stands for a receiver that declares the types of the examples."""
+    """Declare the types of the examples, as a receiver would."""
 
 
 def transported(value: Any, *, is_sender: bool) -> tuple[Any, Any]:
-    """The JSON form of a value, and what a receiver gets of it."""
+    """Return the form of a value, and what a receiver gets of it."""
     codec = codec_for(receive)
     if is_sender:
         form = json.loads(json.dumps(encode_sender(codec, sender_value(value))))
@@ -347,18 +347,20 @@ def transported(value: Any, *, is_sender: bool) -> tuple[Any, Any]:
 
 
 def row(item: Example, source: str, *, is_sender: bool = False) -> str:
-    """A row: the example, its form and what comes of it."""
+    """Return a row of the table: the example, its form, and what the receiver gets."""
     value = item.value if item.sent is None else item.sent
     form, got = transported(value, is_sender=is_sender)
     same = type(got) is type(item.value) and (got == item.value or repr(got) == repr(item.value))
     if not item.note and not same:
-        raise AssertionError(f"{item.kind}: {item.value!r} comes back as {got!r}; say so in a note")
+        raise AssertionError(
+            f"{item.kind}: {item.value!r} comes back as {got!r}; say so in its note"
+        )
     wire = json.dumps(form)
     return f"| {item.kind} | `{source}` | `{wire}` | {item.note or 'the same'} |\n"
 
 
 def signal_rows() -> Iterator[str]:
-    """The table of signals, as the library's catalogue has them."""
+    """Give the rows of the table of signals, from the library's catalogue."""
     verdicts = {"allowed": "yes", "opt-in": "with `opt_in=True`", "refused": "no"}
     at_once = "It is published at once: it does not wait for a commit."
     for entry in CATALOGUE:

@@ -9,7 +9,6 @@ the transaction is committed, and never if it is rolled back.
 
 import asyncio
 from decimal import Decimal
-from smtplib import SMTPException
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +49,7 @@ def update_search_index(sender: type[Order], instance: Order, created: bool, **k
 @receiver(
     order_placed,
     deferred=True,
-    retry=Retry(on=(SMTPException,), max_attempts=5, wait_initial=0.5, wait_jitter=0.1),
+    retry=Retry(on=OSError, max_attempts=5, wait_initial=0.5, wait_jitter=0.1),
 )
 def send_confirmation(
     sender: type[Order], order_id: UUID, total_amount: Decimal, **kwargs: Any

@@ -1,1 +1,1 @@
-"""A Django app: its models and signals are those of the examples in these pages."""
+"""The Django app of the pages' examples."""

@@ -1,4 +1,4 @@
-"""The models that the pages' examples speak of."""
+"""The models of the pages' examples."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""The signals that the pages' examples speak of."""
+"""The signals of the pages' examples."""
 
 from django.dispatch import Signal
 

@@ -1,10 +1,10 @@
-"""The Python blocks of README.md and docs/ run, for real: on Django, in eager mode.
+"""The Python blocks of README.md and docs/ run on Django, in eager mode.
 
 The blocks of one section (a `##` heading) run one after another, as one test. A block that begins
 with the path of a file, like `# shop/receivers.py`, runs as that module, so that others can import
 from it; one without a path runs in the module of the block before. A block that defines
 `DEFERRED_SIGNALS` puts it in force, and tests in a block (test cases, and functions with their
-fixtures) are run. What the prose claims is asserted by blocks inside HTML comments.
+fixtures) are run. Blocks inside HTML comments assert what the prose claims.
 """
 
 import re
@@ -49,7 +49,7 @@ def heading_above(example: Example) -> str:
 
 
 def sections() -> Iterator[Any]:
-    """Every section that has blocks, with them."""
+    """Give every section that has blocks, with its blocks."""
     for path in PAGES:
         for title, examples in groupby(parsed(path).examples(), heading_above):
             yield pytest.param(list(examples), id=f"{path.relative_to(ROOT)}: {title}")
@@ -57,7 +57,7 @@ def sections() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def shop(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Install the app of the examples, and make its table."""
+    """Install the app of the examples, and create its table."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "docs")
         with modify_settings(INSTALLED_APPS={"append": "shop"}), django_db_blocker.unblock():
@@ -86,14 +86,14 @@ class Modules:
         return module
 
     def clear(self) -> None:
-        """Let go of all that the blocks defined: ordinary receivers are held weakly."""
+        """Release everything that the blocks defined: ordinary receivers are held weakly."""
         for module in self._made:
             vars(module).clear()
 
 
 @pytest.fixture
 def modules(shop: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules]:
-    """Empty modules; afterwards the receivers that blocks made are gone."""
+    """Give empty modules. Afterwards remove the receivers that blocks made."""
     before = list(registry.all_receivers())
     made = Modules(monkeypatch)
     yield made
@@ -136,7 +136,7 @@ def test_blocks_of_a_section_run(
 
 
 def module_of(example: Example) -> str | None:
-    """Return the module that a block names in its first line."""
+    """Return the module that a block names in its first line, if it does."""
     found = re.match(r"# ([\w/]+)\.py\b", str(example.parsed))
     return found[1].removesuffix("/__init__").replace("/", ".") if found else None
 
