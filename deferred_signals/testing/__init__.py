@@ -12,57 +12,7 @@ does not fail on a worker.
     deferred.run_deferred()
 """
 
-from typing import TYPE_CHECKING
-
 from deferred_signals.support.lazy import lazily
 
-if TYPE_CHECKING:
-    from deferred_signals.testing.collected import Call, Collected
-    from deferred_signals.testing.crashes import FakeCrash, fake_crash
-    from deferred_signals.testing.leaks import LeakWarning
-    from deferred_signals.testing.mixin import DeferredSignalsMixin
-    from deferred_signals.testing.modes import inline, live, manual, settings
-    from deferred_signals.testing.shortcuts import (
-        all_deferred,
-        assert_deferred,
-        refute_deferred,
-        run_deferred,
-    )
-    from deferred_signals.testing.stale import StaleInstanceWarning
-    from deferred_signals.testing.story import Ran
-    from deferred_signals.testing.strict import SenderNotLoadedWarning
-else:
-    __getattr__, __dir__ = lazily(
-        __name__,
-        {
-            "collected": ["Call", "Collected"],
-            "crashes": ["FakeCrash", "fake_crash"],
-            "leaks": ["LeakWarning"],
-            "mixin": ["DeferredSignalsMixin"],
-            "modes": ["inline", "live", "manual", "settings"],
-            "shortcuts": ["all_deferred", "assert_deferred", "refute_deferred", "run_deferred"],
-            "stale": ["StaleInstanceWarning"],
-            "story": ["Ran"],
-            "strict": ["SenderNotLoadedWarning"],
-        },
-    )
-
-__all__ = [
-    "Call",
-    "Collected",
-    "DeferredSignalsMixin",
-    "FakeCrash",
-    "LeakWarning",
-    "Ran",
-    "SenderNotLoadedWarning",
-    "StaleInstanceWarning",
-    "all_deferred",
-    "assert_deferred",
-    "fake_crash",
-    "inline",
-    "live",
-    "manual",
-    "refute_deferred",
-    "run_deferred",
-    "settings",
-]
+# The public names are listed in `__init__.pyi`.
+__all__, __getattr__, __dir__ = lazily(__name__)
