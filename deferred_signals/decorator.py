@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import django.dispatch
 
-from deferred_signals.connecting import connect_deferred
-from deferred_signals.deferred_receiver import DeferredReceiver
 from deferred_signals.errors import InvalidReceiver
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.connecting import connect_deferred
 from deferred_signals.receivers.options import ReceiverOptions, refuse_undeferred
+from deferred_signals.receivers.receiver import Receiver
 from deferred_signals.sending import endings  # noqa: F401 - it has to see eager mode begin
+from deferred_signals.sending.undeferred import is_for_sender, report_undeferred
+from deferred_signals.support.forks import unforked
+from deferred_signals.worker.tasks import declare, undeclare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.dispatch import Signal
+
+    from deferred_signals.sending.dispatch import Deferred
 
 __all__ = ["DeferredReceiver", "connect", "receiver"]
 
@@ -70,7 +77,7 @@ def receiver(
         options["sender"] = list(sender)
 
     def decorate(function: F) -> F:
-        connect_deferred(function, signals, dict(options))
+        connect_deferred(function, signals, dict(options), DeferredReceiver)
         return function
 
     return decorate
@@ -105,3 +112,55 @@ def connect(
     True
     """
     return receiver(signal, deferred=deferred, **options)(function)
+
+
+class DeferredReceiver(Receiver):
+    """The callable that is connected in place of the user's: being called, it defers the call.
+
+    It is never async, whatever the user's callable is: Django would call an async one where the
+    transaction cannot be seen.
+    """
+
+    def __call__(self, *, signal: Signal, sender: Any, **kwargs: Any) -> Deferred | None:
+        """Defer one call; Django calls this from ``send()``."""
+        try:
+            dispatch, entry = _dispatcher(), self._entries[id(signal)]
+        except Exception as error:  # no file can be opened for the import, say
+            if is_for_sender(signal, error):
+                raise
+            report_undeferred(self.name, signal, error)
+            return None
+        if _sent:
+            return dispatch(self, signal, entry, sender, kwargs)
+        with unforked():  # Django and Celery, too, import some of their modules on first use
+            _sent.append(True)
+            return dispatch(self, signal, entry, sender, kwargs)
+
+    def declare(self) -> None:
+        """Make the receiver's Celery tasks."""
+        declare(self)
+
+    def forget(self) -> None:
+        """Undo the decorator: disconnect from everything, and give up the names and their tasks."""
+        self.disconnect()
+        registry.discard(self)
+        undeclare(self)
+
+
+#: Whether anything was sent in this process, or in one that it was forked from.
+_sent: list[bool] = []
+
+
+@cache
+def _dispatcher() -> Callable[..., Deferred | None]:
+    """Import what sends, when the first signal is sent.
+
+    What publishes is imported later still, by the first commit: a process that sends nothing
+    should not pay for either when it starts.
+    """
+    with unforked():
+        from deferred_signals.sending.destinations import current_way  # noqa: PLC0415 - see above
+        from deferred_signals.sending.dispatch import dispatch  # noqa: PLC0415 - see above
+
+        current_way()  # Celery reads its settings when it is first asked for one
+    return dispatch

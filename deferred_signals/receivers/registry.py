@@ -7,18 +7,16 @@ here by the project's own code can be called.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from deferred_signals.conf import nearest
 from deferred_signals.errors import NotKnownHere, UnknownReceiver
+from deferred_signals.receivers.receiver import Receiver
+from deferred_signals.support.hints import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from django.dispatch import Signal
-
-    from deferred_signals.receivers.options import Options
-    from deferred_signals.serialization import Codec
 
 __all__ = [
     "Receiver",
@@ -34,34 +32,17 @@ __all__ = [
 ]
 
 
-class Receiver(Protocol):
-    """What the rooms below `deferred_signals.receivers` see of a deferred receiver."""
-
-    name: str
-    options: Options
-    signals: list[Signal]
-    parameters: frozenset[str]
-
-    @property
-    def connections(self) -> Sequence[tuple[Signal, Any, object]]:
-        """Signal, sender and ``dispatch_uid`` of each of its connections."""
-
-    @property
-    def codec(self) -> Codec:
-        """What encodes and decodes the receiver's kwargs."""
-
-    @property
-    def function(self) -> Callable[..., Any]:
-        """The user's callable."""
-
-
 _receivers: dict[str, Receiver] = {}
 
 
 def add(receiver: Receiver) -> None:
-    """Register a receiver under its name and its aliases, in place of any that had them."""
+    """Register a receiver under its name and its aliases, in place of any that had them.
+
+    It is discarded when its function dies, if it was connected weakly.
+    """
     for name in (receiver.name, *receiver.options.aliases):
         _receivers[name] = receiver
+    receiver.when_gone(discard)
 
 
 def discard(receiver: Receiver) -> None:
