@@ -11,7 +11,8 @@ import django.dispatch
 from deferred_signals.errors import InvalidReceiver
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.connecting import connect_deferred
-from deferred_signals.receivers.options import ReceiverOptions, refuse_undeferred
+from deferred_signals.receivers.given import refuse_undeferred
+from deferred_signals.receivers.options import meanings
 from deferred_signals.receivers.receiver import Receiver
 from deferred_signals.sending import endings  # noqa: F401 - it has to see eager mode begin
 from deferred_signals.sending.undeferred import is_for_sender, report_undeferred
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from django.dispatch import Signal
 
+    from deferred_signals.receivers.typed import ReceiverOptions
     from deferred_signals.sending.dispatch import Deferred
 
 __all__ = ["DeferredReceiver", "connect", "receiver"]
@@ -47,7 +49,8 @@ def receiver(
         signal: one signal, or a list or tuple of them.
         deferred: whether a worker runs the receiver.
         options: Django's ``sender`` (with ``deferred=True`` also a list of senders), ``weak`` and
-            ``dispatch_uid``; the others, listed in the README, need ``deferred=True``.
+            ``dispatch_uid``. All other options need ``deferred=True``; ``help(receiver)`` and the
+            README list them.
 
     Raises:
         InvalidReceiver: the callable or an option does not fit.
@@ -81,6 +84,10 @@ def receiver(
         return function
 
     return decorate
+
+
+if receiver.__doc__:  # python -OO leaves none
+    receiver.__doc__ += f"\n    Options:\n{meanings('        ')}\n    "
 
 
 def connect(

@@ -19,8 +19,9 @@ from deferred_signals.receivers.arguments import (
 )
 from deferred_signals.receivers.conditions import Changed
 from deferred_signals.receivers.connections import Connection, connected_by
+from deferred_signals.receivers.given import sound_options
 from deferred_signals.receivers.naming import accepts_kwargs, identity, name_of
-from deferred_signals.receivers.options import CONNECT_OPTIONS, Options, policy_of
+from deferred_signals.receivers.options import policy_of
 from deferred_signals.receivers.refusals import Refusals
 from deferred_signals.receivers.schemas import problems_of_schema
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from deferred_signals.receivers.catalogue import Entry
+    from deferred_signals.receivers.options import Options
 
 __all__ = ["Declaration", "declared", "senders_of"]
 
@@ -58,8 +60,7 @@ def declared(
     refusals = Refusals()
     sound_name = refusals.ask(name_of, function, given.get("name"))
     name = str(sound_name or getattr(function, "__qualname__", repr(function)))
-    wanted = {key: value for key, value in given.items() if key not in CONNECT_OPTIONS}
-    options = Options.sound(wanted, refusals)
+    options = sound_options(given, refusals)
     is_sure = not refusals or _UNSURE.isdisjoint(given)
     refusals.ask(_check_policy, options)
     known = list(_known(name, signals, refusals, opt_in=bool(given.get("opt_in"))))
@@ -79,7 +80,7 @@ def declared(
     ]
     for connection, entry in connections:
         refusals.ask(_check_connection, function, options, connection, entry)
-    refusals.settle(f"{name!r} cannot be deferred as it is declared")
+    refusals.raise_found(f"{name!r} cannot be deferred as it is declared")
     return Declaration(function, name, options, connections, weak=bool(given.get("weak", True)))
 
 

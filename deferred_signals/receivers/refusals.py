@@ -24,7 +24,7 @@ class Refusals:
     >>> refusals = Refusals()
     >>> refusals.add(InvalidReceiver("name must be a text, got 3."))
     >>> refusals.add(InvalidReceiver("raw must be True or False, got 1."))
-    >>> refusals.settle("The receiver cannot be deferred as it is declared")
+    >>> refusals.raise_found("The receiver cannot be deferred as it is declared")
     Traceback (most recent call last):
         ...
     deferred_signals.errors.InvalidReceiver: The receiver cannot be deferred as it is declared, for 2 reasons:
@@ -50,7 +50,7 @@ class Refusals:
             self.add(refusal)
             return None
 
-    def settle(self, what: str) -> None:
+    def raise_found(self, what: str) -> None:
         """Raise what was found: a single refusal as it is, several as one error that lists them.
 
         That error is of the kind of each of them, so that whoever catches one of the kinds
