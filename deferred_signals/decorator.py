@@ -1,4 +1,4 @@
-"""`receiver` and `connect`: Django's, with one more argument by which a worker runs the receiver."""
+"""`receiver` and `connect`: as Django's, with one more argument, which makes a worker run the receiver."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deferred_signals.receivers.connecting import connect_deferred
 from deferred_signals.receivers.given import refuse_undeferred
 from deferred_signals.receivers.options import meanings
 from deferred_signals.receivers.receiver import Receiver
-from deferred_signals.sending import endings  # noqa: F401 - it has to see eager mode begin
+from deferred_signals.sending import endings  # noqa: F401 - it must be loaded before eager mode begins
 from deferred_signals.sending.undeferred import is_for_sender, report_undeferred
 from deferred_signals.support.forks import unforked
 from deferred_signals.worker.tasks import declare, undeclare
@@ -40,10 +40,10 @@ def receiver(
 ) -> Callable[[F], F]:
     """Connect a receiver to a signal; with ``deferred=True``, to run on a worker after the commit.
 
-    Without ``deferred`` this is `django.dispatch.receiver`. With it, ``send()`` encodes the
-    kwargs as they are, waits for the transaction to commit, publishes, and a Celery worker calls
-    the function with the same kwargs. The function itself stays as it is: calling it runs it
-    here and now.
+    Without ``deferred=True`` this is `django.dispatch.receiver`. With it, ``send()`` encodes the
+    kwargs as they are and defers the message to the commit of the transaction. Then the message is
+    published, and a Celery worker calls the function with the same kwargs. The function itself
+    stays as it is: calling the function runs it here and now.
 
     Arguments:
         signal: one signal, or a list or tuple of them.
@@ -59,7 +59,7 @@ def receiver(
         ConfigurationError: an option needs a part that is not there.
         TypeError: an option of deferred receivers was given without ``deferred=True``.
 
-    Where several things are wrong, one error tells of all and is of the kind of each.
+    Where several things are wrong, one error lists all of them. The error is of the class of each.
 
     >>> from django.dispatch import Signal
     >>> order_placed = Signal()
@@ -76,7 +76,7 @@ def receiver(
         return django.dispatch.receiver(signal, **options)
     signals = list(signal) if isinstance(signal, (list, tuple)) else [signal]
     sender = options.get("sender")
-    if isinstance(sender, Generator):  # which can be read once
+    if isinstance(sender, Generator):  # which can be read only once
         options["sender"] = list(sender)
 
     def decorate(function: F) -> F:
@@ -97,7 +97,7 @@ def connect(
     deferred: bool = True,
     **options: Unpack[ReceiverOptions],
 ) -> F:
-    """Connect a receiver as a call, with the arguments of `receiver`, and give it back unchanged.
+    """Connect a receiver by a call, with the arguments of `receiver`, and return it unchanged.
 
     For receivers that are connected in ``AppConfig.ready()`` or in a loop, and for functions of
     other packages.
@@ -109,7 +109,7 @@ def connect(
         options: those of `receiver`.
 
     Raises:
-        TypeError, RegistrationError, ConfigurationError: as `receiver`.
+        TypeError, RegistrationError, ConfigurationError: as `receiver` does.
 
     >>> from django.dispatch import Signal
     >>> order_placed = Signal()

@@ -1,4 +1,4 @@
-"""``base=``: which classes the task of a deferred receiver may be derived from."""
+"""``base=``: the classes that the task of a deferred receiver may be derived from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["task_base"]
 _COALESCE = "coalesce= makes one message of several sends in one transaction"
 _TOGETHER = "chunk_size= lets calls of one transaction travel together, coalesce= merges them"
 
-#: Libraries whose bases go by a task's arguments, and what to use instead.
+#: Libraries whose bases look at a task's arguments, and what to use instead.
 _LIBRARIES = {
     "celery_batches": _TOGETHER,
     "celery_debounce": _COALESCE,
@@ -31,8 +31,8 @@ def task_base(value: object) -> type:
     """Accept a class derived from Celery's task that does not look at a task's arguments.
 
     The task of a deferred receiver has one argument: the text of a message, or several texts where
-    they travel in a chunk. A base that looks at the arguments would not do what it is for: each
-    text is unlike any other.
+    they travel in a chunk. A base that compares arguments would be of no use, as no two texts are
+    equal.
 
     Raises:
         Unfit: it is no task class.
@@ -47,14 +47,14 @@ def task_base(value: object) -> type:
         instead = _instead_of(parent)
         if instead is not None:
             raise InvalidReceiver(
-                f"base={_path(parents[0])} goes by the arguments of a task, and the only one of "
+                f"base={_path(parents[0])} looks at the arguments of a task, and the only one of "
                 f"a deferred receiver's task is its message. Remove base=; {instead}."
             )
     return parents[0]
 
 
 def _instead_of(parent: type) -> str | None:
-    """What to use instead of a class that looks at arguments; None where it does not."""
+    """Tell what to use instead of a class that looks at arguments; None where it does not."""
     for part in parent.__module__.split("."):
         if part in _LIBRARIES:
             return _LIBRARIES[part]
@@ -75,7 +75,7 @@ def _names_arguments(method: Any) -> bool:
 
 
 def _is_celerys_task(kind: type) -> bool:
-    # By its name, since options are looked at without an import of Celery.
+    # By its name, so that Celery need not be imported to validate options.
     return (kind.__module__, kind.__name__) == ("celery.app.task", "Task")
 
 

@@ -1,4 +1,4 @@
-"""What one use of ``receiver(..., deferred=True)`` declares, looked at before anything is connected."""
+"""Validate what one use of ``receiver(..., deferred=True)`` declares, before anything is connected."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Declaration(NamedTuple):
 def declared(
     function: Callable[..., Any], signals: Sequence[Any], given: Mapping[str, Any]
 ) -> Declaration:
-    """The declaration, if nothing of it is to be refused.
+    """Return the declaration, if nothing of it is to be refused.
 
     Arguments:
         function: the receiver.
@@ -87,8 +87,8 @@ def declared(
 def _check_policy(options: Options) -> None:
     """Refuse the name of a policy that the settings do not have.
 
-    Settings that are wrong themselves are told by the system checks, all at once: while apps load
-    an error would be a traceback, and would hide the others.
+    The system checks tell what is wrong with the settings themselves, all at once. An error while
+    apps load would be a traceback, and would hide the others.
     """
     try:
         conf.current()
@@ -97,12 +97,12 @@ def _check_policy(options: Options) -> None:
     policy_of(options)
 
 
-#: Options that decide which kwargs a receiver gets: where one is wrong, nobody can say.
+#: Options that decide which kwargs a receiver gets. Where one of them is wrong, nobody can say.
 _UNSURE = frozenset({"capture", "exclude", "schema", "when"})
 
 
 def senders_of(sender: Any) -> list[Any]:
-    """The senders that ``sender=`` names: one, or those of a list.
+    """List the senders that ``sender=`` names: one, or those of a list.
 
     Raises:
         InvalidReceiver: it is a list of none, or has something in it that is no single sender.
@@ -112,8 +112,8 @@ def senders_of(sender: Any) -> list[Any]:
     senders = list(sender)
     if not senders:
         raise InvalidReceiver(
-            "sender is an empty list, so the receiver would hear nothing. For all senders, leave "
-            "it out."
+            "sender is an empty list, so the receiver would never be called. For all senders, "
+            "leave it out."
         )
     for item in senders:
         if item is None or isinstance(item, _LISTS):
@@ -131,7 +131,7 @@ _LISTS = (list, tuple, set, frozenset, Generator)
 def _known(
     name: str, signals: Sequence[Any], refusals: Refusals, *, opt_in: bool
 ) -> Iterator[tuple[Signal, Entry]]:
-    """Those of the signals that are signals, with what the catalogue says of each."""
+    """Give what is a signal, with its entry in the catalogue; refuse what is none."""
     if not signals:
         refusals.add(InvalidReceiver(f"{name!r} was given an empty list of signals."))
     for signal in signals:
@@ -173,7 +173,7 @@ def _problems_of_function(
 
 
 def _entries_before(name: str, function: Callable[..., Any]) -> list[Entry]:
-    """What the catalogue says of the signals that the same receiver listens to already."""
+    """List the catalogue's entries of the signals that the same receiver listens to already."""
     present = registry.find(name)
     if present is None or identity(present.function) != identity(function):
         return []
@@ -181,7 +181,7 @@ def _entries_before(name: str, function: Callable[..., Any]) -> list[Entry]:
 
 
 def _uid_of(function: Callable[..., Any], given: Any) -> object:
-    """What Django is to know the connections by."""
+    """Return the ``dispatch_uid`` of the connections."""
     try:
         hash(given)
     except TypeError:
@@ -192,7 +192,7 @@ def _uid_of(function: Callable[..., Any], given: Any) -> object:
 def _check_connection(
     function: Callable[..., Any], options: Options, connection: Connection, entry: Entry
 ) -> None:
-    """Refuse what Django would refuse while it connects, and what would never be heard.
+    """Refuse what Django would refuse while it connects, and what it would ignore.
 
     Raises:
         InvalidReceiver: the sender or the condition does not fit, or Django would ignore the call.

@@ -1,4 +1,4 @@
-"""Options as they were given to the decorator: the sound ones, and what to write instead of others."""
+"""Read options as they were given to the decorator, and tell what to write instead of wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of a deferred receiver: the one table of what each may be, and where it goes."""
+"""The options of a deferred receiver: one table of what fits each, what it means and where it goes."""
 
 # Without `annotations` of the future: a dataclass would compile each text again.
 from collections.abc import Mapping
@@ -211,14 +211,14 @@ def valid(name: str, value: object) -> Any:
         if value == told.default:
             return told.default
         raise ConfigurationError(
-            f"{name}={value!r} wants durable delivery, whose app 'deferred_signals.outbox' is not "
-            f"part of this version. Remove the option."
+            f"{name}={value!r} needs durable delivery, and the app for it, 'deferred_signals.outbox', "
+            f"is not part of this version. Remove the option."
         )
     return validated(name, value, told.validator, InvalidReceiver)
 
 
 def policy_of(options: Options) -> Retry:
-    """The policy in force: the receiver's, or one from the settings.
+    """Return the policy in force: the receiver's, or one from the settings.
 
     Raises:
         ConfigurationError: no policy has the name that ``retry`` gives.

@@ -1,10 +1,9 @@
-"""What a team needs to trust its deferred receivers: modes, assertions, and a clock that is not waited for.
+"""Test deferred receivers: two modes, assertions, and waits that tests need not wait for.
 
-Two modes, as Oban has them. `inline()`: receivers run here, as soon as the code under test
-commits. `manual()`: messages are collected, to be looked at and run when the test says so. Both
-work in a plain ``TestCase`` (or pytest's ``db``), whose transaction is never committed, for all
-databases, and take each payload through encoding and decoding, so that what passes in a test
-does not fail on a worker.
+In the mode `inline()` receivers run here, as soon as the code under test commits. In the mode
+`manual()` messages are collected, and run when the test says so. Both modes work for all databases,
+also in a plain ``TestCase`` (or with pytest's ``db``), whose transaction is never committed. Both
+encode and decode each payload, so that what passes in a test does not fail on a worker.
 
     with manual() as deferred:
         place_order(customer)

@@ -64,7 +64,7 @@ urlpatterns = [
 
 @pytest.fixture
 def views(signal: Signal, numbers: Numbers, defer: Connected) -> Iterator[Numbers]:
-    """The views' numbers."""
+    """Return the numbers of the views."""
     defer(requested)(numbers.receive)
     numbers_of_views.append(numbers)
     yield numbers

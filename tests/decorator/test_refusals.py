@@ -64,7 +64,7 @@ def nested() -> Callable[..., None]:
         (Signal(), plain, {"name": "two words"}, InvalidReceiver, "visible characters"),
         (Signal(), plain, {"aliases": ["new\nline"]}, InvalidReceiver, "visible characters"),
         (Signal(), plain, {"dispatch_uid": []}, InvalidReceiver, "dispatch_uid must be hashable"),
-        (Signal(), plain, {"sender": []}, InvalidReceiver, "hear nothing"),
+        (Signal(), plain, {"sender": []}, InvalidReceiver, "never be called"),
         (Signal(), plain, {"sender": [Order, None]}, InvalidReceiver, "leave sender= out"),
         (Signal(), plain, {"sender": [[Order]]}, InvalidReceiver, "one sender an item"),
         (post_save, plain, {"sender": "Order"}, InvalidReceiver, "'app_label.ModelName', got"),
@@ -134,7 +134,7 @@ def test_receiver_that_django_would_ignore_is_refused(signal: Signal, defer: Con
 
 
 def told(signal: Any, function: Any, **options: Any) -> RegistrationError:
-    """The one error that a declaration comes to."""
+    """Return the one error that a declaration raises."""
     with pytest.raises(RegistrationError) as caught:
         connect(signal, function, **options)
     return caught.value

@@ -70,7 +70,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 
 def deferrals() -> list[str]:
-    """The receivers that a send defers to."""
+    """Return the names of the receivers that a send defers."""
     return [found.receiver for found in deferred(sent.send(None))]
 
 

@@ -51,7 +51,7 @@ def sent(signal: Signal, broker: Broker) -> Callable[..., Message]:
 
 @pytest.fixture
 def ran(signal: Signal, defer: Connected) -> list[dict[str, Any]]:
-    """The kwargs of each call of a receiver of the test's signal."""
+    """Collect the kwargs of each call of a receiver of the test's signal."""
     calls: list[dict[str, Any]] = []
 
     @defer(signal, name="tests.handled")

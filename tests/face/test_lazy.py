@@ -16,7 +16,7 @@ packages = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: pack
 
 
 def run(code: str) -> str:
-    """What a fresh interpreter prints."""
+    """Return what a fresh interpreter prints."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout
 

@@ -62,7 +62,7 @@ service = Service()
 
 
 def injecting(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that gives an argument which no signal sends."""
+    """Decorate a receiver by what gives an argument that no signal sends."""
 
     @functools.wraps(inner)
     def outer(*args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from tests.support.connected import Connected
 
 
 def made(name: str, module: str, base: Any = Task, **body: Any) -> Any:
-    """A class as a library has it."""
+    """Make a class as a library has it."""
     return type(name, (base,), {"__module__": module, "abstract": True, **body})
 
 

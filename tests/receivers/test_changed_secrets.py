@@ -25,7 +25,7 @@ Taken = list[dict[str, Any]]
 
 @pytest.fixture
 def no_rows_left() -> Any:
-    """The table is none of Django's, which empties its own."""
+    """Empty the table, which Django does not know and so does not empty."""
     yield
     Followed.objects.all().delete()
 

@@ -118,7 +118,7 @@ def test_object_is_found_through_a_helper_of_another_module() -> None:
 
 
 def called_by(target: object) -> str:
-    """A project's own way to connect, which has never heard of the object."""
+    """Connect, as a project's own helper in a module that has never heard of the object."""
     return name_of(target)
 
 

@@ -28,7 +28,7 @@ INSTALLED = [
 
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes modules with attributes, loaded as if from a folder."""
+    """Make modules with attributes, loaded as if from a folder."""
 
     def make(name: str, folder: str | None, **attributes: object) -> ModuleType:
         made = ModuleType(name)

@@ -155,7 +155,7 @@ def only_for_type_checkers() -> Iterator[None]:
 
 
 def reads(result: Deferred, request: RequestSnapshot, exception: ExceptionSummary) -> None:
-    """What values give."""
+    """Use what values give."""
     assert_type(result.id, str)
     assert_type(result.receiver, str)
     result.id = "x"  # type: ignore[misc]
