@@ -6,12 +6,12 @@ from django.apps import AppConfig
 
 
 class DeferredSignalsConfig(AppConfig):
-    """Registers the system checks, and makes workers keep messages for receivers they do not know."""
+    """The app that registers the system checks, and makes workers keep messages of unknown receivers."""
 
     name = "deferred_signals"
     verbose_name = "Deferred signals"
 
     def ready(self) -> None:
-        """Make ``manage.py check`` know the library, and a worker the task of parked messages."""
-        # Both are registered by importing them.
+        """Make ``manage.py check`` know the system checks, and workers the task of parked messages."""
+        # The imports register them.
         from deferred_signals import checks, decorator  # noqa: F401, PLC0415

@@ -1,22 +1,31 @@
-"""`receiver` and `connect`: Django's, with one more argument by which a worker runs the receiver."""
+"""`receiver` and `connect`: as Django's, with one more argument, which makes a worker run the receiver."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import django.dispatch
 
-from deferred_signals.connecting import connect_deferred
-from deferred_signals.deferred_receiver import DeferredReceiver
 from deferred_signals.errors import InvalidReceiver
-from deferred_signals.receivers.options import ReceiverOptions, refuse_undeferred
-from deferred_signals.sending import endings  # noqa: F401 - it has to see eager mode begin
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.connecting import connect_deferred
+from deferred_signals.receivers.given import refuse_undeferred
+from deferred_signals.receivers.options import meanings
+from deferred_signals.receivers.receiver import Receiver
+from deferred_signals.sending import endings  # noqa: F401 - it must be loaded before eager mode begins
+from deferred_signals.sending.undeferred import is_for_sender, report_undeferred
+from deferred_signals.support.forks import unforked
+from deferred_signals.worker.tasks import declare, undeclare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.dispatch import Signal
+
+    from deferred_signals.receivers.typed import ReceiverOptions
+    from deferred_signals.sending.dispatch import Deferred
 
 __all__ = ["DeferredReceiver", "connect", "receiver"]
 
@@ -31,16 +40,17 @@ def receiver(
 ) -> Callable[[F], F]:
     """Connect a receiver to a signal; with ``deferred=True``, to run on a worker after the commit.
 
-    Without ``deferred`` this is `django.dispatch.receiver`. With it, ``send()`` encodes the
-    kwargs as they are, waits for the transaction to commit, publishes, and a Celery worker calls
-    the function with the same kwargs. The function itself stays as it is: calling it runs it
-    here and now.
+    Without ``deferred=True`` this is `django.dispatch.receiver`. With it, ``send()`` encodes the
+    kwargs as they are and defers the message to the commit of the transaction. Then the message is
+    published, and a Celery worker calls the function with the same kwargs. The function itself
+    stays as it is: calling the function runs it here and now.
 
     Arguments:
         signal: one signal, or a list or tuple of them.
         deferred: whether a worker runs the receiver.
         options: Django's ``sender`` (with ``deferred=True`` also a list of senders), ``weak`` and
-            ``dispatch_uid``; the others, listed in the README, need ``deferred=True``.
+            ``dispatch_uid``. All other options need ``deferred=True``; ``help(receiver)`` and the
+            README list them.
 
     Raises:
         InvalidReceiver: the callable or an option does not fit.
@@ -49,7 +59,7 @@ def receiver(
         ConfigurationError: an option needs a part that is not there.
         TypeError: an option of deferred receivers was given without ``deferred=True``.
 
-    Where several things are wrong, one error tells of all and is of the kind of each.
+    Where several things are wrong, one error lists all of them. The error is of the class of each.
 
     >>> from django.dispatch import Signal
     >>> order_placed = Signal()
@@ -66,14 +76,18 @@ def receiver(
         return django.dispatch.receiver(signal, **options)
     signals = list(signal) if isinstance(signal, (list, tuple)) else [signal]
     sender = options.get("sender")
-    if isinstance(sender, Generator):  # which can be read once
+    if isinstance(sender, Generator):  # which can be read only once
         options["sender"] = list(sender)
 
     def decorate(function: F) -> F:
-        connect_deferred(function, signals, dict(options))
+        connect_deferred(function, signals, dict(options), DeferredReceiver)
         return function
 
     return decorate
+
+
+if receiver.__doc__:  # python -OO leaves none
+    receiver.__doc__ += f"\n    Options:\n{meanings('        ')}\n    "
 
 
 def connect(
@@ -83,7 +97,7 @@ def connect(
     deferred: bool = True,
     **options: Unpack[ReceiverOptions],
 ) -> F:
-    """Connect a receiver as a call, with the arguments of `receiver`, and give it back unchanged.
+    """Connect a receiver by a call, with the arguments of `receiver`, and return it unchanged.
 
     For receivers that are connected in ``AppConfig.ready()`` or in a loop, and for functions of
     other packages.
@@ -95,7 +109,7 @@ def connect(
         options: those of `receiver`.
 
     Raises:
-        TypeError, RegistrationError, ConfigurationError: as `receiver`.
+        TypeError, RegistrationError, ConfigurationError: as `receiver` does.
 
     >>> from django.dispatch import Signal
     >>> order_placed = Signal()
@@ -105,3 +119,55 @@ def connect(
     True
     """
     return receiver(signal, deferred=deferred, **options)(function)
+
+
+class DeferredReceiver(Receiver):
+    """The callable that is connected in place of the user's: being called, it defers the call.
+
+    It is never async, whatever the user's callable is: Django would call an async one where the
+    transaction cannot be seen.
+    """
+
+    def __call__(self, *, signal: Signal, sender: Any, **kwargs: Any) -> Deferred | None:
+        """Defer one call; Django calls this from ``send()``."""
+        try:
+            dispatch, entry = _dispatcher(), self._entries[id(signal)]
+        except Exception as error:  # no file can be opened for the import, say
+            if is_for_sender(signal, error):
+                raise
+            report_undeferred(self.name, signal, error)
+            return None
+        if _sent:
+            return dispatch(self, signal, entry, sender, kwargs)
+        with unforked():  # Django and Celery, too, import some of their modules on first use
+            _sent.append(True)
+            return dispatch(self, signal, entry, sender, kwargs)
+
+    def declare(self) -> None:
+        """Make the receiver's Celery tasks."""
+        declare(self)
+
+    def forget(self) -> None:
+        """Undo the decorator: disconnect from everything, and give up the names and their tasks."""
+        self.disconnect()
+        registry.discard(self)
+        undeclare(self)
+
+
+#: Whether anything was sent in this process, or in one that it was forked from.
+_sent: list[bool] = []
+
+
+@cache
+def _dispatcher() -> Callable[..., Deferred | None]:
+    """Import what sends, when the first signal is sent.
+
+    What publishes is imported later still, by the first commit: a process that sends nothing
+    should not pay for either when it starts.
+    """
+    with unforked():
+        from deferred_signals.sending.destinations import current_way  # noqa: PLC0415 - see above
+        from deferred_signals.sending.dispatch import dispatch  # noqa: PLC0415 - see above
+
+        current_way()  # Celery reads its settings when it is first asked for one
+    return dispatch

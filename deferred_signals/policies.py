@@ -1,6 +1,7 @@
 """`Retry`: how often, and after which waits, a failed receiver is tried again.
 
-A value and nothing else: no clock, no settings, no Celery. The vocabulary is stamina's.
+A policy is a value and nothing else: it knows no clock, no settings and no Celery. The vocabulary is
+that of the package stamina.
 """
 
 from __future__ import annotations
@@ -8,16 +9,26 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from math import inf, isfinite
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from deferred_signals.errors import InvalidPolicy, RetryLater
-from deferred_signals.support.amounts import as_seconds, is_number
 from deferred_signals.support.hints import nearest
+from deferred_signals.support.validators import (
+    exception_types,
+    number,
+    or_none,
+    seconds,
+    seconds_above_zero,
+    validated,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Self
+
+    from deferred_signals.support.validators import Validator
 
 __all__ = ["NO_RETRY", "GiveUp", "Retry", "TryAgain", "is_field"]
 
@@ -79,43 +90,22 @@ class Retry:
     if not TYPE_CHECKING:
         # Type checkers know the fields by the generated `__init__`, and must not see this.
         def __new__(cls, *_args: Any, **given: Any) -> Self:
-            """Refuse names that are no field, of which `__init__` would not say what they are."""
+            """Refuse names of no field, as `__init__` could not say what to write instead."""
             _refuse_unknown(given)
             return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        for name in ("on", "give_up_on"):
-            object.__setattr__(self, name, _exception_types(name, getattr(self, name)))
-        for name in ("wait_initial", "wait_max", "wait_jitter"):
-            object.__setattr__(self, name, _seconds(name, getattr(self, name)))
-        if self.timeout is not None:
-            object.__setattr__(self, "timeout", _seconds("timeout", self.timeout))
-            if self.timeout == 0:
-                raise InvalidPolicy("Retry.timeout must be more than 0 seconds, got 0.")
-        self._check_max_attempts()
-        base: object = self.wait_exp_base
-        if not is_number(base) or not isfinite(base) or base < 1:
+        for name, validator in _VALIDATORS.items():
+            value = validated(f"Retry.{name}", getattr(self, name), validator, InvalidPolicy)
+            object.__setattr__(self, name, value)
+        if self.max_attempts is None and self.timeout is None:
             raise InvalidPolicy(
-                f"Retry.wait_exp_base must be a number of at least 1, got {base!r}."
+                "Retry.max_attempts is None (no limit) and so needs a timeout: a receiver must not "
+                "be tried for ever."
             )
-
-    def _check_max_attempts(self) -> None:
-        value: object = self.max_attempts
-        if value is None:
-            if self.timeout is None:
-                raise InvalidPolicy(
-                    "Retry.max_attempts is None (no limit) and so needs a timeout: "
-                    "a receiver must not be tried for ever."
-                )
-        elif not isinstance(value, int) or isinstance(value, bool):
-            raise InvalidPolicy(
-                f"Retry.max_attempts must be a whole number or None, got {value!r}."
-            )
-        elif value < 1:
-            raise InvalidPolicy(f"Retry.max_attempts must be at least 1, got {value!r}.")
 
     def wait_after(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
-        """Seconds between the given attempt (from 1) and the next; ``chance`` gives 0 to 1."""
+        """Return the seconds between an attempt (from 1) and the next; ``chance`` gives 0 to 1."""
         try:
             backoff = _as_float(self.wait_initial) * float(self.wait_exp_base) ** (attempt - 1)
         except OverflowError:
@@ -124,7 +114,7 @@ class Retry:
 
     @property
     def longest_wait(self) -> float:
-        """Seconds that no wait of this policy exceeds, whatever chance says."""
+        """Return the seconds that no wait of this policy exceeds, whatever chance says."""
         if self.max_attempts == 1:
             return 0.0
         if self.max_attempts is None:
@@ -134,7 +124,7 @@ class Retry:
     def decide(
         self, exception: BaseException, *, attempt: int, elapsed: float
     ) -> TryAgain | GiveUp:
-        """What follows when an attempt (from 1) failed, ``elapsed`` seconds after the send."""
+        """Decide what follows when an attempt (from 1) failed, ``elapsed`` seconds after the send."""
         if not isinstance(exception, RetryLater):
             if isinstance(exception, self.give_up_on):
                 return GiveUp(f"{type(exception).__name__} is in give_up_on")
@@ -145,7 +135,7 @@ class Retry:
     def decide_anyway(
         self, exception: BaseException, *, attempt: int, elapsed: float
     ) -> TryAgain | GiveUp:
-        """As `decide`, for failures that are nobody's exception: a process that died, say."""
+        """Decide as `decide` does, whatever the exception's type: a process that died raised none."""
         if self.max_attempts is not None and attempt >= self.max_attempts:
             return GiveUp(f"attempt {attempt} of {self.max_attempts} failed")
         wait = self.wait_after(attempt)
@@ -161,7 +151,7 @@ def is_field(name: str) -> bool:
     return name in Retry.__dataclass_fields__
 
 
-#: What other libraries call the fields.
+#: What other libraries call these fields.
 _SYNONYMS = {
     "attempts": "max_attempts",
     "autoretry_for": "on",
@@ -209,24 +199,16 @@ def _as_float(value: Seconds) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _seconds(name: str, value: object) -> float:
-    seconds = as_seconds(value)
-    if seconds is None:
-        raise InvalidPolicy(f"Retry.{name} must be seconds or a timedelta, got {value!r}.")
-    if not (isfinite(seconds) and seconds >= 0):
-        raise InvalidPolicy(f"Retry.{name} must be 0 seconds or more, and finite, got {seconds!r}.")
-    return float(seconds)
-
-
-def _exception_types(name: str, value: object) -> ExceptionTypes:
-    types = value if isinstance(value, (tuple, list)) else (value,)
-    for item in types:
-        if not (isinstance(item, type) and issubclass(item, BaseException)):
-            raise InvalidPolicy(
-                f"Retry.{name} must be an exception type or a tuple of them, got {item!r}."
-            )
-    return tuple(types)
-
+_VALIDATORS: dict[str, Validator[object]] = {
+    "on": exception_types,
+    "give_up_on": exception_types,
+    "max_attempts": or_none(whole(1)),
+    "wait_initial": seconds,
+    "wait_max": seconds,
+    "wait_exp_base": number(1),
+    "wait_jitter": seconds,
+    "timeout": or_none(seconds_above_zero),
+}
 
 #: What ``retry=None`` means: the first attempt is the last.
 NO_RETRY = Retry(max_attempts=1)

@@ -1,4 +1,4 @@
-"""What a receiver and its options ask for by name, against what its signals send."""
+"""Compare what a receiver and its options ask for by name with what its signals send."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["problems_of_callables", "problems_of_names", "problems_of_parameters
 #: What every receiver is called with.
 _ALWAYS = frozenset({"sender", "signal"})
 
-#: Parameters that are not for kwargs: of a method that is refused for being unbound.
+#: Parameters that no kwarg is for: they belong to methods, which are refused where they are unbound.
 _OWN = frozenset({"cls", "self"})
 
 
@@ -52,7 +52,7 @@ def problems_of_parameters(
                 f"Give the parameter a default, or do not exclude it."
             )
     for entry in entries:
-        # Where there is a schema, the receiver is held against that.
+        # Where there is a schema, the receiver is compared with the schema.
         if entry.kwargs is None or options.schema is not None:
             continue
         for parameter in needed:
@@ -101,7 +101,7 @@ def problems_of_callables(
 ) -> Iterator[InvalidReceiver]:
     """Tell of options that are callables and cannot be called with what a signal sends.
 
-    ``send()`` would fail, and with it the ``save()`` of whoever knows nothing of it.
+    ``send()`` would fail, and so would a ``save()`` whose author has never heard of the receiver.
 
     Arguments:
         name: the receiver's.
@@ -162,7 +162,7 @@ def _is_known(entry: Entry, options: Options) -> bool:
 
 
 def _sent_by(entry: Entry, options: Options) -> frozenset[str]:
-    """The names of the kwargs that may reach a receiver of a signal, as far as they are known."""
+    """List the names of the kwargs that may reach a receiver of a signal."""
     if entry.kwargs is not None:
         return entry.kwargs | ({"changes"} if isinstance(options.when, Changed) else set())
     schema: Any = options.schema
@@ -170,7 +170,7 @@ def _sent_by(entry: Entry, options: Options) -> frozenset[str]:
 
 
 def _source_of(entry: Entry, options: Options) -> str:
-    """Whose kwargs are known, for messages."""
+    """Name what the known kwargs are those of, for messages."""
     if entry.kwargs is not None:
         return entry.path
     return f"schema {getattr(options.schema, '__qualname__', options.schema)}"

@@ -1,4 +1,4 @@
-"""``base=``: which classes the task of a deferred receiver may be derived from."""
+"""``base=``: the classes that the task of a deferred receiver may be derived from."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import inspect
 from typing import Any
 
 from deferred_signals.errors import InvalidReceiver
+from deferred_signals.support.validators import Unfit
 
-__all__ = ["check_base"]
+__all__ = ["task_base"]
 
 _COALESCE = "coalesce= makes one message of several sends in one transaction"
 _TOGETHER = "chunk_size= lets calls of one transaction travel together, coalesce= merges them"
 
-#: Libraries whose bases go by a task's arguments, and what to use instead.
+#: Libraries whose bases look at a task's arguments, and what to use instead.
 _LIBRARIES = {
     "celery_batches": _TOGETHER,
     "celery_debounce": _COALESCE,
@@ -26,35 +27,34 @@ _LIBRARIES = {
 _CLASSES = {"Batches": _TOGETHER, "QueueOnce": _COALESCE, "Singleton": _COALESCE}
 
 
-def check_base(name: str, value: object) -> type | None:
-    """Give the base class, or refuse it.
+def task_base(value: object) -> type:
+    """Accept a class derived from Celery's task that does not look at a task's arguments.
 
     The task of a deferred receiver has one argument: the text of a message, or several texts where
-    they travel in a chunk. A base that looks at the arguments would not do what it is for: each
-    text is unlike any other.
+    they travel in a chunk. A base that compares arguments would be of no use, as no two texts are
+    equal.
 
     Raises:
-        InvalidReceiver: it is no task class, or goes by a task's arguments.
+        Unfit: it is no task class.
+        InvalidReceiver: it looks at a task's arguments.
     """
-    if value is None:
-        return None
     parents = value.__mro__ if isinstance(value, type) else ()
     if not any(_is_celerys_task(parent) for parent in parents):
-        raise InvalidReceiver(f"{name} must be a class derived from celery.Task, got {value!r}.")
+        raise Unfit("a class derived from celery.Task", value)
     for parent in parents:
         if _is_celerys_task(parent):
             break
         instead = _instead_of(parent)
         if instead is not None:
             raise InvalidReceiver(
-                f"{name}={_path(parents[0])} goes by the arguments of a task, and the only one of "
-                f"a deferred receiver's task is its message. Remove {name}=; {instead}."
+                f"base={_path(parents[0])} looks at the arguments of a task, and the only one of "
+                f"a deferred receiver's task is its message. Remove base=; {instead}."
             )
     return parents[0]
 
 
 def _instead_of(parent: type) -> str | None:
-    """What to use instead of a class that looks at arguments; None where it does not."""
+    """Tell what to use instead of a class that looks at arguments; None where it does not."""
     for part in parent.__module__.split("."):
         if part in _LIBRARIES:
             return _LIBRARIES[part]
@@ -75,7 +75,7 @@ def _names_arguments(method: Any) -> bool:
 
 
 def _is_celerys_task(kind: type) -> bool:
-    # By its name, since options are looked at without an import of Celery.
+    # By its name, so that Celery need not be imported to validate options.
     return (kind.__module__, kind.__name__) == ("celery.app.task", "Task")
 
 

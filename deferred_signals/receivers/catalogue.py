@@ -1,4 +1,4 @@
-"""Django's built-in signals, one by one: which can be deferred, and what to use instead where not."""
+"""List the built-in signals: which of them can be deferred, and what to use instead of the others."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ class Entry(NamedTuple):
         path: the signal's dotted path.
         verdict: whether it can be deferred, or only with ``opt_in=True``.
         reason: why it is refused or guarded, and what to do instead.
-        immediate: it does not wait for a commit, since it tells of work that is rolled back.
+        immediate: messages do not wait for a commit, as the signal tells of work that is rolled
+            back.
         extract: turns the kwargs that Django sends into those that travel.
         carries: what reaches the receiver, for the documentation.
         kwargs: names of the kwargs that may reach the receiver; None where nobody knows.
-        dropped: names of kwargs that Django sends, in a newer version perhaps, and that never
-            reach the receiver.
+        dropped: names of kwargs that never reach the receiver, though Django sends them, perhaps
+            only in a newer version.
     """
 
     path: str
@@ -49,8 +50,8 @@ class Entry(NamedTuple):
 _MODELS = "django.db.models.signals"
 _AUTH = "django.contrib.auth.signals"
 _ROW = "It is sent for each row that is loaded, on workers too: use post_save."
-_TEST_ONLY = "It is sent by tests only and speaks of this process's own state."
-_A_REQUEST = "It means one message a request."
+_TEST_ONLY = "It is sent by tests only, and tells of the state of this process."
+_A_REQUEST = "It is sent for each request, so there would be a message for each request."
 _A_TASK = "It is sent for each task of django.tasks."
 _A_DELETE = frozenset({"instance", "origin", "using"})
 _A_USER = frozenset({"request", "user"})
@@ -150,7 +151,7 @@ CATALOGUE = (
     Entry(
         "django.utils.autoreload.autoreload_started",
         "refused",
-        "It speaks of the development server's own process.",
+        "It tells of the development server's own process.",
     ),
     Entry(
         "django.utils.autoreload.file_changed",
@@ -172,7 +173,7 @@ CATALOGUE = (
         Entry(
             f"deferred_signals.events.{name}",
             "refused",
-            "It tells of messages, and deferring it would make messages without end.",
+            "It tells of messages, so each message would make another one, without end.",
         )
         for name in (
             "message_published",
@@ -190,7 +191,7 @@ _UNLISTED = Entry("", "allowed")
 
 
 def entry_of(signal: Signal) -> Entry:
-    """The entry of a signal; signals that are not Django's are allowed."""
+    """Return the entry of a signal; signals that are not Django's are allowed."""
     for entry in CATALOGUE:
         module, _, name = entry.path.rpartition(".")
         if module in sys.modules and getattr(sys.modules[module], name, None) is signal:
@@ -199,7 +200,7 @@ def entry_of(signal: Signal) -> Entry:
 
 
 def check(signal: Signal, *, opt_in: bool) -> Entry:
-    """The entry of a signal that may be deferred.
+    """Return the entry of a signal, if the signal may be deferred.
 
     Raises:
         SignalNotDeferrable: the signal is refused, or needs ``opt_in=True``.
@@ -213,7 +214,7 @@ def check(signal: Signal, *, opt_in: bool) -> Entry:
 
 
 def check_coalesce(name: str, options: Options, signal: Signal, entry: Entry) -> None:
-    """At connect: refuse what could never be coalesced.
+    """Refuse, before anything is connected, what could never be coalesced.
 
     Arguments:
         name: the receiver's.
@@ -222,7 +223,7 @@ def check_coalesce(name: str, options: Options, signal: Signal, entry: Entry) ->
         entry: what the catalogue says of it.
 
     Raises:
-        InvalidReceiver: the signal waits for no commit, or has no instance to go by.
+        InvalidReceiver: the signal waits for no commit, or has no instance to coalesce by.
     """
     if options.coalesce and entry.immediate:
         raise InvalidReceiver(
@@ -231,6 +232,6 @@ def check_coalesce(name: str, options: Options, signal: Signal, entry: Entry) ->
         )
     if options.coalesce is True and entry.path and not isinstance(signal, ModelSignal):
         raise InvalidReceiver(
-            f"coalesce=True of {name!r} goes by the instance, and {entry.path} has none. "
-            f"Give coalesce= a callable of (sender, **kwargs) that returns the key."
+            f"coalesce=True of {name!r} merges the sends for one instance, and {entry.path} has none. "
+            f"Give coalesce= a callable of (sender, **kwargs) that returns a key."
         )

@@ -1,7 +1,7 @@
 """`changed()`: a condition on what a save changes, with the old and new values for the receiver.
 
-Old values are kept in memory, for the fields and models that some condition asks about and no
-others: of a row as it was loaded, refreshed or saved.
+Old values are kept in memory, for the fields and models that some condition asks about and for no
+others. They are those with which a row was loaded, refreshed or last saved.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def changed(*fields: str, to: Any = ANY, was: Any = ANY) -> Changed:
 
 
 class Changed(Frozen):
-    """What `changed` makes: a callable for ``when=``, equal to another of the same words."""
+    """What `changed` makes: a callable for ``when=``; those with equal arguments are equal."""
 
     fields: tuple[str, ...]
     to: Any = ANY
@@ -140,7 +140,7 @@ class Changed(Frozen):
 def changes_for(receiver: Receiver, kwargs: dict[str, Any]) -> Changes:
     """Return the changes that a receiver is told of; none where it has no such condition.
 
-    Of secrets it is told that they changed, and no value.
+    The receiver is told that a secret changed, but neither of its values.
     """
     condition, instance = receiver.options.when, kwargs.get("instance")
     if not isinstance(condition, Changed) or not isinstance(instance, Model):
@@ -169,7 +169,7 @@ def _track_model(condition: Changed, model: type[Model]) -> None:
 
 
 def _loaded_model(label: str) -> type[Model] | None:
-    """The model of a label, where it is there already."""
+    """Return the model of a label, if it is loaded already."""
     app, _, name = label.partition(".")
     try:
         return apps.get_registered_model(app, name)
@@ -178,10 +178,10 @@ def _loaded_model(label: str) -> type[Model] | None:
 
 
 def _field_of(model: type[Model], name: str) -> Any:
-    """The field of a name, among those that a save writes.
+    """Return the field of a name, among those that a save writes.
 
     Raises:
-        InvalidReceiver: there is none, with the reason.
+        InvalidReceiver: there is no such field; the error says why.
     """
     for field in model._meta.concrete_fields:
         if name in {field.name, field.attname}:

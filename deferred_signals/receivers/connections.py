@@ -1,7 +1,7 @@
-"""Which signals and senders a deferred receiver is connected to.
+"""Know which signals and senders a deferred receiver is connected to.
 
-``signal.disconnect`` is Django's, and nobody hears of it. So connections are kept by what Django
-knows them by: connecting again replaces an entry, and those that are gone are dropped now and then.
+``signal.disconnect`` is Django's, and tells nobody. So connections are kept under Django's own keys:
+connecting again replaces an entry, and entries that Django no longer has are dropped now and then.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Key = tuple[int, object, object]
 
 
 class Connection(NamedTuple):
-    """One connection, as ``Signal.connect`` was asked for it."""
+    """One connection: the arguments of ``Signal.connect``."""
 
     signal: Signal
     sender: Any
@@ -70,7 +70,7 @@ class Connections:
         self._kept.clear()
 
     def present(self) -> list[Connection]:
-        """Those that nobody has disconnected; lazy ones whose model is still to come, too."""
+        """List those that nobody has disconnected, and lazy ones whose model is not loaded yet."""
         return [connection for _, connection in self._present()]
 
     def _present(self) -> Iterator[tuple[Key, Connection]]:
@@ -91,15 +91,15 @@ class Connections:
                 yield key, Connection(signal, sender, uid)
 
 
-#: Entries that are not worth looking through.
+#: So few entries are not worth looking through.
 _FEW = 64
 
-#: In place of a sender that has died; nothing can be sent from it any more.
+#: Stands for a sender that has died; nothing can be sent from it any more.
 _GONE = object()
 
 
 def connected_by(connection: Connection) -> object:
-    """The callable that Django knows a connection by; None where there is no such connection."""
+    """Return the callable that Django has connected so; None where there is no such connection."""
     wanted = _django_key(connection)
     for held in list(connection.signal.receivers):
         if held[_KEY] == wanted:
@@ -108,13 +108,13 @@ def connected_by(connection: Connection) -> object:
 
 
 # Django has no public way to ask which connections a signal has. In all supported versions an item
-# of `Signal.receivers` begins with the key of a connection, and its callable or a weak reference.
+# of `Signal.receivers` begins with a connection's key and its callable, or a weak reference to it.
 
 _KEY, _CALLABLE = 0, 1
 
 
 def _callable_of(held: tuple[Any, ...]) -> object:
-    """The callable of an item; None where it has died."""
+    """Return the callable of an item; None where the callable has died."""
     found = held[_CALLABLE]
     return found() if isinstance(found, weakref.ReferenceType) else found
 
@@ -124,7 +124,7 @@ def _django_key(connection: Connection) -> object:
 
 
 def _resolved(connection: Connection) -> Any:
-    """The sender; where a model signal was given a model by its name, that model, once it is there."""
+    """Return the sender; of a lazy one, the model of that name once it is loaded."""
     sender = connection.sender
     if isinstance(sender, str) and isinstance(connection.signal, ModelSignal):
         label, _, name = sender.partition(".")
@@ -136,7 +136,7 @@ def _resolved(connection: Connection) -> Any:
 
 
 def _is_waiting(connection: Connection) -> bool:
-    """Return whether it is for a model that is not there yet, so that Django has only noted it so far."""
+    """Return whether a connection is for a model that is not loaded yet, so that Django only noted it."""
     is_named = isinstance(connection.sender, str) and isinstance(connection.signal, ModelSignal)
     return is_named and _resolved(connection) is connection.sender
 
@@ -148,7 +148,7 @@ def _key(connection: Connection) -> Key:
 
 
 def _reference_to(sender: Any) -> Callable[[], Any]:
-    """What gives a sender, and does not keep it alive: Django does not either."""
+    """Return what gives a sender without keeping it alive, as Django does not either."""
     try:
         reference = weakref.ref(sender)
     except TypeError:

@@ -1,4 +1,4 @@
-"""What one use of ``receiver(..., deferred=True)`` declares, looked at before anything is connected."""
+"""Validate what one use of ``receiver(..., deferred=True)`` declares, before anything is connected."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from deferred_signals.receivers.arguments import (
 )
 from deferred_signals.receivers.conditions import Changed
 from deferred_signals.receivers.connections import Connection, connected_by
+from deferred_signals.receivers.given import sound_options
 from deferred_signals.receivers.naming import accepts_kwargs, identity, name_of
-from deferred_signals.receivers.options import CONNECT_OPTIONS, Options, policy_of
+from deferred_signals.receivers.options import policy_of
 from deferred_signals.receivers.refusals import Refusals
 from deferred_signals.receivers.schemas import problems_of_schema
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from deferred_signals.receivers.catalogue import Entry
+    from deferred_signals.receivers.options import Options
 
 __all__ = ["Declaration", "declared", "senders_of"]
 
@@ -45,7 +47,7 @@ class Declaration(NamedTuple):
 def declared(
     function: Callable[..., Any], signals: Sequence[Any], given: Mapping[str, Any]
 ) -> Declaration:
-    """The declaration, if nothing of it is to be refused.
+    """Return the declaration, if nothing of it is to be refused.
 
     Arguments:
         function: the receiver.
@@ -58,8 +60,7 @@ def declared(
     refusals = Refusals()
     sound_name = refusals.ask(name_of, function, given.get("name"))
     name = str(sound_name or getattr(function, "__qualname__", repr(function)))
-    wanted = {key: value for key, value in given.items() if key not in CONNECT_OPTIONS}
-    options = Options.sound(wanted, refusals)
+    options = sound_options(given, refusals)
     is_sure = not refusals or _UNSURE.isdisjoint(given)
     refusals.ask(_check_policy, options)
     known = list(_known(name, signals, refusals, opt_in=bool(given.get("opt_in"))))
@@ -79,15 +80,15 @@ def declared(
     ]
     for connection, entry in connections:
         refusals.ask(_check_connection, function, options, connection, entry)
-    refusals.settle(f"{name!r} cannot be deferred as it is declared")
+    refusals.raise_found(f"{name!r} cannot be deferred as it is declared")
     return Declaration(function, name, options, connections, weak=bool(given.get("weak", True)))
 
 
 def _check_policy(options: Options) -> None:
     """Refuse the name of a policy that the settings do not have.
 
-    Settings that are wrong themselves are told by the system checks, all at once: while apps load
-    an error would be a traceback, and would hide the others.
+    The system checks tell what is wrong with the settings themselves, all at once. An error while
+    apps load would be a traceback, and would hide the others.
     """
     try:
         conf.current()
@@ -96,12 +97,12 @@ def _check_policy(options: Options) -> None:
     policy_of(options)
 
 
-#: Options that decide which kwargs a receiver gets: where one is wrong, nobody can say.
+#: Options that decide which kwargs a receiver gets. Where one of them is wrong, nobody can say.
 _UNSURE = frozenset({"capture", "exclude", "schema", "when"})
 
 
 def senders_of(sender: Any) -> list[Any]:
-    """The senders that ``sender=`` names: one, or those of a list.
+    """List the senders that ``sender=`` names: one, or those of a list.
 
     Raises:
         InvalidReceiver: it is a list of none, or has something in it that is no single sender.
@@ -111,8 +112,8 @@ def senders_of(sender: Any) -> list[Any]:
     senders = list(sender)
     if not senders:
         raise InvalidReceiver(
-            "sender is an empty list, so the receiver would hear nothing. For all senders, leave "
-            "it out."
+            "sender is an empty list, so the receiver would never be called. For all senders, "
+            "leave it out."
         )
     for item in senders:
         if item is None or isinstance(item, _LISTS):
@@ -130,7 +131,7 @@ _LISTS = (list, tuple, set, frozenset, Generator)
 def _known(
     name: str, signals: Sequence[Any], refusals: Refusals, *, opt_in: bool
 ) -> Iterator[tuple[Signal, Entry]]:
-    """Those of the signals that are signals, with what the catalogue says of each."""
+    """Give what is a signal, with its entry in the catalogue; refuse what is none."""
     if not signals:
         refusals.add(InvalidReceiver(f"{name!r} was given an empty list of signals."))
     for signal in signals:
@@ -172,7 +173,7 @@ def _problems_of_function(
 
 
 def _entries_before(name: str, function: Callable[..., Any]) -> list[Entry]:
-    """What the catalogue says of the signals that the same receiver listens to already."""
+    """List the catalogue's entries of the signals that the same receiver listens to already."""
     present = registry.find(name)
     if present is None or identity(present.function) != identity(function):
         return []
@@ -180,7 +181,7 @@ def _entries_before(name: str, function: Callable[..., Any]) -> list[Entry]:
 
 
 def _uid_of(function: Callable[..., Any], given: Any) -> object:
-    """What Django is to know the connections by."""
+    """Return the ``dispatch_uid`` of the connections."""
     try:
         hash(given)
     except TypeError:
@@ -191,7 +192,7 @@ def _uid_of(function: Callable[..., Any], given: Any) -> object:
 def _check_connection(
     function: Callable[..., Any], options: Options, connection: Connection, entry: Entry
 ) -> None:
-    """Refuse what Django would refuse while it connects, and what would never be heard.
+    """Refuse what Django would refuse while it connects, and what it would ignore.
 
     Raises:
         InvalidReceiver: the sender or the condition does not fit, or Django would ignore the call.

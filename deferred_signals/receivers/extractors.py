@@ -1,4 +1,4 @@
-"""What is taken, at send, from the kwargs of built-in signals that could not travel as they are."""
+"""Take, at send, what can travel from the kwargs of built-in signals."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = [
 
 Kwargs = dict[str, Any]
 
-#: As Django's `contrib.auth`, which cleanses by the same words, but only what it knows of.
+#: Django's `contrib.auth` cleanses by the same words, but only the credentials that it knows of.
 _SECRETS = ("api", "token", "key", "secret", "password", "signature")
 CLEANSED = "********************"
 
-#: Of the environments of WSGI and ASGI, which hold sockets, bodies and cookies as well.
+#: What is taken of the environments of WSGI and ASGI, which also hold sockets, bodies and cookies.
 _ENVIRON = (
     "HTTP_HOST",
     "HTTP_USER_AGENT",
@@ -38,7 +38,7 @@ _SCOPE = ("type", "method", "path", "scheme", "client", "server")
 
 
 def deleted(kwargs: Kwargs) -> Kwargs:
-    """``pre_delete`` and ``post_delete``: the row as it was, since it is gone by the run."""
+    """Take the row as it was, of ``pre_delete`` and ``post_delete``: at the run the row is gone."""
     found = dict(kwargs)
     if isinstance(kwargs.get("instance"), Model):
         found["instance"] = Snapshot(kwargs["instance"], "deleted")
@@ -51,7 +51,7 @@ def deleted(kwargs: Kwargs) -> Kwargs:
 
 
 def migrated(kwargs: Kwargs) -> Kwargs:
-    """``post_migrate``: the plan by names; no stream, no historical models."""
+    """Take the plan by names, of ``post_migrate``; no stream and no historical models."""
     found = {name: value for name, value in kwargs.items() if name not in {"stdout", "apps"}}
     if "plan" in found:
         found["plan"] = [(item.app_label, item.name, back) for item, back in found["plan"]]
@@ -59,7 +59,7 @@ def migrated(kwargs: Kwargs) -> Kwargs:
 
 
 def request_begun(kwargs: Kwargs) -> Kwargs:
-    """``request_started``: a few plain values of the environment."""
+    """Take a few plain values of the environment, of ``request_started``."""
     found = dict(kwargs)
     for name, keys in (("environ", _ENVIRON), ("scope", _SCOPE)):
         if isinstance(kwargs.get(name), dict):
@@ -68,12 +68,12 @@ def request_begun(kwargs: Kwargs) -> Kwargs:
 
 
 def request_failed(kwargs: Kwargs) -> Kwargs:
-    """``got_request_exception``: the exception, which Django leaves in ``sys.exc_info()``."""
+    """Add the exception, of ``got_request_exception``; Django leaves it in ``sys.exc_info()``."""
     return {**kwargs, "exception": sys.exc_info()[1]}
 
 
 def login_failed(kwargs: Kwargs) -> Kwargs:
-    """``user_login_failed``: credentials cleansed once more, since back ends add to them."""
+    """Cleanse the credentials once more, of ``user_login_failed``: back ends add to them."""
     credentials = kwargs.get("credentials")
     if not isinstance(credentials, dict):
         return kwargs
@@ -91,7 +91,7 @@ def _cleansed(key: str, value: object) -> object:
 
 
 def django_task(kwargs: Kwargs) -> Kwargs:
-    """Signals of ``django.tasks``: which task, and how it stands."""
+    """Take which task it is and its status, of the signals of ``django.tasks``."""
     result = kwargs.get("task_result")
     if result is None:
         return kwargs

@@ -1,4 +1,4 @@
-"""`muted()`: sends that defer nothing, for imports, fixtures and mass updates."""
+"""`muted()`: let sends defer nothing, for imports, fixtures and mass updates."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ __all__ = ["is_muted", "muted"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-#: What is muted here: one entry a block, each with its targets.
+#: What is muted here: one entry for each block, with its targets.
 _muted: ContextVar[tuple[tuple[object, ...], ...]] = ContextVar("muted", default=())
 
 
 class muted:  # noqa: N801 - used like a function, as `contextlib.suppress` is
-    """While it lasts, deferred receivers are not deferred: ``send()`` gives None for them.
+    """Mute deferred receivers for a while: ``send()`` defers nothing, and gives None for them.
 
-    A context manager and a decorator, for coroutines too. It holds for this thread and task
-    alone, and for those that begin inside it with a copy of its context. Ordinary receivers run.
+    This is a context manager and a decorator, also of coroutines. Receivers are muted for this
+    thread and task alone, and for those that begin meanwhile with a copy of its context. Ordinary
+    receivers run.
 
     Arguments:
-        targets: receivers (functions or their names) and signals; none given: all.
+        targets: receivers (functions or their names) and signals; all, if none is given.
 
     >>> from django.dispatch import Signal
     >>> order_placed = Signal()
@@ -61,12 +62,12 @@ class muted:  # noqa: N801 - used like a function, as `contextlib.suppress` is
         _muted.set(_muted.get()[:-1])  # no token is kept: threads and tasks may share this object
 
     def __call__(self, function: F) -> F:
-        """Decorate a function: its calls are muted, each on its own."""
+        """Decorate a function, so that receivers are muted during each of its calls."""
         return within(lambda: muted(*self._targets), function)
 
 
 def is_muted(receiver: Receiver, signal: Signal) -> bool:
-    """Whether a send of the signal is not to be deferred to the receiver, here and now."""
+    """Return whether a send of the signal is not to be deferred to the receiver, here and now."""
     blocks = _muted.get()
     return bool(blocks) and any(
         not targets or any(_means(target, receiver, signal) for target in targets)

@@ -1,4 +1,4 @@
-"""What a callable is called, and whether another process would find the same one by that name."""
+"""Name callables, and tell whether another process would find the same callable by its name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-#: What a name of a receiver has to be: it stands in logs, and in messages from outside.
+#: What a receiver's name has to be, as it stands in logs and in messages from outside.
 A_NAME = "a text of 1 to 200 visible characters without spaces"
 LONGEST_NAME = 200
 
@@ -47,10 +47,10 @@ def is_name(value: object) -> bool:
 
 
 def name_of(function: object, given: object = None) -> str:
-    """The name of a receiver: the one that was given, or its dotted path.
+    """Return the name of a receiver: the given one, or its dotted path.
 
     Raises:
-        InvalidReceiver: it is no callable, or has no path that leads back to it.
+        InvalidReceiver: the receiver is no callable, or has no path by which a worker finds it.
     """
     if not callable(function):
         raise InvalidReceiver(
@@ -81,8 +81,8 @@ def name_of(function: object, given: object = None) -> str:
 def home_of(function: Any) -> str:
     """Find the module that declares a receiver.
 
-    Of an object that is the module in which it is a global, or the nearest one whose code is
-    about to connect it.
+    For an object, that is the module that has it as a global, or else the nearest module whose code
+    is about to connect it.
     """
     bound_to_class = inspect.ismethod(function) and isinstance(function.__self__, type)
     if inspect.isfunction(function) or isinstance(function, type) or bound_to_class:
@@ -94,19 +94,19 @@ def home_of(function: Any) -> str:
 
 
 def declaring_module() -> str:
-    """The module whose code is about to connect a receiver: the nearest outside of this package."""
+    """Find the module whose code is about to connect a receiver: the nearest caller outside of this package."""
     return next(_calling_modules(), "")
 
 
 def place_of(function: Callable[..., Any]) -> str:
-    """File and line of a callable, for messages."""
+    """Tell the file and line of a callable, for messages."""
     target = inspect.unwrap(getattr(function, "__func__", function))
     code = getattr(target, "__code__", None) or getattr(type(target).__call__, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
 
 
 def accepts_kwargs(function: Callable[..., Any]) -> bool:
-    """Whether a callable has ``**kwargs``."""
+    """Return whether a callable has ``**kwargs``."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -115,25 +115,25 @@ def accepts_kwargs(function: Callable[..., Any]) -> bool:
 
 
 def parameters_of(function: Callable[..., Any]) -> frozenset[str]:
-    """The names that a callable's signature has: what it asks for beside ``**kwargs``."""
+    """Return the names of a callable's parameters, except ``**kwargs``."""
     parameters = inspect.signature(function).parameters.values()
     return frozenset(item.name for item in parameters if item.kind is not item.VAR_KEYWORD)
 
 
 def needed_by(function: Callable[..., Any]) -> list[str]:
-    """The parameters without which a callable cannot be called by keyword."""
+    """List the parameters that a call by keyword cannot leave out."""
     kinds = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
     return [item.name for item in _required_parameters(function) if item.kind in kinds]
 
 
 def needed_by_position(function: Callable[..., Any]) -> list[str]:
-    """The parameters without which a callable cannot be called, and that have no keyword."""
+    """List the parameters that a call cannot leave out, and that have no keyword."""
     kind = inspect.Parameter.POSITIONAL_ONLY
     return [item.name for item in _required_parameters(function) if item.kind is kind]
 
 
 def _required_parameters(function: Any) -> list[inspect.Parameter]:
-    # A decorator's wrapper may give some arguments to what it wraps: the wrapper is asked.
+    # A decorator's wrapper may give arguments to what it wraps, so the wrapper's signature counts.
     target = function.__func__ if isinstance(function, staticmethod) else function
     try:
         parameters = inspect.signature(target, follow_wrapped=False).parameters.values()
@@ -143,10 +143,11 @@ def _required_parameters(function: Any) -> list[inspect.Parameter]:
 
 
 def identity(function: Any) -> object:
-    """What ``Signal.connect`` and ``disconnect`` know a callable by, when given as ``dispatch_uid``.
+    """Return what tells a callable from others, for use as ``dispatch_uid``.
 
-    Bound methods are new objects at each access, so they go by their two halves. A static method
-    that is decorated inside its class is known by its function, which is what the class gives later.
+    ``Signal.connect`` and ``disconnect`` use the same. Bound methods are new objects at each access,
+    so their object and their function count. Of a static method that is decorated inside its class
+    the function counts, which is what the class gives later.
     """
     if isinstance(function, staticmethod):
         return id(function.__func__)
@@ -167,10 +168,10 @@ def _path_of(function: Callable[..., Any]) -> str:
 
 
 def _path_of_object(target: Any) -> str:
-    """The path of an object that is a module's global.
+    """Return the path of an object that is a module's global.
 
     Raises:
-        InvalidReceiver: it is a global of neither its class's module nor one that is calling.
+        InvalidReceiver: neither the module of its class nor a calling one has it as a global.
     """
     for module, name in _places_of_global(target):
         return f"{module}.{name}"
@@ -182,11 +183,11 @@ def _path_of_object(target: Any) -> str:
 
 
 def _places_of_global(target: Any) -> Iterator[tuple[str, str]]:
-    """Where an object is a global: in its class's module, or in one that is calling.
+    """Give the modules and names of an object that is a global of its class's or a calling module.
 
-    A project may connect by a helper of its own, in a module that has never heard of the object, so
-    the callers' modules are asked from the inside out. No others: they may have imported the
-    object too, which ones differs from process to process.
+    A project may connect by a helper of its own, whose module has never heard of the object, so the
+    callers' modules are asked from the inside out. Other modules are not asked: which of them have
+    imported the object differs from process to process.
     """
     for module in chain([type(target).__module__], _calling_modules()):
         for name, value in list(vars(sys.modules[module]).items()) if module in sys.modules else ():
@@ -195,7 +196,7 @@ def _places_of_global(target: Any) -> Iterator[tuple[str, str]]:
 
 
 def _calling_modules() -> Iterator[str]:
-    """The modules of the code that is calling, outside of this package, the nearest first."""
+    """Give the modules of the code that is calling, outside of this package, the nearest first."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as collections.namedtuple does
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
@@ -205,7 +206,7 @@ def _calling_modules() -> Iterator[str]:
 
 
 def _refuse_unbound(function: object, path: str) -> None:
-    """A function in a class body that waits for ``self`` would be called without it."""
+    """Refuse a function of a class body that needs ``self``: it would be called without."""
     if inspect.isfunction(function) and "." in function.__qualname__:
         first = next(iter(inspect.signature(function).parameters), "")
         if first in {"self", "cls"}:
@@ -216,9 +217,10 @@ def _refuse_unbound(function: object, path: str) -> None:
 
 
 def weakly(function: Any) -> Callable[[], Callable[..., Any] | None]:
-    """A reference that does not keep a function or a bound method alive.
+    """Make a reference that does not keep a function or a bound method alive.
 
-    For methods as `weakref.WeakMethod`, whose callbacks complain when both halves die at once.
+    For methods it does what `weakref.WeakMethod` does, whose callbacks fail when the object and the
+    function die at once.
     """
     if not inspect.ismethod(function):
         return weakref.ref(function)

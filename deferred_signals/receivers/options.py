@@ -1,101 +1,78 @@
-"""The options of a deferred receiver: a closed list, validated when the decorator runs."""
+"""The options of a deferred receiver: one table of what fits each, what it means and where it goes."""
 
-# Without `annotations` of the future: a TypedDict and a dataclass would compile each text again.
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Literal, Self, TypedDict
-
-from django.db.models import Model
+# Without `annotations` of the future: a dataclass would compile each text again.
+from collections.abc import Mapping
+from dataclasses import field, fields
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from deferred_signals import conf
 from deferred_signals.errors import ConfigurationError, InvalidReceiver
 from deferred_signals.policies import NO_RETRY, Retry
+from deferred_signals.receivers import rules
+from deferred_signals.receivers.bases import task_base
 from deferred_signals.receivers.refusals import Refusals
-from deferred_signals.receivers.rules import RULES
-from deferred_signals.receivers.unknown_options import unknown_option
+from deferred_signals.receivers.typed import Call, Missing
 from deferred_signals.support.cached import cached_property
 from deferred_signals.support.frozen import Frozen
-from deferred_signals.support.hints import nearest, resembles
+from deferred_signals.support.hints import nearest
+from deferred_signals.support.validators import (
+    Validator,
+    anything,
+    call,
+    exception_types,
+    flag,
+    mapping,
+    name_set,
+    one_of,
+    or_call,
+    or_none,
+    seconds,
+    seconds_above_zero,
+    text,
+    validated,
+    whole,
+)
 
 __all__ = [
-    "CONNECT_OPTIONS",
     "DEFAULT_POLICY",
+    "OPTIONS",
+    "Option",
     "Options",
-    "ReceiverOptions",
+    "meanings",
+    "names_at",
     "policy_of",
-    "refuse_undeferred",
+    "valid",
 ]
 
-Missing = Literal["discard", "retry", "fail"]
-Call = Callable[..., Any]
+T = TypeVar("T")
+
+#: Where an option goes: to ``Signal.connect``, to the receiver's name, to a hop on the way of its
+#: messages, to the arguments of ``apply_async``, to the attributes of the Celery task, or to the
+#: outbox.
+Place = Literal[
+    "connect", "name", "send", "encode", "defer", "publish", "message", "run", "task", "outbox"
+]
+
+
+class Option(NamedTuple):
+    """What is known of an option: where it goes, what fits it, its meaning, and its default."""
+
+    place: Place
+    validator: Validator[Any]
+    meaning: str
+    default: object
+
+
+def option(place: Place, validator: Validator[T], meaning: str, *, default: Any) -> T:
+    """Declare an option as a field of `Options`."""
+    told = Option(place, validator, meaning, default)
+    found: T = field(default=default, metadata={"option": told})
+    return found
+
 
 #: What ``retry`` is where it was not given: the policy of the settings.
 DEFAULT_POLICY = "the default policy"
-
-
-class ReceiverOptions(TypedDict, total=False):
-    """Every option of `deferred_signals.receiver`, for type checkers and editors."""
-
-    sender: type[Model] | str | Sequence[type[Model] | str] | object | None
-    weak: bool
-    dispatch_uid: object
-    name: str
-    aliases: Sequence[str]
-    when: Call | None
-    raw: bool
-    exclude: Sequence[str]
-    exclude_fields: Sequence[str]
-    carry: Sequence[str]
-    capture: Call | None
-    snapshot: bool | Sequence[str]
-    actions: Sequence[str]
-    opt_in: bool
-    using: str | None
-    durable: bool
-    coalesce: bool | Call
-    ordered_by: str | Call | None
-    schema: type | None
-    version: int
-    upgrade: Call | None
-    retry: Retry | str | None
-    atomic: bool
-    missing: Missing | None
-    chunk_size: int
-    queue: str | Call | None
-    priority: int | Call | None
-    countdown: float | timedelta | Call | None
-    expires: float | timedelta | datetime | Call | None
-    time_limit: float | timedelta | None
-    soft_time_limit: float | timedelta | None
-    headers: Mapping[str, Any]
-    compression: str | None
-    rate_limit: str | float | None
-    ignore_result: bool
-    acks_late: bool
-    track_started: bool | None
-    throws: type[BaseException] | Sequence[type[BaseException]]
-    base: type | None
-    send_events: bool
-    serializer: str | None
-
-
-#: Options of ``Signal.connect``: they belong to one connection, not to the receiver.
-CONNECT_OPTIONS = frozenset({"sender", "weak", "dispatch_uid"})
-
-#: Options that go with each message, as in ``apply_async``.
-PUBLISH_OPTIONS = (
-    "queue",
-    "priority",
-    "countdown",
-    "expires",
-    "time_limit",
-    "soft_time_limit",
-    "headers",
-    "compression",
-)
-
-#: Options that need the outbox, with the values that ask for nothing.
-NEEDS_OUTBOX: dict[str, object] = {"atomic": False, "durable": False, "ordered_by": None}
 
 
 class Options(Frozen):
@@ -105,47 +82,53 @@ class Options(Frozen):
         InvalidReceiver: an option has a value that it cannot have.
     """
 
-    aliases: tuple[str, ...] = ()
-    when: Call | None = None
-    raw: bool = False
-    exclude: frozenset[str] = frozenset()
-    exclude_fields: frozenset[str] = frozenset()
-    carry: tuple[str, ...] = ()
-    capture: Call | None = None
-    snapshot: bool | frozenset[str] = False
-    actions: frozenset[str] = frozenset({"post_add", "post_remove", "post_clear"})
-    opt_in: bool = False
-    using: str | None = None
-    coalesce: bool | Call = False
-    schema: type | None = None
-    version: int = 1
-    upgrade: Call | None = None
-    retry: Retry | str | None = DEFAULT_POLICY
-    missing: Missing | None = None
-    chunk_size: int = 1
-    queue: str | Call | None = None
-    priority: int | Call | None = None
-    countdown: float | timedelta | Call | None = None
-    expires: float | timedelta | datetime | Call | None = None
-    time_limit: float | None = None
-    soft_time_limit: float | None = None
-    headers: Mapping[str, Any] | None = None
-    compression: str | None = None
-    rate_limit: str | float | None = None
-    ignore_result: bool = True
-    acks_late: bool = True
-    track_started: bool | None = None
-    throws: tuple[type[BaseException], ...] = ()
-    base: type | None = None
-    send_events: bool = True
-    serializer: str | None = None
+    # One option a line.
+    # fmt: off
+    aliases: tuple[str, ...] = option("name", rules.aliases, "earlier names: messages under them still find the receiver", default=())
+    when: Call | None = option("send", or_none(call), "``when(sender, **kwargs)`` is asked at send; nothing is deferred where the answer is falsy", default=None)
+    raw: bool = option("send", flag, "whether sends with ``raw=True`` (fixtures) are deferred", default=False)
+    actions: frozenset[str] = option("send", rules.actions, "the actions of ``m2m_changed`` that are deferred", default=frozenset({"post_add", "post_remove", "post_clear"}))
+    opt_in: bool = option("connect", flag, "listen to a signal that is early, noisy or heavy", default=False)
+    exclude: frozenset[str] = option("encode", rules.kwarg_names, "kwargs that are left out of the message", default=frozenset())
+    exclude_fields: frozenset[str] = option("encode", name_set, "model fields that are left out of snapshots and of ``changes``", default=frozenset())
+    carry: tuple[str, ...] = option("encode", rules.attributes, "attributes of the instance, other than fields, that travel with it", default=())
+    capture: Call | None = option("encode", or_none(call), "``capture(sender, **kwargs)`` runs at send; its dict joins the receiver's kwargs", default=None)
+    snapshot: bool | frozenset[str] = option("encode", rules.snapshot, "instances, all or the named ones, travel as their values at send", default=False)
+    schema: type | None = option("encode", anything, "a dataclass that the signal's kwargs must fit", default=None)
+    version: int = option("encode", whole(1), "the version of the receiver's kwargs", default=1)
+    using: str | None = option("defer", or_none(text), "the database whose commit is waited for", default=None)
+    coalesce: bool | Call = option("defer", or_call(flag), "several sends in one transaction, for one instance or one key, become one message", default=False)
+    chunk_size: int = option("publish", whole(1), "up to so many calls of one transaction travel together", default=1)
+    queue: str | Call | None = option("message", or_none(or_call(text)), "Celery's queue", default=None)
+    priority: int | Call | None = option("message", or_none(or_call(whole(0, rules.HIGHEST_PRIORITY))), "the broker's priority", default=None)
+    countdown: float | Call | None = option("message", or_none(or_call(seconds)), "the receiver runs no earlier than so long after the send", default=None)
+    expires: float | datetime | Call | None = option("message", or_none(rules.expires), "the receiver does not run later than so long after the send, or than a time", default=None)
+    time_limit: float | None = option("message", or_none(seconds_above_zero), "a run that takes longer is killed", default=None)
+    soft_time_limit: float | None = option("message", or_none(seconds_above_zero), "a run that takes longer gets SoftTimeLimitExceeded", default=None)
+    headers: Mapping[str, Any] | None = option("message", or_none(mapping), "headers of Celery's message", default=None)
+    compression: str | None = option("message", or_none(text), "kombu's compression", default=None)
+    upgrade: Call | None = option("run", or_none(call), "``upgrade(version, kwargs)`` mends the kwargs of an older version", default=None)
+    missing: Missing | None = option("run", or_none(one_of("discard", "retry", "fail")), "what follows where a referenced row is gone", default=None)
+    retry: Retry | str | None = option("run", rules.retry, "when a failed run is tried again: a Retry, a policy's name, or None for one attempt", default=DEFAULT_POLICY)
+    rate_limit: str | float | None = option("task", or_none(rules.rate), "Celery's rate limit of each worker", default=None)
+    ignore_result: bool = option("task", flag, "whether Celery stores no result", default=True)
+    acks_late: bool = option("task", flag, "whether a message is acknowledged after its run", default=True)
+    track_started: bool | None = option("task", or_none(flag), "whether Celery reports that a run began", default=None)
+    throws: tuple[type[BaseException], ...] = option("task", exception_types, "exceptions that Celery logs without a traceback", default=())
+    base: type | None = option("task", or_none(task_base), "the class of the task", default=None)
+    send_events: bool = option("task", flag, "whether Celery sends task events", default=True)
+    serializer: str | None = option("task", or_none(rules.serializer), "kombu's serializer of Celery's message", default=None)
+    durable: bool = option("outbox", flag, "the message is a row of the outbox", default=False)
+    ordered_by: str | Call | None = option("outbox", or_none(or_call(one_of("instance"))), "messages of one key run one after another", default=None)
+    atomic: bool = option("outbox", flag, "the receiver's writes and its row's end are one transaction", default=False)
+    # fmt: on
 
     def __post_init__(self) -> None:
         refusals = Refusals()
-        for name, rule in RULES.items():
-            value = refusals.ask(rule, name, getattr(self, name))
-            object.__setattr__(self, name, value)
-        refusals.settle("The options do not fit")
+        for item in fields(self):
+            value = refusals.ask(valid, item.name, getattr(self, item.name))
+            object.__setattr__(self, item.name, value)
+        refusals.raise_found("The options do not fit")
         if self.time_limit and self.soft_time_limit and self.soft_time_limit > self.time_limit:
             raise InvalidReceiver(
                 f"soft_time_limit is {self.soft_time_limit:g} s, more than time_limit, "
@@ -154,23 +137,23 @@ class Options(Frozen):
 
     @cached_property
     def snapshot_names(self) -> frozenset[str]:
-        """The kwargs that ``snapshot=`` names; where it is True, the receiver's codec sees to all."""
+        """Name the kwargs that ``snapshot=`` names; where it is True, the codec sees to all."""
         return frozenset() if isinstance(self.snapshot, bool) else self.snapshot
 
     @property
     def names_kwargs(self) -> bool:
-        """Whether other options than ``schema=`` name kwargs of the signals."""
+        """Tell whether other options than ``schema=`` name kwargs of the signals."""
         return bool(self.exclude or self.snapshot_names or self.carry)
 
     @cached_property
     def shapes_kwargs(self) -> bool:
-        """Whether other kwargs may travel than were sent, or these are looked at before."""
+        """Tell whether the kwargs that travel may differ from those sent, or are checked before."""
         return bool(self.exclude) or self.capture is not None or self.schema is not None
 
     @cached_property
     def publish_values(self) -> dict[str, Any]:
-        """What ``apply_async`` is told about every message."""
-        found = {name: getattr(self, name) for name in PUBLISH_OPTIONS}
+        """Give what ``apply_async`` is told about every message."""
+        found = {name: getattr(self, name) for name in names_at("message")}
         return {
             name: value
             for name, value in found.items()
@@ -179,67 +162,63 @@ class Options(Frozen):
 
     @cached_property
     def publish_callables(self) -> dict[str, Call]:
-        """What gives the other options of ``apply_async``, for each send anew."""
-        found = {name: getattr(self, name) for name in PUBLISH_OPTIONS}
+        """Give what makes the other arguments of ``apply_async``, for each send anew."""
+        found = {name: getattr(self, name) for name in names_at("message")}
         return {name: value for name, value in found.items() if callable(value)}
 
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """The options among what was given to the decorator.
 
-        Raises:
-            InvalidReceiver: an unknown option, or a wrong value.
-            ConfigurationError: an option whose part of the library is not there.
-        """
-        refusals = Refusals()
-        options = cls.sound(given, refusals)
-        refusals.settle("The options do not fit")
-        return options
+# fmt: off
+#: Options that belong to a connection, or are the name: they are no part of what makes two values of
+#: `Options` equal, and are looked at where a declaration is.
+_OF_A_CONNECTION: dict[str, Option] = {
+    "sender": Option("connect", anything, "a sender, as in ``Signal.connect``, or a list of them", default=None),
+    "weak": Option("connect", anything, "whether the receiver may be forgotten, as in ``Signal.connect``", default=True),
+    "dispatch_uid": Option("connect", anything, "what tells the connection from others, as in ``Signal.connect``", default=None),
+    "name": Option("name", anything, "the name of the receiver and of its Celery task; without one, its dotted path", default=None),
+}
+# fmt: on
 
-    @classmethod
-    def sound(cls, given: Mapping[str, Any], refusals: Refusals) -> Self:
-        """The options that are sound; what is wrong with the others is noted among the refusals."""
-        sound: dict[str, Any] = {}
-        for name, value in given.items():
-            if name in NEEDS_OUTBOX:
-                refusals.ask(_check_outbox, name, value)
-            elif name in RULES:
-                before = len(refusals)
-                checked = refusals.ask(RULES[name], name, value)
-                if len(refusals) == before:
-                    sound[name] = checked
-            elif name in cls.__dataclass_fields__:
-                sound[name] = value
-            elif name not in ReceiverOptions.__annotations__:
-                refusals.add(unknown_option(name, ReceiverOptions.__annotations__))
-        return refusals.ask(lambda: cls(**sound)) or cls()
+#: The whole table: every option by its name.
+OPTIONS: dict[str, Option] = {
+    **_OF_A_CONNECTION,
+    **{item.name: item.metadata["option"] for item in fields(Options)},
+}
 
 
-def refuse_undeferred(given: Mapping[str, Any]) -> None:
-    """Without ``deferred=True``, refuse options that need it, and misspellings of the argument.
+def names_at(*places: Place) -> tuple[str, ...]:
+    """List the options that go to a place."""
+    return tuple(name for name, told in OPTIONS.items() if told.place in places)
+
+
+def meanings(indent: str) -> str:
+    """List all options with what each means, for the docstring of `deferred_signals.receiver`."""
+    return "\n".join(
+        f"{indent}{name}: {told.meaning}"
+        + (" (not available in this version)." if told.place == "outbox" else ".")
+        for name, told in OPTIONS.items()
+    )
+
+
+def valid(name: str, value: object) -> Any:
+    """Return the value of an option in its normal form.
 
     Raises:
-        InvalidReceiver: it is for a deferred receiver. Other names are left to Django.
+        InvalidReceiver: the value does not fit the option.
+        ConfigurationError: the option needs a part of the library that is not there.
     """
-    options = ReceiverOptions.__annotations__.keys() - CONNECT_OPTIONS
-    for name in given:
-        if name not in ReceiverOptions.__annotations__ and resembles(name, "deferred"):
-            raise InvalidReceiver(f"{name}= is not an argument. Did you mean deferred=True?")
-    for name in given:
-        if name in options:
-            raise InvalidReceiver(f"{name}= is an option of deferred receivers: add deferred=True.")
-
-
-def _check_outbox(name: str, value: object) -> None:
-    if value != NEEDS_OUTBOX[name]:
+    told = OPTIONS[name]
+    if told.place == "outbox":
+        if value == told.default:
+            return told.default
         raise ConfigurationError(
-            f"{name}={value!r} wants durable delivery, whose app 'deferred_signals.outbox' is not "
-            f"part of this version. Remove the option."
+            f"{name}={value!r} needs durable delivery, and the app for it, 'deferred_signals.outbox', "
+            f"is not part of this version. Remove the option."
         )
+    return validated(name, value, told.validator, InvalidReceiver)
 
 
 def policy_of(options: Options) -> Retry:
-    """The policy in force: the receiver's, or one from the settings.
+    """Return the policy in force: the receiver's, or one from the settings.
 
     Raises:
         ConfigurationError: no policy has the name that ``retry`` gives.

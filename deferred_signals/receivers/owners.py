@@ -1,6 +1,6 @@
-"""Whose a signal is: the project's own, or one of Django's or of another installed package.
+"""Tell whether a signal is the project's own, or one of Django's or of another installed package.
 
-Who sends a signal of somebody else's has never heard of deferral, and must not fail by it.
+The code of a package that sends its signal has never heard of deferral, and must not fail by it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def is_projects_own(signal: Signal) -> bool:
     """Return whether the project declares a signal, as opposed to Django or an installed package.
 
     A project imports the signals of packages, and packages import none of the project's. So a signal
-    that any module of a package holds is the package's. One that no module holds is the project's.
+    that a module of a package holds is the package's, whoever else holds it. A signal that no module
+    holds is the project's.
     """
     return not any(_is_installed(name) for name in registry.modules_of(signal))
 
@@ -37,8 +38,8 @@ def is_projects_own(signal: Signal) -> bool:
 def _is_installed(name: str) -> bool:
     """Return whether a module is part of Django, of an installed package, or of the standard library.
 
-    A package installed in editable mode lies elsewhere, and is the project's. So is the package of
-    the settings, which may be installed like any other where the project is deployed.
+    A package that is installed in editable mode lies elsewhere, and counts as the project's. So does
+    the package of the settings, which a deployment may install like any other.
     """
     top = name.partition(".")[0]
     if top == "django":
@@ -54,7 +55,7 @@ def _is_installed(name: str) -> bool:
 
 @cache
 def _folders() -> tuple[Path, ...]:
-    """Where pip installs, and the standard library."""
+    """List where pip installs packages, and where the standard library is."""
     paths = sysconfig.get_paths()
     found = [paths[key] for key in ("purelib", "platlib", "stdlib", "platstdlib")]
     found += [*site.getsitepackages(), site.getusersitepackages()]

@@ -1,4 +1,4 @@
-"""Refusals of one declaration, collected so that its author is told of all of them at once."""
+"""Collect the refusals of one declaration, so that its author is told of all of them at once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Refusal = RegistrationError | ConfigurationError
 
 
 class Refusals:
-    """What is wrong with a declaration, as far as it has been looked at.
+    """What is wrong with a declaration, as far as the declaration has been checked.
 
     >>> from deferred_signals.errors import InvalidReceiver
     >>> refusals = Refusals()
     >>> refusals.add(InvalidReceiver("name must be a text, got 3."))
     >>> refusals.add(InvalidReceiver("raw must be True or False, got 1."))
-    >>> refusals.settle("The receiver cannot be deferred as it is declared")
+    >>> refusals.raise_found("The receiver cannot be deferred as it is declared")
     Traceback (most recent call last):
         ...
     deferred_signals.errors.InvalidReceiver: The receiver cannot be deferred as it is declared, for 2 reasons:
@@ -43,18 +43,18 @@ class Refusals:
         self._found.extend(refusals)
 
     def ask(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """What a check gives; where it refuses, note the refusal and give None."""
+        """Return what a check returns; where the check refuses, note the refusal and return None."""
         try:
             return check(*args, **kwargs)
         except (RegistrationError, ConfigurationError) as refusal:
             self.add(refusal)
             return None
 
-    def settle(self, what: str) -> None:
+    def raise_found(self, what: str) -> None:
         """Raise what was found: a single refusal as it is, several as one error that lists them.
 
-        That error is of the kind of each of them, so that whoever catches one of the kinds
-        catches it.
+        That error is derived from the classes of all of them, so that whoever catches one of the
+        classes catches the error.
         """
         found = list({str(refusal): refusal for refusal in self._found}.values())
         if len(found) == 1:
@@ -65,7 +65,7 @@ class Refusals:
 
 
 def _kind_of(refusals: Sequence[Refusal]) -> type[Exception]:
-    """The kind of all refusals, or one that is derived from all of their kinds."""
+    """Return the class of all refusals, or make one that is derived from all of their classes."""
     kinds = list(dict.fromkeys(type(refusal) for refusal in refusals))
     if len(kinds) == 1:
         return kinds[0]

@@ -1,4 +1,4 @@
-"""Which receivers there are, under which names, and which signals they listen to.
+"""Know which receivers there are, under which names, and which signals they listen to.
 
 The registry is what a worker goes by: a message names a receiver, and only what was registered
 here by the project's own code can be called.
@@ -7,18 +7,16 @@ here by the project's own code can be called.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from deferred_signals.conf import nearest
 from deferred_signals.errors import NotKnownHere, UnknownReceiver
+from deferred_signals.receivers.receiver import Receiver
+from deferred_signals.support.hints import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from django.dispatch import Signal
-
-    from deferred_signals.receivers.options import Options
-    from deferred_signals.serialization import Codec
 
 __all__ = [
     "Receiver",
@@ -34,34 +32,17 @@ __all__ = [
 ]
 
 
-class Receiver(Protocol):
-    """What the rooms below `deferred_signals.receivers` see of a deferred receiver."""
-
-    name: str
-    options: Options
-    signals: list[Signal]
-    parameters: frozenset[str]
-
-    @property
-    def connections(self) -> Sequence[tuple[Signal, Any, object]]:
-        """Signal, sender and ``dispatch_uid`` of each of its connections."""
-
-    @property
-    def codec(self) -> Codec:
-        """What encodes and decodes the receiver's kwargs."""
-
-    @property
-    def function(self) -> Callable[..., Any]:
-        """The user's callable."""
-
-
 _receivers: dict[str, Receiver] = {}
 
 
 def add(receiver: Receiver) -> None:
-    """Register a receiver under its name and its aliases, in place of any that had them."""
+    """Register a receiver under its name and its aliases, in place of any that had them.
+
+    It is discarded when its function dies, if it was connected weakly.
+    """
     for name in (receiver.name, *receiver.options.aliases):
         _receivers[name] = receiver
+    receiver.when_gone(discard)
 
 
 def discard(receiver: Receiver) -> None:
@@ -72,15 +53,15 @@ def discard(receiver: Receiver) -> None:
 
 
 def find(name: str) -> Receiver | None:
-    """The receiver of a name or alias, if there is one."""
+    """Return the receiver of a name or alias, if there is one."""
     return _receivers.get(name)
 
 
 def get(name: str) -> Receiver:
-    """The receiver of a name or alias.
+    """Return the receiver of a name or alias.
 
     Raises:
-        UnknownReceiver: there is none, with the nearest name as a hint.
+        UnknownReceiver: there is none; the error names the nearest one.
     """
     try:
         return _receivers[name]
@@ -93,28 +74,28 @@ def get(name: str) -> Receiver:
 
 
 def all_receivers() -> Iterator[Receiver]:
-    """Every receiver once, in the order of registration."""
+    """Give every receiver once, in the order of registration."""
     return iter({id(receiver): receiver for receiver in _receivers.values()}.values())
 
 
 def name_of_signal(receiver: Receiver, signal: Signal) -> str:
-    """A name by which `find_signal` finds the signal in another process.
+    """Return a name by which `find_signal` finds the signal in another process.
 
-    That is its dotted path where it is a module's attribute; else the receiver's name and the
-    signal's place among those the receiver listens to.
+    That is the signal's dotted path, if the signal is a module's attribute. Else it is the
+    receiver's name, and the signal's place among those that the receiver listens to.
     """
     return path_of(signal) or f"{receiver.name}#{_place(receiver, signal)}"
 
 
 def path_of(signal: Signal) -> str | None:
-    """The dotted path of a signal that is a module's attribute."""
+    """Return the dotted path of a signal that is a module's attribute; None for any other."""
     if id(signal) not in _signal_names:
         _signal_names[id(signal)] = signal, _path_of(signal)
     return _signal_names[id(signal)][1]
 
 
 def modules_of(signal: Signal) -> set[str]:
-    """The names of the modules that hold a signal: as an attribute, or inside of one.
+    """Return the names of the modules that hold a signal: as an attribute, or inside of one.
 
     Inside means in a container, or in a class that the module declares.
     """
@@ -127,10 +108,10 @@ def modules_of(signal: Signal) -> set[str]:
 
 
 def find_signal(receiver: Receiver, name: str) -> Signal:
-    """The signal of a name, among those that the receiver listens to in this process.
+    """Find the signal of a name among those that the receiver listens to in this process.
 
     Raises:
-        NotKnownHere: the receiver listens to no such signal; its next version may.
+        NotKnownHere: the receiver listens to no such signal; a newer version of it may.
     """
     for place, signal in enumerate(receiver.signals):
         if name == name_of_signal(receiver, signal) or name.endswith(f"#{place}"):
@@ -138,15 +119,15 @@ def find_signal(receiver: Receiver, name: str) -> Signal:
         if _is_at(name, signal):
             return signal
     if len(receiver.signals) == 1:
-        # The sender's process may know it under the name of a module that is not loaded here.
+        # The sending process may know the signal by a module that is not loaded here.
         return receiver.signals[0]
     raise NotKnownHere(
         f"Receiver {receiver.name!r} listens to no signal {name!r} in this process.", name
     )
 
 
-#: Names found so far, by identity: signals need not be hashable. The signal is kept beside its
-#: name so that no other object can come to have its identity.
+#: Paths found so far, by the signal's `id`, as signals need not be hashable. The signal is kept
+#: beside its path, so that no other object can come to have its `id`.
 _signal_names: dict[int, tuple[Signal, str | None]] = {}
 
 
@@ -163,12 +144,12 @@ def _path_of(signal: Signal) -> str | None:
         for attribute, value in list(getattr(module, "__dict__", {}).items())
         if value is signal
     ]
-    # Modules import one another's signals: a module called "signals" is where they are declared.
+    # Modules import one another's signals; a module called "signals" is likely to declare them.
     return min(paths, key=lambda path: (".signals." not in path, len(path), path), default=None)
 
 
 def _inside(value: Any, module: str) -> list[Any]:
-    """What a container holds, or a class that the module declares."""
+    """List what a container holds, or a class that the module declares."""
     kind = type(value)
     if kind is dict:
         return list(value.values())

@@ -1,4 +1,4 @@
-"""Shape contracts: ``schema=`` names a dataclass that the kwargs of a signal must fit."""
+"""``schema=``: compare the kwargs of a signal with the dataclass that they must fit."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def problems_of_schema(
     *,
     alone: bool,
 ) -> Iterator[InvalidReceiver]:
-    """At connect: the receiver asks for nothing that the schema does not promise, nor it for more.
+    """Tell, at connect, what a receiver asks of its schema, or the schema of the signals, in vain.
 
     Arguments:
         name: the receiver's.
         function: the receiver.
         schema: the dataclass.
         entries: what the catalogue says of each of the receiver's signals.
-        alone: all kwargs come from the signal, none from ``capture=``.
+        alone: whether all kwargs come from the signal, and none from ``capture=``.
     """
     if not isinstance(schema, type) or not is_dataclass(schema):
         yield InvalidReceiver(f"schema of {name!r} must be a dataclass, got {schema!r}.")
@@ -57,7 +57,7 @@ def problems_of_schema(
 
 
 def check_kwargs(where: str, schema: type, kwargs: Mapping[str, Any]) -> None:
-    """At send: the kwargs fit. More kwargs than the schema names are welcome, as to any receiver.
+    """Refuse, at send, kwargs that do not fit the schema; it need not name all of them.
 
     Arguments:
         where: signal and receiver, for the message.
@@ -100,12 +100,12 @@ def _has_default(field: Field[Any]) -> bool:
 def _hints(schema: type) -> dict[str, Any]:
     try:
         return get_type_hints(schema)
-    except NameError:  # a type that only type checkers see: names are checked, types are not
+    except NameError:  # a type that only type checkers see; then only names are checked
         return {}
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type; what is inside a container is not looked at."""
+    """Return whether a value is of a type; what is inside a container is not checked."""
     origin = get_origin(hint)
     if origin in {Union, types.UnionType}:
         return any(_fits(value, part) for part in get_args(hint))
@@ -116,5 +116,5 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, (int, float))
     try:
         return not isinstance(kind, type) or isinstance(value, kind)
-    except TypeError:  # Any, a TypedDict, a Protocol: nothing that can be asked of a value
+    except TypeError:  # Any, a TypedDict, a Protocol: no value can be checked against it
         return True

@@ -23,7 +23,7 @@ from deferred_signals.message.wire import signed
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.conditions import Changed, changes_for
 from deferred_signals.receivers.muting import is_muted
-from deferred_signals.receivers.rules import RULES
+from deferred_signals.receivers.options import valid
 from deferred_signals.running.current import current_message
 from deferred_signals.running.watching import watches
 from deferred_signals.sending.cleared import note_cleared, with_cleared
@@ -239,6 +239,6 @@ def publish_options(
 
 def _ruled(name: str, value: object) -> Any:
     try:
-        return RULES[name](name, value)
+        return valid(name, value)
     except InvalidReceiver as error:  # the callable is to be mended, as if it had raised
         raise Raised(error) from None

@@ -1,4 +1,4 @@
-"""Numbers and durations as options and settings give them: told apart from what only looks like one."""
+"""Tell numbers and durations, as options and settings give them, from what only looks like them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["as_seconds", "is_number"]
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is an int or a float; True and False are none."""
+    """Return whether a value is an int or a float; True and False are neither here."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def as_seconds(value: object) -> float | None:
-    """The seconds of a number or a ``timedelta``; None where a value is neither."""
+    """Return the seconds of a number or a ``timedelta``; None where a value is neither."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     return value if is_number(value) else None

@@ -1,7 +1,7 @@
 """Frozen dataclasses that are quick to import.
 
-`dataclasses.dataclass` writes Python code for each class and compiles it whenever the class is
-imported. That is a millisecond a class, which a project would pay each time that it starts.
+`dataclasses.dataclass` writes Python code for each class, and compiles that code whenever the class
+is imported. That takes a millisecond for each class, whenever a project starts.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["Frozen"]
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 class Frozen:
-    """Makes a class derived from it what ``dataclass(frozen=True, kw_only=True)`` would make of it.
+    """Base of classes that are what ``dataclass(frozen=True, kw_only=True)`` would make of them.
 
-    Its methods serve all such classes. They look at the fields each time that they are called, so
-    they are for values of which a process makes few.
+    All such classes share these methods, which look at the fields each time that they are called.
+    So derive classes from it of whose values a process makes few.
 
     >>> class Parcel(Frozen):
     ...     weight: float
@@ -52,7 +52,7 @@ class Frozen:
         self.__post_init__()
 
     def __post_init__(self) -> None:
-        """Validate or normalize the values."""
+        """Validate or normalize the values; a subclass may do so."""
 
     def __repr__(self) -> str:
         values = (f"{item.name}={getattr(self, item.name)!r}" for item in fields(self))

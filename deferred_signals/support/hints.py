@@ -1,4 +1,4 @@
-"""Hints for errors: which known name was probably meant by a misspelt one."""
+"""Hint, in errors, at the known name that was probably meant by a misspelt one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["nearest", "resembles"]
 
 
 def nearest(name: str, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
-    """Name the known name that is nearest to a misspelt one, or all there are.
+    """Tell the known name that is nearest to a misspelt one, or else all known names.
 
     Arguments:
         name: the misspelt name.
         known: the right names.
-        synonyms: other words for some of the right names, which may be misspelt too.
+        synonyms: other words for some of the right names; they may be misspelt too.
 
     >>> nearest("exlude", ["exclude", "raw"])
     "Did you mean 'exclude'?"
@@ -44,5 +44,5 @@ def resembles(name: str, right: str) -> bool:
     return difflib.SequenceMatcher(None, name.lower(), right).ratio() >= _ALIKE
 
 
-#: How alike two names are, from 0 to 1, that are probably meant to be one.
+#: From this ratio on (1 is equal), two names are probably meant to be the same.
 _ALIKE = 0.7

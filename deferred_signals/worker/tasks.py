@@ -13,6 +13,7 @@ from celery import current_app, shared_task
 from celery.signals import worker_init, worker_ready
 
 from deferred_signals.receivers import registry
+from deferred_signals.receivers.options import names_at
 from deferred_signals.support.frames import forget_values
 from deferred_signals.worker.fixed import FIXED
 from deferred_signals.worker.installed import warn_if_not_installed
@@ -27,15 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["declare", "undeclare"]
 
 #: Options that are attributes of the task; None leaves a choice to Celery's settings.
-ATTRIBUTES = (
-    "rate_limit",
-    "ignore_result",
-    "acks_late",
-    "track_started",
-    "throws",
-    "send_events",
-    "serializer",
-)
+ATTRIBUTES = tuple(name for name in names_at("task") if name != "base")
 
 #: The names for which `declare` has made a task in this process.
 _declared: set[str] = set()

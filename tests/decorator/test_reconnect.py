@@ -9,7 +9,7 @@ import pytest
 from django.dispatch import Signal
 
 from deferred_signals import InvalidReceiver, connect, receiver
-from deferred_signals.deferred_receiver import DeferredReceiver
+from deferred_signals.decorator import DeferredReceiver
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.connections import Connection, Connections, connected_by
 from tests.app.models import Label, Order

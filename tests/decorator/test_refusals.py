@@ -64,7 +64,7 @@ def nested() -> Callable[..., None]:
         (Signal(), plain, {"name": "two words"}, InvalidReceiver, "visible characters"),
         (Signal(), plain, {"aliases": ["new\nline"]}, InvalidReceiver, "visible characters"),
         (Signal(), plain, {"dispatch_uid": []}, InvalidReceiver, "dispatch_uid must be hashable"),
-        (Signal(), plain, {"sender": []}, InvalidReceiver, "hear nothing"),
+        (Signal(), plain, {"sender": []}, InvalidReceiver, "never be called"),
         (Signal(), plain, {"sender": [Order, None]}, InvalidReceiver, "leave sender= out"),
         (Signal(), plain, {"sender": [[Order]]}, InvalidReceiver, "one sender an item"),
         (post_save, plain, {"sender": "Order"}, InvalidReceiver, "'app_label.ModelName', got"),

@@ -8,7 +8,7 @@ from celery.contrib.abortable import AbortableTask
 from django.dispatch import Signal
 
 from deferred_signals import InvalidReceiver
-from deferred_signals.receivers.options import Options
+from deferred_signals.receivers.given import options_of
 from tests.support.connected import Connected
 
 
@@ -31,7 +31,7 @@ def made(name: str, module: str, base: Any = Task, **body: Any) -> Any:
 )
 def test_base_that_goes_by_arguments_is_refused_with_what_to_use(base: Any, instead: str) -> None:
     with pytest.raises(InvalidReceiver, match=f"base=.*Remove base=; .*{instead}"):
-        Options.of({"base": base})
+        options_of({"base": base})
 
 
 def passes_on(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -51,4 +51,4 @@ def passes_on(self: Any, *args: Any, **kwargs: Any) -> Any:
     ],
 )
 def test_other_base_is_accepted(base: Any, signal: Signal, defer: Connected) -> None:
-    assert Options.of({"base": base}).base is base
+    assert options_of({"base": base}).base is base

@@ -1,5 +1,6 @@
-"""The options of a deferred receiver: a closed list, each value looked at."""
+"""The options of a deferred receiver: the list is closed, and each value is validated."""
 
+import inspect
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 from celery import Task
 from pytest_django import Settings
 
-from deferred_signals import ConfigurationError, InvalidReceiver, Retry
+from deferred_signals import ConfigurationError, InvalidReceiver, Retry, receiver
 from deferred_signals.policies import NO_RETRY
-from deferred_signals.receivers.options import Options, ReceiverOptions, policy_of
+from deferred_signals.receivers.given import options_of
+from deferred_signals.receivers.options import OPTIONS, Options, policy_of, valid
+from deferred_signals.receivers.typed import ReceiverOptions
 
 
 def ask(sender: object, **kwargs: object) -> bool:
@@ -45,7 +48,7 @@ def ask(sender: object, **kwargs: object) -> bool:
     ],
 )
 def test_value_is_accepted_and_normalized(name: str, value: object, normalized: object) -> None:
-    assert getattr(Options.of({name: value}), name) == normalized
+    assert getattr(options_of({name: value}), name) == normalized
 
 
 @pytest.mark.parametrize(
@@ -114,12 +117,12 @@ def test_value_is_accepted_and_normalized(name: str, value: object, normalized: 
 )
 def test_wrong_value_is_refused_by_the_options_name(name: str, value: object) -> None:
     with pytest.raises(InvalidReceiver, match=f"^{name} must be"):
-        Options.of({name: value})
+        options_of({name: value})
 
 
 def test_soft_limit_beyond_the_hard_one_is_refused() -> None:
     with pytest.raises(InvalidReceiver, match="soft_time_limit is 60 s, more than time_limit"):
-        Options.of({"time_limit": 30, "soft_time_limit": timedelta(minutes=1)})
+        options_of({"time_limit": 30, "soft_time_limit": timedelta(minutes=1)})
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_soft_limit_beyond_the_hard_one_is_refused() -> None:
 )
 def test_unknown_option_is_refused_with_the_nearest_name(name: str, nearest: str) -> None:
     with pytest.raises(InvalidReceiver, match=f"{name}= is not an option.*Did you mean '{nearest}"):
-        Options.of({name: 1})
+        options_of({name: 1})
 
 
 @pytest.mark.parametrize(
@@ -155,14 +158,14 @@ def test_unknown_option_is_refused_with_the_nearest_name(name: str, nearest: str
 )
 def test_celerys_ways_to_retry_are_refused_with_ours(name: str) -> None:
     with pytest.raises(InvalidReceiver, match=r"use retry=Retry\(\.\.\.\)"):
-        Options.of({name: 1})
+        options_of({name: 1})
 
 
 @pytest.mark.parametrize("name", [item.name for item in fields(Retry)])
 def test_field_of_retry_is_refused_with_where_it_belongs(name: str) -> None:
     for given in ({name: 1}, {name: 1, "retry": Retry()}):
         with pytest.raises(InvalidReceiver, match=rf"give it inside retry=Retry\({name}=\.\.\.\)"):
-            Options.of(given)
+            options_of(given)
 
 
 @pytest.mark.parametrize(
@@ -171,18 +174,18 @@ def test_field_of_retry_is_refused_with_where_it_belongs(name: str) -> None:
 )
 def test_argument_of_celery_is_refused_with_what_to_use(name: str, instead: str) -> None:
     with pytest.raises(InvalidReceiver, match=f"{name}= is not an option.*{instead}"):
-        Options.of({name: 1})
+        options_of({name: 1})
 
 
 def test_number_of_retries_is_refused_with_the_policy_that_it_means() -> None:
     with pytest.raises(InvalidReceiver, match=r"retry must be.*Retry\(max_attempts=4\)\), got 3"):
-        Options.of({"retry": 3})
+        options_of({"retry": 3})
 
 
 def test_all_wrong_options_are_told_at_once() -> None:
     given = {"qeue": 1, "raw": 1, "priority": -1, "durable": True, "opt_in": True}
     with pytest.raises(InvalidReceiver) as caught:
-        Options.of(given)
+        options_of(given)
     assert isinstance(caught.value, ConfigurationError)
     for words in ("for 4 reasons", "'queue'", "raw must be", "priority must be", "durable=True"):
         assert words in str(caught.value)
@@ -193,7 +196,7 @@ def test_all_wrong_options_are_told_at_once() -> None:
 )
 def test_option_of_durable_delivery_is_refused_without_the_outbox(name: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=rf"{name}=.*deferred_signals\.outbox"):
-        Options.of({name: value})
+        options_of({name: value})
 
 
 @pytest.mark.parametrize(
@@ -202,19 +205,19 @@ def test_option_of_durable_delivery_is_refused_without_the_outbox(name: str, val
 def test_option_of_durable_delivery_that_asks_for_nothing_is_accepted(
     name: str, value: object
 ) -> None:
-    assert Options.of({name: value}) == Options()
+    assert options_of({name: value}) == Options()
 
 
 def test_equal_options_are_equal_however_they_were_written() -> None:
     one = {"exclude": ["b", "a"], "retry": Retry(on=OSError), "time_limit": timedelta(minutes=1)}
     other = {"exclude": ("a", "b"), "retry": Retry(on=(OSError,)), "time_limit": 60}
-    assert Options.of(one) == Options.of(other)
-    assert Options.of(one) != Options.of({**other, "time_limit": 61})
+    assert options_of(one) == options_of(other)
+    assert options_of(one) != options_of({**other, "time_limit": 61})
 
 
 def test_headers_are_a_copy() -> None:
     headers = {"a": 1}
-    options = Options.of({"headers": headers})
+    options = options_of({"headers": headers})
     headers["a"] = 2
     assert options.headers == {"a": 1}
 
@@ -228,7 +231,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
 
 def test_policy_is_the_receivers_own() -> None:
     policy = Retry(max_attempts=9)
-    assert policy_of(Options.of({"retry": policy})) is policy
+    assert policy_of(options_of({"retry": policy})) is policy
 
 
 def test_policy_is_that_of_the_settings_where_none_is_given(settings: Settings) -> None:
@@ -238,21 +241,39 @@ def test_policy_is_that_of_the_settings_where_none_is_given(settings: Settings) 
 
 def test_policy_may_be_named(settings: Settings) -> None:
     settings.DEFERRED_SIGNALS = {"RETRY_POLICIES": {"mail": {"max_attempts": 9}}}
-    assert policy_of(Options.of({"retry": "mail"})) == Retry(max_attempts=9)
+    assert policy_of(options_of({"retry": "mail"})) == Retry(max_attempts=9)
     with pytest.raises(ConfigurationError, match=r"'male' names no policy.*Did you mean 'mail'"):
-        policy_of(Options.of({"retry": "male"}))
+        policy_of(options_of({"retry": "male"}))
 
 
 def test_name_of_a_policy_where_there_are_none_is_refused_with_how_to_make_one() -> None:
     with pytest.raises(ConfigurationError, match=r"define none.*RETRY_POLICIES.*'mail': \{"):
-        policy_of(Options.of({"retry": "mail"}))
+        policy_of(options_of({"retry": "mail"}))
 
 
 def test_no_policy_is_one_attempt() -> None:
-    assert policy_of(Options.of({"retry": None})) is NO_RETRY
+    assert policy_of(options_of({"retry": None})) is NO_RETRY
 
 
-def test_every_option_of_the_type_is_accepted_or_refused_by_name() -> None:
+def test_options_of_connections_are_not_the_receiver_s() -> None:
     neutral: dict[str, Any] = {"sender": None, "weak": True, "dispatch_uid": None, "name": "x"}
-    assert Options.of(neutral) == Options()
-    assert set(Options.__dataclass_fields__) < set(ReceiverOptions.__annotations__)
+    assert options_of(neutral) == Options()
+    assert OPTIONS.keys() - Options.__dataclass_fields__ == neutral.keys()
+
+
+def test_type_for_editors_names_each_option_of_the_table() -> None:
+    assert ReceiverOptions.__annotations__.keys() == OPTIONS.keys()
+    assert not ReceiverOptions.__required_keys__
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_default_of_an_option_fits_the_option_and_is_given_back(name: str) -> None:
+    told = OPTIONS[name]
+    assert valid(name, told.default) == told.default
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_meaning_of_an_option_is_one_line_that_help_shows(name: str) -> None:
+    assert 10 < len(OPTIONS[name].meaning) <= 90
+    assert not OPTIONS[name].meaning.endswith(".")
+    assert f"\n    {name}: {OPTIONS[name].meaning}" in str(inspect.getdoc(receiver))

@@ -1,12 +1,11 @@
-"""Whether what was written in a transaction stays: asked afterwards, known once the blocks end.
+"""Tell whether what was written in a transaction was committed; that is known once its blocks end.
 
-A hook on ``on_commit`` tells. Django runs it at the commit, and drops it at a rollback: of the
-transaction, or of a savepoint that was open when it was registered. A hook that is gone and never
-ran was therefore rolled back.
+A hook on ``on_commit`` tells. Django runs the hook at the commit, and drops it when the transaction
+is rolled back, or a savepoint that was open when the hook was registered. So a hook that is gone
+and never ran was rolled back.
 
-Inside a ``TestCase`` nothing commits, and a hook would be counted by
-``captureOnCommitCallbacks()``. There an execute wrapper sees the savepoints of the code under test
-end, and the test's own blocks do not count.
+Inside a ``TestCase`` nothing commits, and ``captureOnCommitCallbacks()`` would count the hook. There
+an execute wrapper watches the savepoints of the code under test; the test's own blocks do not count.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Fate", "fate_of_writes"]
 
-#: Hooks that are looked at for one to share: ours stands before those of the sends that follow it.
+#: How many of the latest hooks may hold one of ours to share: sends that follow add theirs.
 _LAST_HOOKS = 8
 
 
 class Fate:
-    """What becomes of everything that is written under the same savepoints of one transaction."""
+    """The fate of all that is written under the same savepoints of one transaction."""
 
     __slots__ = ("_hook", "_is_kept")
 
@@ -39,28 +38,28 @@ class Fate:
 
     @property
     def is_committed(self) -> bool:
-        """Whether the writes are the row's for good."""
+        """Tell whether the writes were committed."""
         return self._is_kept is True
 
     @property
     def is_rolled_back(self) -> bool:
-        """Whether the writes were taken back."""
+        """Tell whether the writes were rolled back."""
         if self._is_kept is None and self._hook is not None:
             return self._hook() is None
         return self._is_kept is False
 
     def decide(self, *, is_kept: bool) -> None:
-        """Note how it ended; what was decided stays."""
+        """Note how the transaction ended; a fate is decided once."""
         if self._is_kept is None:
             self._is_kept = is_kept
 
     def follow(self, hook: _Hook) -> None:
-        """Watch a hook, without keeping it alive."""
+        """Watch a hook without keeping the hook alive."""
         self._hook = weakref.ref(hook)
 
 
 class _Hook:
-    """Runs at the commit; only Django's list of hooks may hold it."""
+    """A hook that runs at the commit; only Django's list of hooks may hold it."""
 
     def __init__(self, fate: Fate) -> None:
         # Django logs the name of a robust hook that fails, and instances have none.
@@ -72,10 +71,10 @@ class _Hook:
 
 
 def fate_of_writes(using: str) -> Fate | None:
-    """The fate of what was just written to a database; None where it is the row's at once.
+    """Return the fate of what was just written to a database; None where the writes hold at once.
 
-    It is the row's at once in autocommit, between the blocks of a ``TestCase``, and where the
-    transaction cannot be followed.
+    They hold at once in autocommit and between the blocks of a ``TestCase``. They are taken for
+    such where the transaction cannot be followed.
     """
     try:
         connection = connections[using]
@@ -90,7 +89,7 @@ def fate_of_writes(using: str) -> Fate | None:
 
 
 def _hooked(connection: BaseDatabaseWrapper) -> Fate:
-    """The fate that a hook tells of: one that is there under the same savepoints, or a new one."""
+    """Return the fate of the hook that is there under the same savepoints, or of a new hook."""
     now = set(connection.savepoint_ids)
     for savepoints, hook, *_ in reversed(connection.run_on_commit[-_LAST_HOOKS:]):
         if isinstance(hook, _Hook) and savepoints == now:
@@ -103,7 +102,7 @@ def _hooked(connection: BaseDatabaseWrapper) -> Fate:
 
 
 def _watched(connection: BaseDatabaseWrapper, test_blocks: int) -> Fate | None:
-    """The fate that savepoints of the code under test tell of, where any are open."""
+    """Return the fate that open savepoints of the code under test decide; None where none is open."""
     savepoints = open_savepoints(connection, test_blocks)
     if not savepoints:
         return None
@@ -111,7 +110,7 @@ def _watched(connection: BaseDatabaseWrapper, test_blocks: int) -> Fate | None:
 
 
 class _Watch(SavepointWatch):
-    """Decides what became of the writes under some savepoints."""
+    """A watch that decides the fates of the writes under some savepoints."""
 
     def __init__(self, connection: BaseDatabaseWrapper, outermost: str) -> None:
         super().__init__(connection, outermost)

@@ -1,12 +1,12 @@
-"""Values of fields, kept to be compared later: nothing that happens to an instance reaches them.
+"""Keep values of fields to be compared later: what happens to an instance does not alter them.
 
-A kept value is an immutable one of Python's own, or a pair of its kind and what is kept:
-``("json", text)`` of what can change in place, ``("value", value)`` of what the field has already
-converted. `UNKNOWN` is kept of everything else. Pairs are tuples so that a row that is pickled
-with them can be read where this library is not installed.
+A kept value is an immutable value of a built-in type, or a pair of a kind and what is kept:
+``("json", text)`` for values that can change in place, ``("value", value)`` for values that the
+field has already converted. `UNKNOWN` is kept for all others. Pairs are tuples, so that a row that
+is pickled with them can be read where this library is not installed.
 
-Fields run their own code when they convert, which may fail in any way. The value is unknown then:
-the save that asks is not to fail.
+Fields run their own code when they convert a value, and that code may fail in any way. The value is
+then unknown, as the user's save must not fail.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTHING", "as_told", "compared", "is_same", "kept"]
 
-#: None, as it is compared: what a new row's fields were.
+#: None as a compared value: the fields of a new row were None before.
 NOTHING = ("value", None)
 
-#: How deep a JSON value may be that is told. The wire's own limit is higher, and a level of a dict
-#: may take three of the wire's.
+#: How deeply nested a JSON value may be that a receiver is told. A payload may be deeper, and a level
+#: of a dict may take three levels of a payload.
 _MAX_DEPTH = 90
 _LEVELS_OF_DICT = 3
 
@@ -57,8 +57,8 @@ def _time(kind: Callable[..., Any], value: Any) -> Any:
     return kind(*clock, value.tzinfo, fold=value.fold)
 
 
-#: Types of which a value is kept as it is, and how a value of a derived type becomes one of them.
-#: The type is handed over, since tests that stop the clock replace the names of a module.
+#: Types whose values are kept as they are, and how a value of a derived type becomes one of them.
+#: The type is an argument, as tests that stop the clock replace names in modules.
 _PLAIN: dict[type, Callable[[Any, Any], Any]] = {
     type(None): lambda _kind, value: value,
     bool: lambda _kind, value: value,
@@ -76,9 +76,9 @@ _PLAIN: dict[type, Callable[[Any, Any], Any]] = {
 
 
 def kept(field: Any, value: Any) -> Any:
-    """Return what is kept of a field's value as an instance holds it."""
+    """Return what is kept of a field's value, which is as an instance holds it."""
     if type(value) in _PLAIN:
-        return value  # converted when it is compared: most never are
+        return value  # converted when it is compared, and most values never are
     try:
         if value is UNKNOWN or hasattr(value, "resolve_expression"):
             return UNKNOWN  # the database computes it: F(), or a default of the database's
@@ -86,7 +86,7 @@ def kept(field: Any, value: Any) -> Any:
         if type(plain) in _PLAIN and not _is_pure_member(value):
             return plain
         return _converted(field, value)
-    except Exception:  # noqa: BLE001 - see the module: the field's own code, and the value's
+    except Exception:  # noqa: BLE001 - the field's own code, and the value's, may raise anything
         return UNKNOWN
 
 
@@ -98,7 +98,7 @@ def compared(field: Any, value: Any) -> Any:
         return _as_none(field)
     try:
         return _converted(field, value)
-    except Exception:  # noqa: BLE001 - see the module: the field's own code
+    except Exception:  # noqa: BLE001 - the field's own code may raise anything
         return UNKNOWN
 
 
@@ -108,7 +108,7 @@ def is_same(one: Any, other: Any) -> bool:
         return False
     first, second = one[1], other[1]
     if (type(first) is bool) != (type(second) is bool):
-        return False  # in JSON, True is no 1
+        return False  # JSON tells True from 1
     try:
         return bool(first == second or (first != first and second != second))  # noqa: PLR0124 - nan
     except ArithmeticError:  # a signaling NaN
@@ -116,7 +116,7 @@ def is_same(one: Any, other: Any) -> bool:
 
 
 def as_told(value: Any) -> Any:
-    """Return a compared value as a receiver gets it: of a type that travels."""
+    """Return a compared value as a receiver gets it: of a type that can be encoded."""
     if value is UNKNOWN:
         return UNKNOWN
     kind, held = value
@@ -130,7 +130,7 @@ def as_told(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as the immutable one of Python's own that it is a kind of, if it is one."""
+    """Return a value as one of the built-in type that its type is derived from, if there is one."""
     while isinstance(value, Enum):
         value = value.value
     if isinstance(value, FieldFile):
@@ -146,7 +146,7 @@ def _plain(value: Any) -> Any:
 def _is_pure_member(value: Any) -> bool:
     """Tell whether a value is a member of an enum whose members are no texts or numbers.
 
-    What is stored of it is its field's business: its value, its name, or what ``str()`` gives.
+    The field decides what is stored of such a member: its value, its name, or its ``str()``.
     """
     return isinstance(value, Enum) and not isinstance(value, tuple(_PLAIN))
 
@@ -159,19 +159,19 @@ def _converted(field: Any, value: Any) -> Any:
     if type(value) in _PLAIN:
         return "value", _as_stored(field, value)
     if isinstance(value, File):
-        return UNKNOWN  # an upload: the storage has not named it yet
+        return UNKNOWN  # an upload, which the storage has not named yet
     value = _plain(field.get_prep_value(value))
     if type(value) in _PLAIN:
         return "value", value
     if not isinstance(value, (dict, list, tuple)):
         return UNKNOWN
     text = json.dumps(value, cls=getattr(field, "encoder", None) or DjangoJSONEncoder)
-    # Twice, since only the keys that JSON made are sure to have an order.
+    # Twice, as only the keys that JSON has made can be sorted for sure.
     return "json", json.dumps(json.loads(text), sort_keys=True)
 
 
 def _as_python(field: Any, value: Any) -> Any:
-    """Return what a field makes of a value, and what an array's field makes of its items."""
+    """Return what a field makes of a value; of an array, what its base field makes of each item."""
     value = field.to_python(value)
     items = getattr(field, "base_field", None)
     if items is None or not isinstance(value, (list, tuple)):
@@ -180,24 +180,24 @@ def _as_python(field: Any, value: Any) -> Any:
 
 
 def _as_none(field: Any) -> tuple[str, Any]:
-    """Return the pair for None, which fields need not know how to convert."""
+    """Return the pair for None; fields need not be able to convert None."""
     return ("value", "") if isinstance(field, FileField) else NOTHING
 
 
 def _as_stored(field: Any, value: Any) -> Any:
-    """Return a converted value as the field stores it, where Django goes one step further."""
+    """Return a converted value as the field stores it; Django makes naive datetimes aware."""
     if isinstance(field, DateTimeField) and type(value) in _MOMENTS and settings.USE_TZ:
         return make_aware(value, get_default_timezone()) if is_naive(value) else value
     return value
 
 
-#: In a container, since tests that stop the clock replace the names of a module.
+#: In containers, as tests that stop the clock replace names in modules.
 _MOMENTS = frozenset({datetime})
 _TIMES = frozenset({datetime, time})
 
 
 def _with_known_zone(value: Any) -> Any:
-    """Return a date or time whose zone travels: that of another library's becomes UTC."""
+    """Return a date or time whose zone can be encoded: other libraries' zones become UTC."""
     zone = value.tzinfo if type(value) in _TIMES else None
     if zone is None or type(zone) is timezone:
         return value
@@ -207,7 +207,7 @@ def _with_known_zone(value: Any) -> Any:
 
 
 def _is_deep(value: Any) -> bool:
-    """Tell whether a JSON value may be nested too deeply for the wire."""
+    """Tell whether a JSON value may be nested too deeply for a payload."""
     depth, level = 0, [value]
     while level := [item for item in level if isinstance(item, (dict, list))]:
         depth += _LEVELS_OF_DICT if any(isinstance(item, dict) for item in level) else 1

@@ -1,4 +1,4 @@
-"""What is known of a row: its values as they were last read or saved, as far as that stays true."""
+"""Note what is known of a row: its values as they were last read or saved, while that stays true."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Notes", "notes_of", "write"]
 
-#: Where they hang on ``instance._state``.
+#: The attribute of ``instance._state`` that holds the notes.
 _NAME = "deferred_signals_notes"
 
 
 class Notes(NamedTuple):
-    """What is known of one row. Never altered, but replaced: copies of an instance share them.
+    """What is known of one row.
+
+    Notes are replaced and never altered, as copies of an instance share them.
 
     Attributes:
-        key: the row's primary key, kept, a value for each of its fields.
-        known: kept values by the names of fields; of a field that is not in it nothing is known.
-        claims: fields of which the instance was made with these values. Nobody has seen them in the
-            database, unless the instance turns out to have been loaded.
-        fate: whether they stay true, where that is still open.
-        before: what holds if they do not.
-        doubtful: fields that are unknown then, since what was read is not what was known before.
+        key: the kept values of the row's primary key, one for each of its fields.
+        known: kept values by the names of fields; nothing is known of any other field.
+        claims: fields whose values come from the arguments that the instance was made with. Nobody
+            has seen those values in the database, unless the instance turns out to be loaded.
+        fate: whether the notes stay true, where that is not decided yet.
+        before: the notes that hold if they do not.
+        doubtful: fields that are unknown if they do not, as what was read was not what was known
+            before.
     """
 
     key: tuple[Any, ...]
@@ -40,19 +43,19 @@ class Notes(NamedTuple):
     doubtful: frozenset[str] = frozenset()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle, and copy deeply, as a dict of what is sure: readable without this library."""
-        now = _settled(self)
+        """Pickle, and copy deeply, as a dict of what is sure, which is readable without this library."""
+        now = _still_true(self)
         if now is None:
             return dict, ()
         return dict, ({"key": now.key, "known": now.sure(), "claims": now.claims},)
 
     def without_claims(self) -> Notes | None:
-        """What was seen in the database; None where nothing was."""
+        """Return what was seen in the database; None where nothing was."""
         known = {name: value for name, value in self.known.items() if name not in self.claims}
         return self._replace(known=known, claims=frozenset()) if known else None
 
     def sure(self) -> dict[str, Any]:
-        """What holds however the transaction ends."""
+        """Return the values that hold however the transaction ends."""
         sure = {name: value for name, value in self.known.items() if value is not UNKNOWN}
         found: Notes | None = self
         while found is not None and found.fate is not None and not found.fate.is_committed:
@@ -67,18 +70,18 @@ class Notes(NamedTuple):
 
 
 def notes_of(instance: Model) -> Notes | None:
-    """What holds now of an instance's row; None where nothing is known."""
+    """Return what holds now of an instance's row; None where nothing is known."""
     found = getattr(getattr(instance, "_state", None), _NAME, None)
     if isinstance(found, dict):  # an instance that was pickled, or copied deeply
         found = _unpickled(found)
-    return _settled(found) if isinstance(found, Notes) else None
+    return _still_true(found) if isinstance(found, Notes) else None
 
 
 def write(instance: Model, notes: Notes | None) -> None:
     """Replace what is known of an instance's row."""
     state = instance._state
     if notes is not None and notes.fate is not None:
-        # Earlier notes of the same fate fall with these, and need not be kept.
+        # Earlier notes of the same fate end with these, so they need not be kept.
         before, doubtful = notes.before, notes.doubtful
         while before is not None and before.fate is notes.fate:
             doubtful |= before.doubtful
@@ -95,8 +98,8 @@ def _unpickled(state: dict[str, Any]) -> Notes | None:
         return None
 
 
-def _settled(notes: Notes) -> Notes | None:
-    """The latest notes that were not taken back."""
+def _still_true(notes: Notes) -> Notes | None:
+    """Return the latest notes that were not rolled back."""
     found: Notes | None = notes
     doubtful: frozenset[str] = frozenset()
     while found is not None and (fate := found.fate) is not None:

@@ -1,7 +1,7 @@
-"""The saves of one instance: those that have begun, and what those that are done have changed.
+"""Note the saves of one instance: those that have begun, and what those that are done have changed.
 
-A save may happen inside another save's signals. So they are kept as stacks, on the instance's
-``_state``, and each is known by the arguments that its signals have in common.
+A save may happen inside another save's signals. So saves are kept as stacks on the instance's
+``_state``, and each is recognized by the arguments that its signals have in common.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ __all__ = [
     "tell",
 ]
 
-#: Where they hang on ``instance._state``.
+#: The attribute of ``instance._state`` that holds the saves.
 _NAME = "deferred_signals_saves"
 
-#: Saves of one instance that are remembered: as deep as they may be inside one another.
+#: How many saves of one instance are remembered, and so how deeply they may be nested.
 _MOST = 16
 
-#: Old and new value, by the name of the field.
+#: Old and new value by the name of the field.
 Changes = dict[str, tuple[Any, Any]]
 
-#: What the signals of a save tell alike. ``update_fields`` is one object for all of them.
+#: The arguments that the signals of a save have in common; ``update_fields`` is the same object.
 _SHAPE = ("update_fields", "raw", "using")
 
 
@@ -42,10 +42,10 @@ class Began(NamedTuple):
     """A save that has sent ``pre_save``.
 
     Attributes:
-        shape: what its signals tell alike.
-        is_adding: the instance was no row yet.
-        is_fresh: nothing that is known of the instance is known of the row that the save writes.
-        claims: of an instance that was no row yet, the kept values that it had.
+        shape: the arguments that its signals have in common.
+        is_adding: the instance had no row yet.
+        is_fresh: nothing is known of the row that the save writes.
+        claims: the kept values of an instance that had no row yet.
     """
 
     shape: tuple[Any, ...]
@@ -70,12 +70,12 @@ class _Saves(NamedTuple):
     done: tuple[Saved, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle, and copy deeply, as nothing: a copy has no save under way."""
+        """Pickle, and copy deeply, as an empty tuple: no save of a copy has begun."""
         return tuple, ()
 
 
 def shape_of(kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What the signals of one save tell alike."""
+    """Return the arguments that the signals of one save have in common."""
     return tuple(kwargs.get(name) for name in _SHAPE)
 
 
@@ -86,12 +86,12 @@ def begin(instance: Model, began: Began) -> None:
 
 
 def end(instance: Model, shape: tuple[Any, ...]) -> tuple[Began | None, Began | None]:
-    """Take the save that is now done, and give the one that it happened in, if there is one."""
+    """Take the save that is now done; return it and the save that it happened in, if there is one."""
     saves = _saves_of(instance)
     for place in reversed(range(len(saves.begun))):
         began, outer = saves.begun[place], saves.begun[:place]
         if _is_same(began.shape, shape):
-            # What began before the row was one, and did not end, has failed.
+            # A save that began before there was a row, and did not end, has failed.
             _write(instance, saves._replace(begun=() if began.is_adding else outer))
             return began, outer[-1] if outer else None
     return None, None
@@ -104,15 +104,15 @@ def tell(instance: Model, saved: Saved) -> None:
 
 
 def changes_for(name: str, instance: Model, shape: tuple[Any, ...]) -> Changes:
-    """What the save has changed that a receiver is told of.
+    """Take what a save has changed, once for each receiver.
 
-    Of a save inside another one's ``post_save`` receivers may be told first. So each receiver
+    Receivers may be told first of a save that another save's ``post_save`` made. So each receiver
     takes the latest save that it has not seen.
 
     Arguments:
         name: the receiver's.
         instance: what was saved.
-        shape: what the signal tells of the save.
+        shape: the arguments that the save's signals have in common.
     """
     for saved in reversed(_saves_of(instance).done):
         if name not in saved.told and _is_same(saved.shape, shape):
@@ -122,7 +122,7 @@ def changes_for(name: str, instance: Model, shape: tuple[Any, ...]) -> Changes:
 
 
 def latest(instance: Model, shape: tuple[Any, ...] | None) -> Changes:
-    """What the latest save has changed; of those of a shape, where one is given."""
+    """Return what the latest save has changed, or the latest of a shape where one is given."""
     for saved in reversed(_saves_of(instance).done):
         if shape is None or _is_same(saved.shape, shape):
             return saved.changes

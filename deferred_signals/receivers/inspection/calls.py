@@ -1,4 +1,4 @@
-"""Reading calls: of what looks at attributes, of methods, and of helpers."""
+"""Read calls: of functions that look at attributes, of methods, and of helpers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Calls"]
 
-#: Methods that change a list or a dict, and none of a manager or QuerySet.
+#: Methods that change a list or a dict, and that no manager or QuerySet has.
 _CHANGES = frozenset({"append", "extend", "insert", "setdefault"})
-#: The others of a dict's, and of a session's, where it is known to be one.
+#: These, and the other such methods of what is known to be a dict or a session.
 _CHANGES_OF_DICTS = _CHANGES | {"clear", "flush", "pop", "popitem", "set_expiry", "update"}
 
 #: Functions and methods that look at what they are given and keep nothing of it.
@@ -26,10 +26,10 @@ _LOGS = frozenset({"critical", "debug", "error", "exception", "info", "log", "wa
 
 
 class Calls(Expressions):
-    """Reads calls."""
+    """The reader of calls."""
 
     def follow(self, node: ast.Call) -> tuple[bool, Value | None]:
-        """Read the function that is called: whether there is one to read, and what it returns."""
+        """Read the function that is called; return whether there was one to read, and its value."""
         raise NotImplementedError
 
     def _call(self, node: ast.Call) -> Value | None:
@@ -56,7 +56,7 @@ class Calls(Expressions):
         return None
 
     def _name_of(self, function: ast.expr) -> str:
-        """The name of a function that is none of the receiver's own."""
+        """Return the name of a function, unless the receiver itself defines the name."""
         if isinstance(function, ast.Name):
             return "" if function.id in self.names else function.id
         if isinstance(function, ast.Call):
@@ -66,7 +66,7 @@ class Calls(Expressions):
         return "cast" if isinstance(function, ast.Attribute) and function.attr == "cast" else ""
 
     def _arguments(self, node: ast.Call) -> None:
-        """Read arguments: what they stand for is given to code that nobody reads here."""
+        """Read arguments, whose values are given to code that is not read here."""
         visit = self.value_of if _only_looks(node.func) else self.visit
         for item in (*node.args, *(keyword.value for keyword in node.keywords)):
             visit(item)
@@ -94,7 +94,7 @@ class Calls(Expressions):
         return self.value_of(node.args[-1])
 
     def _attrgetter(self, node: ast.Call) -> None:
-        """``attrgetter("name")(instance)``."""
+        """Read ``attrgetter("name")(instance)``."""
         base = self.given(node.args[0])
         for item in node.func.args if isinstance(node.func, ast.Call) else ():
             name = constant_text(item)
@@ -130,7 +130,7 @@ class Calls(Expressions):
         elif name in (_CHANGES_OF_DICTS if is_dict else _CHANGES):
             self.notes.write(base.path)
         elif not name.startswith("get_"):
-            # A method may save, or use, what was written before: nobody reads it here.
+            # A method may save or use what was written before; its source is not read.
             self.notes.hand_on(base.path)
 
     builtins: ClassVar[Mapping[str, Callable[..., Any]]] = {
@@ -151,7 +151,7 @@ class Calls(Expressions):
 
 
 def _only_looks(function: ast.expr) -> bool:
-    """Return whether a call keeps nothing of what it is given: it logs, say."""
+    """Return whether a call keeps nothing of what it is given, as one that logs."""
     if isinstance(function, ast.Name):
         return function.id in _LOOKS
     return isinstance(function, ast.Attribute) and function.attr in _LOGS

@@ -1,4 +1,4 @@
-"""Reading expressions: what they stand for, and what they ask of what the receiver was given."""
+"""Read expressions: what they stand for, and what they ask of what the receiver was given."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SAVES", "Expressions", "constant_text"]
 
-#: Longer ways through attributes are not followed.
+#: Longer chains of attributes are not followed.
 _LONGEST_PATH = 5
 
 #: Methods that save an instance.
@@ -23,26 +23,26 @@ SAVES = frozenset({"asave", "save", "save_base"})
 
 
 class Expressions:
-    """Reads expressions in the order in which they are evaluated."""
+    """The reader of expressions, in the order in which they are evaluated."""
 
     def __init__(self, notes: Notes, names: Names) -> None:
         self.notes = notes
         self.names = names
 
-    # What other parts see to.
+    # What subclasses do.
 
     def bind(self, target: ast.expr, value: Value | None, values: list[Value | None]) -> None:
-        """Give a name another value, or write on what is no name."""
+        """Bind a name to another value, or note a write on what is no name."""
         raise NotImplementedError
 
     def defer(self, node: Function) -> Value:
-        """Keep a function inside for later: nobody knows yet who calls it."""
+        """Keep an inner function for later, as it is not known yet who calls it."""
         raise NotImplementedError
 
     # Values.
 
     def visit(self, node: ast.AST) -> Any:
-        """Read a node. What an expression stands for goes where nobody follows it."""
+        """Read a node; the value of an expression goes where it is not followed."""
         reader = self.readers.get(type(node))
         if reader is not None:
             return reader(self, node)
@@ -60,12 +60,12 @@ class Expressions:
         return found
 
     def given(self, node: ast.expr) -> Value | None:
-        """Read an expression: as `value_of`, where it is a kwarg or what attributes lead to."""
+        """Read an expression as `value_of` does; return its value if the receiver was given it."""
         value = self.value_of(node)
         return value if value is not None and value.kind is Kind.GIVEN else None
 
     def elements_of(self, node: ast.expr) -> list[Value | None]:
-        """Read the elements of a tuple or list that is written out; of others none is known."""
+        """Read the elements of a tuple or list that is written out; of any other none is known."""
         if isinstance(node, (ast.Tuple, ast.List)):
             return [self.value_of(item) for item in node.elts]
         self.value_of(node)
@@ -78,7 +78,7 @@ class Expressions:
         return self._handed_on(self._attribute_of(node))
 
     def _handed_on(self, value: Value | None) -> Value | None:
-        """Note that a value goes where nobody follows it: into a call, a list, a return."""
+        """Note that a value goes where it is not followed: into a call, a list, a return."""
         if value is not None and value.kind in {Kind.GIVEN, Kind.ATTRIBUTES}:
             self.notes.hand_on(value.path)
         return value
@@ -106,14 +106,14 @@ class Expressions:
         return self.item(base, constant_text(node.slice))
 
     def item(self, base: Value | None, key: str | None) -> Value | None:
-        """Give an item of ``kwargs``, or an attribute that is asked for among the ``vars()``."""
+        """Return an item of ``kwargs``, or an attribute that is asked for among the ``vars()``."""
         if base is None or key is None:
             return None
         if base.kind is Kind.KWARGS:
             return given(key)
         return self.read(base.path, key) if base.kind is Kind.ATTRIBUTES else None
 
-    # Operators: what they work on is looked at, and goes nowhere.
+    # Operators look at what they work on, and keep nothing of it.
 
     def _walrus(self, node: ast.NamedExpr) -> Value | None:
         value = self.value_of(node.value)
@@ -168,7 +168,7 @@ class Expressions:
         self.names.clear()
         self.names.update(outer)
 
-    #: What reads a node; of an expression, it gives the value that it stands for, or None.
+    #: What reads a node; for an expression, it returns the value that is followed, or None.
     readers: ClassVar[Mapping[type[ast.AST], Callable[..., Any]]] = {
         ast.Name: _name,
         ast.Attribute: _attribute,
@@ -189,5 +189,5 @@ class Expressions:
 
 
 def constant_text(node: ast.expr) -> str | None:
-    """Return the text that an expression is, where it is one that is written out."""
+    """Return the text of an expression that is a literal text; None for any other."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

@@ -1,4 +1,4 @@
-"""Finding the helpers that a receiver calls: functions and methods of its own package."""
+"""Find the helpers that a receiver calls: functions and methods of its own package."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Helper", "Home", "find_helper"]
 
-#: Helpers within helpers that are read, and helpers in all: functions may call each other in circles.
+#: How deeply nested helpers are read, and how many in all: functions may call each other in circles.
 _DEEPEST = 4
 _MOST_HELPERS = 100
 
 
 @dataclass(frozen=True)
 class Home:
-    """Where a function's free names are found, and what is being read.
+    """The place where a function's free names are found, and what is being read.
 
     Attributes:
         function: the function, or the one that it is inside of.
-        owner: what it is a method of.
+        owner: the object or class that it is a method of.
         around: the helpers that are being read.
         helpers: all helpers read so far.
     """
@@ -39,7 +39,7 @@ class Home:
     helpers: list[Function] = field(default_factory=list)
 
     def may_read(self, node: Function) -> bool:
-        """Return whether a helper is to be read: not one being read, and not one too many."""
+        """Return whether a helper is to be read: it is not being read, and there are not too many."""
         return (
             len(self.around) < _DEEPEST
             and len(self.helpers) < _MOST_HELPERS
@@ -68,9 +68,9 @@ class Helper:
 
 
 def find_helper(called: ast.expr, names: Names, home: Home) -> Helper | None:
-    """Return the helper that an expression names, where its source can be read.
+    """Return the helper that an expression names, if its source can be read.
 
-    Helpers of other packages are not looked for: what Django does with an instance is Django's.
+    Helpers of other packages are not looked for: what Django does with an instance is in order.
     """
     target, owner = _target(called, names, home)
     if not is_a(target, FunctionType, staticmethod, classmethod):
@@ -85,7 +85,7 @@ def find_helper(called: ast.expr, names: Names, home: Home) -> Helper | None:
 
 
 def _target(called: ast.expr, names: Names, home: Home) -> tuple[Any, object]:
-    """What is called, and what it is bound to."""
+    """Find what is called, and what it is bound to."""
     known = home.function.__globals__
     if isinstance(called, ast.Name):
         around = _closure_of(home.function)
@@ -104,7 +104,7 @@ def _target(called: ast.expr, names: Names, home: Home) -> tuple[Any, object]:
 
 
 def _closure_of(function: FunctionType) -> dict[str, object]:
-    """The variables of the functions around a function: what a decorator decorates, say."""
+    """Return the variables of the functions around a function, like what a decorator decorates."""
     found = {}
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
     for name, cell in cells:

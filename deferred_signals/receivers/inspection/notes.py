@@ -1,4 +1,4 @@
-"""What is noted while a receiver's source is read, in the order in which it would run."""
+"""Note what a receiver does, while its source is read in the order in which it would run."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Write:
     """One write on what a receiver was given.
 
     Attributes:
-        path: what is written. Where it is one name, an item of that kwarg: ``context["x"] = 1``.
-        saved: how its object is saved afterwards: not at all, all of it, or some fields.
-        read: it is read afterwards.
-        handed_on: it, or its object, is given to other code afterwards.
+        path: what is written. A path of one name is an item of that kwarg: ``context["x"] = 1``.
+        saved: how the object is saved afterwards: not at all, all of it, or some fields.
+        read: whether what was written is read afterwards.
+        handed_on: whether what was written, or its object, is given to other code afterwards.
     """
 
     path: Path
@@ -32,12 +32,12 @@ class Write:
 
     @property
     def owner(self) -> Path:
-        """The object that is written on."""
+        """Return the path of the object that is written on."""
         return self.path[:-1] or self.path
 
 
 class Notes:
-    """What a receiver reads and writes of its kwargs."""
+    """The notes of what a receiver reads and writes of its kwargs."""
 
     def __init__(self) -> None:
         self.reads: set[Path] = set()
@@ -48,7 +48,7 @@ class Notes:
 
     @property
     def writes(self) -> tuple[Write, ...]:
-        """All writes, but those on copies, and of fields that a query writes as well."""
+        """Return all writes, except those on copies and those of fields that a query writes as well."""
         return tuple(write for write in self._writes if write.path[-1] not in self._updated)
 
     def read(self, path: Path) -> None:
@@ -80,6 +80,6 @@ class Notes:
         self._updated.update(names)
 
     def copy(self, path: Path) -> None:
-        """Note that an object is from now on a new row: ``instance.pk = None``."""
+        """Note that an object is a new row from now on: ``instance.pk = None``."""
         self._copies.add(path)
         self._writes = [write for write in self._writes if write.path[: len(path)] != path]

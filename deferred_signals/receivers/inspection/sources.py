@@ -1,4 +1,4 @@
-"""From a callable to the syntax trees of the functions that it consists of."""
+"""Find the syntax trees of the functions that a callable consists of."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Function", "Layer", "forget_sources", "is_a", "layers_of", "node_of"
 #: A node that has parameters and a body.
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-#: Decorators upon decorators that are looked through: a bound for those that go in circles.
+#: How many stacked decorators are looked through; some go in circles.
 _MOST_LAYERS = 20
 
 
@@ -29,8 +29,8 @@ class Layer:
 
     Attributes:
         function: the function.
-        bound: how many of its first parameters are given already, like ``self``.
-        fixed: names of parameters that are given already.
+        bound: how many of its first parameters have an argument already, like ``self``.
+        fixed: the names of parameters that have an argument already.
         owner: what a method is bound to.
     """
 
@@ -41,7 +41,7 @@ class Layer:
 
 
 def is_a(value: object, *kinds: type) -> bool:
-    """Return whether a value is of one of the types, as it was made: ``isinstance`` asks lazy objects."""
+    """Return whether a value is of one of the types; ``isinstance`` would evaluate lazy objects."""
     return issubclass(type(value), kinds)
 
 
@@ -70,7 +70,7 @@ def layers_of(target: Any) -> Iterator[Layer]:
 
 
 def _wrapped(target: object) -> Any:
-    """What `functools.wraps` says of a wrapper; nothing that an object computes is asked for."""
+    """Return what `functools.wraps` noted on a wrapper, without asking the wrapper for attributes."""
     try:
         return object.__getattribute__(target, "__dict__").get("__wrapped__")
     except AttributeError:
@@ -78,12 +78,12 @@ def _wrapped(target: object) -> Any:
 
 
 def node_of(function: FunctionType) -> Function | None:
-    """Return the syntax tree of a function; None where its source is not there, or is another."""
+    """Return the syntax tree of a function; None where its source is missing, or is another's."""
     code = function.__code__
     try:
         lines, _ = inspect.findsource(code)
         found = _functions_in("".join(lines)).get((code.co_firstlineno, code.co_name), [])
-    # What a file may be that has changed, or is no text: the last two are the parser's.
+    # The file may have changed since, or be no text; the last two errors are the parser's.
     except (OSError, TypeError, IndexError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
     names = _parameters_of(code)
@@ -110,13 +110,13 @@ def _begin_of(node: Function) -> tuple[int, int]:
 
 
 def forget_sources() -> None:
-    """Give up the memory that the syntax trees of whole files take."""
+    """Free the memory that the syntax trees of whole files take."""
     _functions_in.cache_clear()
 
 
 @lru_cache(maxsize=64)
 def _functions_in(source: str) -> dict[tuple[int, str], list[Function]]:
-    """All functions of a file, by their first line and name."""
+    """Find all functions of a file, by their first line and name."""
     found: dict[tuple[int, str], list[Function]] = defaultdict(list)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Lambda):

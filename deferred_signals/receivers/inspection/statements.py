@@ -1,4 +1,4 @@
-"""Reading statements, in the order in which they run."""
+"""Read statements, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Statements"]
 
 
 class Statements(Calls):
-    """Reads the statements of one function.
+    """The reader of the statements of one function.
 
     Attributes:
-        returns_value: it returns something other than None.
-        returned: whether helpers do, by their calls.
-        result: what it returns, where that is followed.
+        returns_value: whether the function returns something other than None.
+        returned: by calls of helpers, whether the helper does.
+        result: the value that the function returns, if it is followed.
     """
 
     def __init__(self, notes: Notes, names: Names) -> None:
@@ -38,12 +38,12 @@ class Statements(Calls):
             self.visit(statement)
 
     def bind(self, target: ast.expr, value: Value | None, values: list[Value | None]) -> None:
-        """Give a name another value, or write on what is no name.
+        """Bind a name to another value, or note a write on what is no name.
 
         Arguments:
             target: what stands left of the ``=``.
             value: what the right side stands for.
-            values: what its elements stand for, where it is a tuple that is written out.
+            values: what the elements of the right side stand for, if it is a literal tuple.
         """
         if isinstance(target, ast.Name):
             self.names[target.id] = value
@@ -82,7 +82,7 @@ class Statements(Calls):
             self._note_copy(target, node.value)
 
     def _note_copy(self, target: ast.expr, value: ast.expr) -> None:
-        """``instance.pk = None``: what is saved afterwards is another row."""
+        """Note ``instance.pk = None``: what is saved afterwards is another row."""
         if not isinstance(target, ast.Attribute) or target.attr not in {"id", "pk"}:
             return
         base = self.given(target.value)
@@ -119,7 +119,7 @@ class Statements(Calls):
         self.returns_value |= self._is_value(node.value)
 
     def _is_value(self, returned: ast.expr) -> bool:
-        """Return whether something other than None is returned: of a helper's call, what it returns."""
+        """Return whether a returned expression is something other than None, as far as one can tell."""
         if isinstance(returned, ast.Await):
             returned = returned.value
         if isinstance(returned, ast.Call):
@@ -133,7 +133,7 @@ class Statements(Calls):
     # Compound statements.
 
     def _if(self, node: ast.If) -> None:
-        # What is set where it is missing is not missed: the body is read before such a test.
+        # A body that sets a missing attribute is read before the test that the attribute is missing.
         late = _asks_for_absent(node.test)
         if not late:
             self.value_of(node.test)
@@ -147,7 +147,7 @@ class Statements(Calls):
         self.block(node.orelse)
 
     def _fork(self, *branches: list[ast.stmt]) -> None:
-        """Read statements of which some run: a name stands for what any of them made of it."""
+        """Read branches of which one runs; a name then stands for what any of them has made of it."""
         before = dict(self.names)
         after = dict(before)
         for branch in branches:
@@ -241,7 +241,7 @@ class Statements(Calls):
 
 
 def _asks_for_absent(test: ast.expr) -> bool:
-    """``not hasattr(...)``."""
+    """Return whether a test is ``not hasattr(...)``."""
     call = test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else None
     function = call.func if isinstance(call, ast.Call) else None
     return isinstance(function, ast.Name) and function.id == "hasattr"

@@ -1,4 +1,4 @@
-"""What a name or an expression of a receiver may stand for."""
+"""The values that a name or an expression of a receiver may stand for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["KWARGS", "OWNER", "Kind", "Names", "Value", "attributes_of", "functi
 
 
 class Kind(Enum):
-    """The kinds of values that are followed; all others are nobody's concern."""
+    """The kinds of values that are followed; all others are ignored."""
 
     GIVEN = "a kwarg, or what attributes lead to from one"
     KWARGS = "the dict of all kwargs"
@@ -27,8 +27,8 @@ class Value(NamedTuple):
 
     Attributes:
         kind: its kind.
-        path: of something given, or of what has the attributes.
-        node: of a function, its syntax tree.
+        path: the path of something given, or of what has the attributes.
+        node: the syntax tree of a function.
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ class Value(NamedTuple):
 KWARGS = Value(Kind.KWARGS)
 OWNER = Value(Kind.OWNER)
 
-#: What names stand for; None: something that is not followed.
+#: What names stand for; None stands for what is not followed.
 Names = dict[str, Value | None]
 
 

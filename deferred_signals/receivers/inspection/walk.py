@@ -1,4 +1,4 @@
-"""Walking through a receiver, the functions inside it, and the helpers that it calls."""
+"""Walk through a receiver, its inner functions, and the helpers that it calls."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["walk_layer"]
 
 
 def walk_layer(layer: Layer, node: Function, notes: Notes) -> bool:
-    """Note what a function does with its kwargs; tell whether it returns a value.
+    """Note what a function does with its kwargs; return whether it returns a value.
 
     Arguments:
         layer: the function.
         node: its syntax tree.
-        notes: where all is noted.
+        notes: what is noted so far, and gets more.
     """
     names: Names = {}
     for place, name in enumerate(parameters_of(node)):
@@ -45,7 +45,7 @@ def walk_layer(layer: Layer, node: Function, notes: Notes) -> bool:
 
 
 class _Walk(Statements):
-    """Walks through one function."""
+    """The walk through one function."""
 
     def __init__(self, notes: Notes, names: Names, home: Home) -> None:
         super().__init__(notes, names)
@@ -54,7 +54,7 @@ class _Walk(Statements):
         self._called: list[Function] = []
 
     def run(self, node: Function) -> Value | None:
-        """Walk through the body, and then through the functions inside that nobody called."""
+        """Walk through the body, and then through the inner functions that nobody called."""
         if isinstance(node, ast.Lambda):
             self.result = self.value_of(node.body)
         else:
@@ -66,14 +66,14 @@ class _Walk(Statements):
         return self.result
 
     def defer(self, node: Function) -> Value:
-        """Keep a function inside for later: nobody knows yet who calls it."""
+        """Keep an inner function for later, as it is not known yet who calls it."""
         names = {**self.names, **dict.fromkeys(parameters_of(node))}
         _add_stars(node, names, None)
         self._inside.append((node, names))
         return function_of(node)
 
     def follow(self, node: ast.Call) -> tuple[bool, Value | None]:
-        """Walk through the function that is called, if it is one to read; give what it returns."""
+        """Walk through the function that is called, if it is to be read, and return its value."""
         helper = self._inner(node.func) or find_helper(node.func, self.names, self._home)
         if helper is None or not self._home.may_read(helper.node):
             return False, None
@@ -94,7 +94,7 @@ class _Walk(Statements):
         return Helper(value.node, self._home.function, None)
 
     def _given_to(self, helper: Helper, call: ast.Call) -> Names:
-        """What the parameters of a helper stand for, in one call of it."""
+        """Return what the parameters of a helper stand for in one call."""
         parameters = parameters_of(helper.node)
         names: Names = dict.fromkeys(parameters)
         if helper.owner is not None and parameters:

@@ -1,18 +1,16 @@
-"""From a declaration to a receiver that is registered and connected, as a whole or not at all."""
+"""Register and connect what was declared, as a whole or not at all."""
 
 from __future__ import annotations
 
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from deferred_signals.deferred_receiver import DeferredReceiver
 from deferred_signals.errors import DuplicateReceiver
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.conditions import Changed, track
 from deferred_signals.receivers.connections import Connection, connected_by
 from deferred_signals.receivers.declarations import declared
 from deferred_signals.receivers.naming import identity, place_of
-from deferred_signals.worker.tasks import declare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -20,19 +18,24 @@ if TYPE_CHECKING:
     from django.dispatch import Signal
 
     from deferred_signals.receivers.declarations import Declaration
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["connect_deferred"]
 
 
 def connect_deferred(
-    function: Callable[..., Any], signals: list[Signal], given: Mapping[str, Any]
+    function: Callable[..., Any],
+    signals: list[Signal],
+    given: Mapping[str, Any],
+    kind: type[Receiver],
 ) -> None:
     """Register a receiver and connect it, after everything that can be refused was looked at.
 
     Arguments:
-        function: the receiver.
+        function: the user's callable.
         signals: its signals.
         given: its options, with those of ``Signal.connect``.
+        kind: the class of the receiver that is made, if there is none yet.
 
     Raises:
         RegistrationError, ConfigurationError: it cannot be deferred so. Nothing was connected.
@@ -40,37 +43,37 @@ def connect_deferred(
     if _connect_again(function, signals, given):
         return
     declaration = declared(function, signals, given)
-    connected, is_new = _registered(declaration)
-    signals_before = list(connected.signals)
+    receiver, is_new = _registered(declaration, kind)
+    signals_before = list(receiver.signals)
     made: list[Connection] = []
     try:
         _track(declaration)
         for connection, entry in declaration.connections:
-            if connected.connect(connection, entry, weak=declaration.weak):
+            if receiver.connect(connection, entry, weak=declaration.weak):
                 made.append(connection)
         if is_new:
-            declare(connected)
+            receiver.declare()
     except BaseException:
         if is_new:
-            connected.forget()
+            receiver.forget()
         else:
-            connected.take_back(made, signals_before)
+            receiver.take_back(made, signals_before)
         raise
     if not declaration.weak:
-        connected.hold()
-    _remember(connected, function, given)
+        receiver.hold()
+    _remember(receiver, function, given)
 
 
 def _track(declaration: Declaration) -> None:
-    """Have ``changed()`` watch the models, before the receiver is connected: it asks for changes."""
+    """Have ``changed()`` follow the models before the receiver, which asks for changes, is connected."""
     condition = declaration.options.when
     if isinstance(condition, Changed):
         for connection, _entry in declaration.connections:
             track(condition, connection.sender)
 
 
-def _registered(declaration: Declaration) -> tuple[DeferredReceiver, bool]:
-    """The receiver of this name, and whether it is new or the one that there was.
+def _registered(declaration: Declaration, kind: type[Receiver]) -> tuple[Receiver, bool]:
+    """Return the receiver of the declared name, and whether it was made now.
 
     Raises:
         DuplicateReceiver: another receiver has the name, or an alias.
@@ -78,7 +81,7 @@ def _registered(declaration: Declaration) -> tuple[DeferredReceiver, bool]:
     function, name, options = declaration.function, declaration.name, declaration.options
     for taken in (name, *options.aliases):
         present = registry.find(taken)
-        if not isinstance(present, DeferredReceiver):
+        if present is None:
             continue
         is_same = present.is_for(function)
         if is_same and present.name == name and present.options == options:
@@ -96,29 +99,27 @@ def _registered(declaration: Declaration) -> tuple[DeferredReceiver, bool]:
             f"{taken!r} is deferred with two sets of options, at {present.place} and at "
             f"{place_of(function)}. Use the same options, or give one of them another name=."
         )
-    new = DeferredReceiver(function, name, options, weak=declaration.weak)
+    new = kind(function, name, options, weak=declaration.weak)
     registry.add(new)
     return new, True
 
 
-# Some projects connect again what they have disconnected, thousands of times. What was looked at
+# Some projects disconnect and connect again thousands of times. A declaration that was looked at
 # once, for the same function, options, signal and sender, needs no second look.
 
-_known: weakref.WeakValueDictionary[Hashable, DeferredReceiver] = weakref.WeakValueDictionary()
+_known: weakref.WeakValueDictionary[Hashable, Receiver] = weakref.WeakValueDictionary()
 
 
-def _remember(
-    connected: DeferredReceiver, function: Callable[..., Any], given: Mapping[str, Any]
-) -> None:
+def _remember(receiver: Receiver, function: Callable[..., Any], given: Mapping[str, Any]) -> None:
     key = _key_of(function, given)
     if key is not None:
-        _known[key] = connected
+        _known[key] = receiver
 
 
 def _connect_again(
     function: Callable[..., Any], signals: list[Signal], given: Mapping[str, Any]
 ) -> bool:
-    """Connect as it was done before; False where it was not, or not just so."""
+    """Connect as it was done before; return False where it was not, or not just so."""
     key = _key_of(function, given)
     found = None if key is None else _known.get(key)
     if found is None or registry.find(found.name) is not found or not found.is_for(function):
@@ -141,7 +142,7 @@ def _connect_again(
 
 
 def _key_of(function: Callable[..., Any], given: Mapping[str, Any]) -> Hashable:
-    """What tells a function with its options; None where one of them can change in place."""
+    """Return what identifies a function with its options; None where an option can change in place."""
     try:
         return identity(function), frozenset(
             item for item in given.items() if item[0] not in {"sender", "weak"}
