@@ -22,7 +22,7 @@ from celery.worker.request import Request
 from kombu import serialization
 
 from deferred_signals.receivers import registry
-from tests.support.fixtures import MakeCurrent
+from tests.support.celery_apps import MakeCurrent
 
 MODULE = """
 from django.dispatch import Signal
