@@ -65,8 +65,8 @@ class Recorder:
             self._patterns[name] = self._kept_pattern(name)
         pattern = self._patterns.get(name)
         if pattern is not None and pattern.options == parcel.options:
-            shown = argsrepr(parcel.shown)
-            return (Copy(pattern, parcel.task_id, parcel.wires, shown, self._reply_to),)
+            shown = argsrepr(parcel.descriptions)
+            return (Copy(pattern, parcel.task_id, parcel.payloads, shown, self._reply_to),)
         task = task_of(name)
         kept = recorded(self._app, partial(_apply, task, parcel), connect=not task.ignore_result)
         if self._copying and len(kept) == 1 and may_copy_task(task, kept[0]):
@@ -113,10 +113,10 @@ def recorded(
 
 def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
     task.apply_async(
-        parcel.wires,
+        parcel.payloads,
         task_id=parcel.task_id,
         producer=producer,
-        argsrepr=argsrepr(parcel.shown),
+        argsrepr=argsrepr(parcel.descriptions),
         kwargsrepr="{}",
         **(_with_a_piece(parcel.options) if "countdown" in parcel.options else parcel.options),
     )

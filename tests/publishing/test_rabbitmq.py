@@ -28,7 +28,7 @@ def first(**headers: Any) -> tuple[Pattern, Prepared]:
         {"task": "shop.pay", "root_id": id_, "argsrepr": "(a)", "origin": "gen1@shop", **headers},
         {"correlation_id": id_, "reply_to": new_id(), "delivery_mode": 2},
     )  # fmt: skip
-    parcel = Parcel("shop.pay", id_, ("wire",), (id_,), ("a",), {})
+    parcel = Parcel(id_, (), {})
     pattern = Pattern(parcel, Publication(None, {}))
     assert pattern.learn(prepared, {})
     return pattern, prepared
