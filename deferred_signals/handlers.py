@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
@@ -16,14 +14,14 @@ from deferred_signals import conf, serialization
 from deferred_signals.errors import DecodeError, DepthExceeded
 from deferred_signals.message import Message
 from deferred_signals.message.context import restored
-from deferred_signals.message.description import describe_kwargs
 from deferred_signals.message.outgoing import Outgoing
 from deferred_signals.message.wire import pack
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.catalogue import entry_of
 from deferred_signals.running.resolving import resolve
-from deferred_signals.sending.commit import defer
-from deferred_signals.sending.dispatch import Deferred, publish_options
+from deferred_signals.sending.commit import defer, is_in_coroutine
+from deferred_signals.sending.dispatch import Deferred
+from deferred_signals.sending.encode import publish_options
 from deferred_signals.support.asking import Raised
 from deferred_signals.support.telling import is_telling
 
@@ -86,7 +84,10 @@ def send_again(message: Message) -> Deferred:
     deferred_signals.errors.UnknownReceiver: No deferred receiver is called 'shop.receivers.thnak' in this process. ...
     """
     receiver = _receiver_of(message, "send_again")
-    _refuse_coroutines()
+    if is_in_coroutine():
+        raise SynchronousOnlyOperation(
+            "send_again() was called in a coroutine: use `await sync_to_async(send_again)(message)`."
+        )
     again = replace(
         message,
         receiver=receiver.name,  # it may have had another when it was sent
@@ -94,15 +95,7 @@ def send_again(message: Message) -> Deferred:
         attempt=1,
         redeliveries=0,
     )
-    outgoing = Outgoing(
-        again.id,
-        again.receiver,
-        again.using,
-        describe_kwargs(again.kwargs, again.sender),
-        pack(again),
-        _options(receiver, again),
-        quiet=is_telling(),
-    )
+    outgoing = Outgoing(again, pack(again), _options(receiver, again), quiet=is_telling())
     with _nested(again):
         defer(outgoing, immediate=_is_immediate(receiver, again))
     return Deferred(again.id, again.receiver)
@@ -145,18 +138,6 @@ def _is_immediate(receiver: Receiver, message: Message) -> bool:
     with suppress(DecodeError):
         return entry_of(registry.find_signal(receiver, message.signal)).immediate
     return False
-
-
-def _refuse_coroutines() -> None:
-    """In a coroutine Django shows another connection, so the transaction cannot be seen."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    if not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
-        raise SynchronousOnlyOperation(
-            "send_again() was called in a coroutine: use `await sync_to_async(send_again)(message)`."
-        )
 
 
 #: How many calls of `send_again` the present one is inside of.

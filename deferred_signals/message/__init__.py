@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from deferred_signals.message.message import LONGEST_NAME, WIRE_VERSION, Message, is_name, write
+from deferred_signals.message.message import LONGEST_NAME, WIRE_VERSION, Message, is_name
 
-__all__ = ["LONGEST_NAME", "WIRE_VERSION", "Message", "is_name", "write"]
+__all__ = ["LONGEST_NAME", "WIRE_VERSION", "Message", "is_name"]

@@ -174,18 +174,17 @@ def _around(path: str, context: dict[str, Any]) -> AbstractContextManager[Any]:
 
 
 def _checked(path: str, value: Any) -> Any:
-    """A value that a carrier took, of JSON's own types.
+    """Copy a value that a carrier took, as JSON gives it back: the carrier may go on writing into it.
 
     Raises:
-        SerializationError: it is of others.
+        SerializationError: the value is not of JSON's own types.
     """
     try:
-        _encode(value)
+        return json.loads(_encode(value))
     except (RecursionError, TypeError, ValueError) as error:
         raise SerializationError(
             f"Context carrier {path} took a value that is not of JSON's own types: {error}."
         ) from error
-    return value
 
 
 _encode = json.JSONEncoder(allow_nan=False).encode

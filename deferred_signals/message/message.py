@@ -13,7 +13,7 @@ from deferred_signals.errors import DecodeError
 from deferred_signals.message.description import describe
 from deferred_signals.support.json import quote, to_json
 
-__all__ = ["LONGEST_NAME", "WIRE_VERSION", "Message", "is_name", "write"]
+__all__ = ["LONGEST_NAME", "WIRE_VERSION", "Message", "is_name"]
 
 #: Version of the wire form. A worker reads its own version and all before it.
 WIRE_VERSION = 1
@@ -98,21 +98,31 @@ class Message:
         """Seconds since the send."""
         return (now - self.sent_at).total_seconds()
 
-    def to_wire(self) -> str:
-        """Write it as one JSON text."""
-        return write(
-            id=self.id,
-            receiver=self.receiver,
-            signal=self.signal,
-            sender=to_json(self.sender),
-            kwargs=to_json(self.kwargs),
-            using=self.using,
-            sent_at=self.sent_at.timestamp(),
-            depth=self.depth,
-            attempt=self.attempt,
-            redeliveries=self.redeliveries,
-            version=self.version,
-            context=to_json(self.context),
+    def to_wire(self, kwargs: str | None = None) -> str:
+        """Write the message as one JSON text.
+
+        A field that has its usual value is left out, since a broker keeps, and a worker reads,
+        millions of these texts.
+
+        Arguments:
+            kwargs: the JSON text of the kwargs, where the caller has written it already.
+        """
+        unusual = ""
+        if self.depth:
+            unusual += f',"depth":{self.depth}'
+        if self.attempt != 1:
+            unusual += f',"attempt":{self.attempt}'
+        if self.redeliveries:
+            unusual += f',"redeliveries":{self.redeliveries}'
+        if self.version != 1:
+            unusual += f',"version":{self.version}'
+        if self.context:
+            unusual += f',"context":{to_json(self.context)}'
+        return (
+            f'{{"v":{WIRE_VERSION},"id":{quote(self.id)},"receiver":{quote(self.receiver)},'
+            f'"signal":{quote(self.signal)},"sender":{to_json(self.sender)},'
+            f'"kwargs":{to_json(self.kwargs) if kwargs is None else kwargs},'
+            f'"using":{quote(self.using)},"sent_at":{self.sent_at.timestamp():.6f}{unusual}}}'
         )
 
     @classmethod
@@ -170,45 +180,6 @@ class Message:
             version=raw["version"],
             context=raw["context"] or {},  # never the one that stands for all that were left out
         )
-
-
-def write(  # noqa: PLR0913 - the fields of a message
-    *,
-    id: str,  # noqa: A002 - the name of the field
-    receiver: str,
-    signal: str,
-    sender: str,
-    kwargs: str,
-    using: str,
-    sent_at: float,
-    depth: int = 0,
-    attempt: int = 1,
-    redeliveries: int = 0,
-    version: int = 1,
-    context: str = "{}",
-) -> str:
-    """The wire form of a message of these fields: all that a send needs of one.
-
-    They are those of a `Message`, but for ``sender``, ``kwargs`` and ``context``, which are JSON
-    texts here, and ``sent_at``, in seconds since the epoch. What is as usual is left out, since a
-    broker keeps, and a worker reads, some millions of these.
-    """
-    unusual = ""
-    if depth:
-        unusual += f',"depth":{depth}'
-    if attempt != 1:
-        unusual += f',"attempt":{attempt}'
-    if redeliveries:
-        unusual += f',"redeliveries":{redeliveries}'
-    if version != 1:
-        unusual += f',"version":{version}'
-    if context != "{}":
-        unusual += f',"context":{context}'
-    return (
-        f'{{"v":{WIRE_VERSION},"id":{quote(id)},"receiver":{quote(receiver)},'
-        f'"signal":{quote(signal)},"sender":{sender},"kwargs":{kwargs},'
-        f'"using":{quote(using)},"sent_at":{sent_at:.6f}{unusual}}}'
-    )
 
 
 def is_name(text: str) -> bool:

@@ -14,7 +14,7 @@ from deferred_signals.message import Message
 from deferred_signals.serialization import is_too_deep, may_be_too_deep
 from deferred_signals.support.json import size_of
 
-__all__ = ["pack", "reopen", "signed", "unpack"]
+__all__ = ["pack", "unpack"]
 
 SALT = "deferred_signals"
 
@@ -22,19 +22,15 @@ SALT = "deferred_signals"
 GROWTH = 1024
 
 
-def pack(message: Message) -> str:
-    """The text of a message."""
-    return signed(message.to_wire(), conf.current())
+def pack(message: Message, kwargs: str | None = None) -> str:
+    """Write the payload of a message: its JSON, signed where ``SIGNING`` is on.
 
-
-def signed(text: str, settings: conf.Settings) -> str:
-    """A message's JSON as it travels: behind its signature, where the settings say so."""
-    return f"{_signer().signature(text)}:{text}" if settings.SIGNING else text
-
-
-def reopen(text: str) -> Message:
-    """The message of a text that this process made itself."""
-    return Message.from_wire(text[text.index("{") :])
+    Arguments:
+        message: the message.
+        kwargs: the JSON text of its kwargs, where the caller has written it already.
+    """
+    text = message.to_wire(kwargs)
+    return f"{_signer().signature(text)}:{text}" if conf.current().SIGNING else text
 
 
 def unpack(payload: object) -> Message:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deferred_signals import conf
+from deferred_signals.message.description import describe_kwargs
 from deferred_signals.receivers import registry
 from deferred_signals.support.ids import new_id
 from deferred_signals.support.json import size_of
@@ -25,33 +26,48 @@ class Parcel(NamedTuple):
     """What becomes one message of Celery's: a message of ours, or a chunk of them.
 
     Attributes:
-        name: the task's, which is the receiver's.
-        task_id: the message's id; a chunk has one of its own.
-        payloads: the task's arguments: each message as it travels.
-        ids: of the same messages.
-        descriptions: what is told of the kwargs of each.
+        task_id: the message's id; a chunk has an id of its own.
+        outgoings: the messages, all for one receiver.
         options: of ``apply_async``: queue, priority, countdown and the like.
     """
 
-    name: str
     task_id: str
-    payloads: tuple[str, ...]
-    ids: tuple[str, ...]
-    descriptions: tuple[str, ...]
+    outgoings: tuple[Outgoing, ...]
     options: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Return the task's name, which is the receiver's."""
+        return self.outgoings[0].message.receiver
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of the messages."""
+        return tuple([outgoing.message.id for outgoing in self.outgoings])
+
+    @property
+    def payloads(self) -> tuple[str, ...]:
+        """Return the payloads of the messages: the task's arguments."""
+        return tuple([outgoing.payload for outgoing in self.outgoings])
+
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """Describe the kwargs of each message, for logs and monitors."""
+        messages = [outgoing.message for outgoing in self.outgoings]
+        return tuple([describe_kwargs(message.kwargs, message.sender) for message in messages])
 
 
 def parcels(batch: Sequence[Outgoing]) -> list[Parcel]:
-    """The parcels of a batch, in the order of their first messages.
+    """Put the messages of a batch into parcels, in the order of each parcel's first message.
 
-    Messages of one receiver that are published with equal options travel together, in their order:
-    up to its ``chunk_size`` of them, and up to ``MAX_MESSAGE_BYTES`` in all.
+    Messages for one receiver that are published with equal options travel together, in their order:
+    up to the receiver's ``chunk_size`` of them, and up to ``MAX_MESSAGE_BYTES`` in all.
     """
     most_bytes = conf.current().MAX_MESSAGE_BYTES
     chunks: list[list[Outgoing]] = []
     lanes: dict[str, list[_Lane]] = {}
     for outgoing in batch:
-        name = outgoing.receiver
+        name = outgoing.message.receiver
         receiver = registry.find(name)
         if receiver is None or receiver.options.chunk_size == 1:
             chunks.append([outgoing])
@@ -62,7 +78,7 @@ def parcels(batch: Sequence[Outgoing]) -> list[Parcel]:
         else:
             lane = _Lane(outgoing.options)
             lanes[name].append(lane)
-        size = size_of(outgoing.wire)
+        size = size_of(outgoing.payload)
         if not 0 < len(lane.chunk) < receiver.options.chunk_size or lane.size + size > most_bytes:
             lane.chunk, lane.size = [], 0
             chunks.append(lane.chunk)
@@ -73,7 +89,7 @@ def parcels(batch: Sequence[Outgoing]) -> list[Parcel]:
 
 @dataclass
 class _Lane:
-    """The chunk that is being filled with messages of one receiver and equal options."""
+    """The chunk that is being filled with messages for one receiver and of equal options."""
 
     options: dict[str, Any]
     chunk: list[Outgoing] = field(default_factory=list)
@@ -83,16 +99,8 @@ class _Lane:
 def _parcel(chunk: list[Outgoing]) -> Parcel:
     first = chunk[0]
     if len(chunk) == 1:
-        id_, name, _using, shown, wire, options, *_ = first
-        return Parcel(name, id_, (wire,), (id_,), (shown,), options)
+        return Parcel(first.message.id, (first,), first.options)
     longer = {
         limit: first.options[limit] * len(chunk) for limit in LIMITS if limit in first.options
     }
-    return Parcel(
-        first.receiver,
-        new_id(),
-        tuple(outgoing.wire for outgoing in chunk),
-        tuple(outgoing.id for outgoing in chunk),
-        tuple(outgoing.shown for outgoing in chunk),
-        {**first.options, **longer},
-    )
+    return Parcel(new_id(), tuple(chunk), {**first.options, **longer})

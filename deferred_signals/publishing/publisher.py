@@ -40,9 +40,9 @@ def publish(batch: Sequence[Outgoing]) -> None:
         if not isinstance(error, Exception) or is_interruption(error):
             raise  # a time limit of the task, say, or Ctrl-C, during the wait
         return
-    announce([outgoing for outgoing in batch if outgoing.id not in failures])
+    announce([item for item in batch if item.message.id not in failures])
     if failures:
-        report([(item, failures[item.id]) for item in batch if item.id in failures])
+        report([(item, failures[id_]) for item in batch if (id_ := item.message.id) in failures])
 
 
 def _publish(batch: Sequence[Outgoing]) -> dict[str, BaseException]:
@@ -59,7 +59,7 @@ def _publish_on(line: Line, app: Celery, batch: Sequence[Outgoing]) -> dict[str,
     with unforked():
         outage = line.outage()
         if outage is not None:
-            return {outgoing.id: outage for outgoing in batch}
+            return {outgoing.message.id: outage for outgoing in batch}
         recorder = Recorder(app)
         for parcel in parcels(batch):
             try:

@@ -15,6 +15,7 @@ from deferred_signals.support.telling import log, telling
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from deferred_signals.message import Message
     from deferred_signals.message.outgoing import Outgoing
 
 __all__ = ["Store", "announce", "report", "spill_to"]
@@ -40,45 +41,48 @@ def spill_to(store: Store | None) -> Store | None:
 def announce(batch: Sequence[Outgoing]) -> None:
     """Tell whoever listens of the messages that the broker has."""
     signal = events.message_published
-    heard = {name for name in {item.receiver for item in batch} if signal.has_listeners(name)}
+    heard = {
+        name for name in {item.message.receiver for item in batch} if signal.has_listeners(name)
+    }
     for outgoing in batch:
-        if outgoing.receiver in heard and not outgoing.quiet:
+        message = outgoing.message
+        if message.receiver in heard and not outgoing.quiet:
             with telling():
-                signal.send_robust(sender=outgoing.receiver, message=outgoing.message)
+                signal.send_robust(sender=message.receiver, message=message)
 
 
 def report(failures: Sequence[tuple[Outgoing, BaseException]]) -> None:
     """Hand what was not published to the store, and tell of it: a log a message, a signal a cause."""
     fate = "is kept, to be published later" if _spilled(failures) else "is lost"
-    causes: dict[int, tuple[BaseException, list[Outgoing]]] = {}
+    causes: dict[int, tuple[BaseException, list[Message]]] = {}
     for outgoing, cause in failures:
         if outgoing.quiet:
             continue
-        causes.setdefault(id(cause), (cause, []))[1].append(outgoing)
+        message = outgoing.message
+        causes.setdefault(id(cause), (cause, []))[1].append(message)
         log(
             logging.ERROR,
             "Message %s for receiver %s is not known to be published and %s: %s: %s",
-            outgoing.id,
-            outgoing.describe(),
+            message.id,
+            message.describe(),
             fate,
             type(cause).__name__,
             cause,
-            extra={"receiver": outgoing.receiver, "message_id": outgoing.id},
+            extra={"receiver": message.receiver, "message_id": message.id},
         )
     for cause, concerned in causes.values():
         with telling():
             _tell_failure(concerned, cause)
 
 
-def _tell_failure(batch: list[Outgoing], cause: BaseException) -> None:
+def _tell_failure(messages: list[Message], cause: BaseException) -> None:
     if not events.publish_failed.has_listeners():
         return
     error = PublishError(
-        f"{len(batch)} messages are not known to be published: {type(cause).__name__}: {cause}"
+        f"{len(messages)} messages are not known to be published: {type(cause).__name__}: {cause}"
     )
     error.__cause__ = cause
-    messages = tuple(outgoing.message for outgoing in batch)
-    events.publish_failed.send_robust(sender=None, messages=messages, exception=error)
+    events.publish_failed.send_robust(sender=None, messages=tuple(messages), exception=error)
 
 
 def _spilled(failures: Sequence[tuple[Outgoing, BaseException]]) -> bool:

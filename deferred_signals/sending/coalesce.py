@@ -17,7 +17,6 @@ from django.db.models.signals import m2m_changed
 
 from deferred_signals import conf
 from deferred_signals.errors import InvalidReceiver
-from deferred_signals.message.description import describe_kwargs
 from deferred_signals.message.wire import pack
 from deferred_signals.serialization import is_saved, merge_kwargs
 from deferred_signals.support.asking import Raised, ask
@@ -94,16 +93,17 @@ def _merged(group: list[Outgoing]) -> list[Outgoing]:
         return group
     try:
         kwargs = reduce(merge_kwargs, (outgoing.message.kwargs for outgoing in group))
-        wire = pack(replace(last.message, kwargs=kwargs))
+        message = replace(last.message, kwargs=kwargs)
+        payload = pack(message)
     except Exception as error:  # noqa: BLE001 - the transaction is committed: apart they lose nothing
         log(
             logging.WARNING,
             "%s messages for receiver %s could not be coalesced, and are published apart: %s",
             len(group),
-            last.receiver,
+            last.message.receiver,
             type(error).__name__,
         )
         return group
-    if size_of(wire) > conf.current().MAX_MESSAGE_BYTES:
+    if size_of(payload) > conf.current().MAX_MESSAGE_BYTES:
         return group
-    return [last._replace(wire=wire, shown=describe_kwargs(kwargs, last.message.sender))]
+    return [last._replace(message=message, payload=payload)]

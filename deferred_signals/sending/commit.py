@@ -10,6 +10,8 @@ run the hooks of all that do, so they leave from one more hook behind those.
 
 from __future__ import annotations
 
+import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from django.db import connections, transaction
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from deferred_signals.message.outgoing import Outgoing
     from deferred_signals.sending.destinations import Way
 
-__all__ = ["Flush", "Tail", "defer"]
+__all__ = ["Flush", "Tail", "defer", "is_in_coroutine"]
 
 
 class Flush:
@@ -107,7 +109,8 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
         PublishError: there is nothing to wait for, and a test would publish.
     """
     way = current_way()
-    connection = connections[outgoing.using]
+    using = outgoing.message.using
+    connection = connections[using]
     if immediate:
         way.leave([outgoing])
     elif connection.in_atomic_block:
@@ -119,10 +122,23 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
         way.leave([outgoing])
     else:
         raise TransactionManagementError(
-            f"The deferred receiver {outgoing.receiver!r} waits for a commit on "
-            f"{outgoing.using!r}, whose autocommit is off and which has no transaction "
+            f"The deferred receiver {outgoing.message.receiver!r} waits for a commit on "
+            f"{using!r}, whose autocommit is off and which has no transaction "
             f"that could be followed. Send inside transaction.atomic()."
         )
+
+
+def is_in_coroutine() -> bool:
+    """Return whether the caller is a coroutine that Django allows no database.
+
+    Django shows a coroutine another connection than the code around it, so the transaction to wait
+    for cannot be seen.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
 
 
 def _is_in_autocommit(connection: BaseDatabaseWrapper) -> bool:

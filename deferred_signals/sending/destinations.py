@@ -45,7 +45,7 @@ def publish(gathered: Sequence[Outgoing]) -> None:
         PublishError: they would leave the process of a test that has not said so.
     """
     if _is_refused():
-        names = ", ".join(sorted({outgoing.receiver for outgoing in gathered}))
+        names = ", ".join(sorted({outgoing.message.receiver for outgoing in gathered}))
         raise PublishError(
             f"A test would publish {len(gathered)} messages, for {names}, to the broker of the "
             f"settings ({answers().transport}), whose workers act on other rows than the test's. "
@@ -68,7 +68,7 @@ def publish_live(gathered: Sequence[Outgoing]) -> None:
 
 def run_here(gathered: Sequence[Outgoing]) -> None:
     """Run messages in this process: eager mode."""
-    _runner()([outgoing.wire for outgoing in gathered])
+    _runner()([outgoing.payload for outgoing in gathered])
 
 
 # Both are imported by the first commit that goes their way, as Celery imports its own parts that

@@ -55,7 +55,7 @@ class Collected:
         taken = [_decoded(outgoing) for outgoing in batch]
         with self._lock:
             self._waiting += taken
-            self._wires += [outgoing.wire for outgoing in batch]
+            self._wires += [outgoing.payload for outgoing in batch]
 
     @property
     def wires(self) -> tuple[str, ...]:
@@ -226,7 +226,7 @@ class Collected:
 
 
 def _decoded(outgoing: Outgoing) -> _Waiting:
-    message = unpack(outgoing.wire)
+    message = unpack(outgoing.payload)
     receiver = registry.get(message.receiver)
     kwargs = decode_call(receiver.codec, message.kwargs, message.sender)
     sender = kwargs.pop("sender")

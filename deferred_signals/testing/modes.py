@@ -115,7 +115,7 @@ class inline(_Mode[None]):  # noqa: N801 - used like a function
         stack.enter_context(using_way(Way(self._leave, local=True, raises=True)))
 
     def _leave(self, batch: Sequence[Outgoing]) -> None:
-        self._wires += [outgoing.wire for outgoing in batch]
+        self._wires += [outgoing.payload for outgoing in batch]
         try:
             HERE.leave(batch)
         finally:

@@ -91,7 +91,7 @@ def run_story(
 
     def schedule_all() -> None:
         for delivery in pop():
-            message = unpack(delivery.outgoing.wire)
+            message = unpack(delivery.outgoing.payload)
             ran = Ran(message.id, message.receiver, kwargs=delivery.kwargs)
             story.append(ran)
             options = delivery.outgoing.options

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deferred_signals import conf
+from deferred_signals.message import Message
 from deferred_signals.message.outgoing import Outgoing
 from deferred_signals.publishing.parcels import parcels
 from tests.support.connected import Connected
@@ -39,8 +41,17 @@ def receivers() -> Iterator[None]:
 
 
 def outgoing(number: int, receiver: str, options: int, size: int) -> Outgoing:
-    wire = "x" * size
-    return Outgoing(f"id{number}", receiver, "default", "number", wire, dict(OPTIONS[options]))
+    """Return a message whose payload is nothing but of a size."""
+    message = Message(
+        id=f"id{number}",
+        receiver=receiver,
+        signal="tests.signal",
+        sender=None,
+        kwargs={"number": number},
+        using="default",
+        sent_at=datetime.now(UTC),
+    )
+    return Outgoing(message, "x" * size, dict(OPTIONS[options]))
 
 
 batches = st.lists(
@@ -64,9 +75,9 @@ def test_each_message_is_in_one_parcel_and_those_alike_keep_their_order(
 ) -> None:
     before: dict[str, list[str]] = defaultdict(list)
     after: dict[str, list[str]] = defaultdict(list)
-    options_of = {item.id: item.options for item in batch}
+    options_of = {item.message.id: item.options for item in batch}
     for item in batch:
-        before[lane(item.receiver, item.options)].append(item.id)
+        before[lane(item.message.receiver, item.options)].append(item.message.id)
     for parcel in parcels(batch):
         for id_ in parcel.ids:
             after[lane(parcel.name, options_of[id_])].append(id_)
@@ -75,11 +86,13 @@ def test_each_message_is_in_one_parcel_and_those_alike_keep_their_order(
 
 @given(batch=batches)
 def test_parcel_holds_what_belongs_together_and_no_more_than_fits(batch: list[Outgoing]) -> None:
-    by_id = {item.id: item for item in batch}
+    by_id = {item.message.id: item for item in batch}
     for parcel in parcels(batch):
         items = [by_id[id_] for id_ in parcel.ids]
-        assert parcel.payloads == tuple(item.wire for item in items)
-        assert {lane(item.receiver, item.options) for item in items} == {
+        assert parcel.outgoings == tuple(items)
+        assert parcel.payloads == tuple(item.payload for item in items)
+        assert parcel.descriptions == ("number",) * len(items)
+        assert {lane(item.message.receiver, item.options) for item in items} == {
             lane(parcel.name, items[0].options)
         }
         assert len(items) <= SIZES.get(parcel.name, 1)
@@ -88,14 +101,14 @@ def test_parcel_holds_what_belongs_together_and_no_more_than_fits(batch: list[Ou
 
 @given(batch=batches)
 def test_parcels_go_in_the_order_of_their_first_messages(batch: list[Outgoing]) -> None:
-    place = {item.id: number for number, item in enumerate(batch)}
+    place = {item.message.id: number for number, item in enumerate(batch)}
     firsts = [place[parcel.ids[0]] for parcel in parcels(batch)]
     assert firsts == sorted(firsts)
 
 
 @given(batch=batches)
 def test_chunk_has_an_id_of_its_own_and_the_time_of_all_its_calls(batch: list[Outgoing]) -> None:
-    by_id = {item.id: item for item in batch}
+    by_id = {item.message.id: item for item in batch}
     made = parcels(batch)
     assert len({parcel.task_id for parcel in made}) == len(made)
     for parcel in made:

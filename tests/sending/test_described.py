@@ -13,6 +13,7 @@ from django.dispatch import Signal
 from django.test import RequestFactory
 from django.utils.functional import SimpleLazyObject
 
+from deferred_signals.message.wire import unpack
 from deferred_signals.receivers import registry
 from deferred_signals.sending.destinations import Way, using_way
 from tests.app.models import Board, GiftOrder, Label, Line, Order, PaidOrder, Seat, Ticket
@@ -66,7 +67,7 @@ VALUES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("options", [{}, {"snapshot": True}], ids=["reference", "snapshot"])
 @pytest.mark.parametrize("made", VALUES.values(), ids=VALUES)
-def test_send_tells_what_the_message_tells(
+def test_message_is_the_same_when_it_is_sent_and_when_it_arrives(
     signal: Signal, defer: Connected, made: Callable[[], Any], options: dict[str, Any]
 ) -> None:
     left: list[Outgoing] = []
@@ -77,7 +78,9 @@ def test_send_tells_what_the_message_tells(
     with using_way(Way(left.extend, local=True)):
         signal.send(None, x=made(), y=1)
     (outgoing,) = left
-    assert outgoing.describe() == repr(outgoing) == outgoing.message.describe()
+    arrived = unpack(outgoing.payload)
+    assert arrived == outgoing.message
+    assert arrived.describe() == outgoing.message.describe() == repr(outgoing)
 
 
 def test_captured_row_is_told_and_not_the_one_in_its_place(
