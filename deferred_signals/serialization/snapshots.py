@@ -14,7 +14,7 @@ from deferred_signals.serialization.marks import Snapshot, State
 from deferred_signals.serialization.models import alias_of, label_of, model_of
 from deferred_signals.serialization.nesting import is_too_deep
 from deferred_signals.serialization.pending import Pending
-from deferred_signals.serialization.travelled import mark
+from deferred_signals.serialization.travelled import mark_travelled
 from deferred_signals.serialization.trusted_fields import stays_behind
 from deferred_signals.serialization.unencodable import Unencodable
 
@@ -138,5 +138,5 @@ class PendingRow(Pending):
                 f"from_db or a post_init handler), and there is none: {type(error).__name__}. Check "
                 f"whether that code reads a field that stayed behind."
             ) from None
-        mark(row, self.state)
+        mark_travelled(row, self.state)
         return row

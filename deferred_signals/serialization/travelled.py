@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from deferred_signals.serialization.marks import State
 
-__all__ = ["mark"]
+__all__ = ["mark_travelled"]
 
 #: Where Django keeps prefetched objects of an instance. Loading a missing field looks there first,
 #: and Django has no public way to learn of such a load before it queries.
 PREFETCHED = "_prefetched_objects_cache"
 
 
-def mark(row: Model, state: State) -> None:
+def mark_travelled(row: Model, state: State) -> None:
     """Mark an instance that was made of a message's values.
 
     Arguments:
