@@ -42,7 +42,7 @@ def welcome(sender: type[User], request: HttpRequest, user: User, **kwargs: Any)
 
 @receiver(post_save, sender=Order, deferred=True)
 def update_search_index(sender: type[Order], instance: Order, created: bool, **kwargs: Any) -> None:
-    """The plainest deferred receiver: ``instance`` is the row as it is when the receiver runs."""
+    """Update the index. The simplest deferred receiver: ``instance`` is the row as it is at the run."""
     note("added to the index" if created else "refreshed the index", order=instance.pk)
 
 
