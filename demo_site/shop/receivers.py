@@ -54,7 +54,7 @@ def update_search_index(sender: type[Order], instance: Order, created: bool, **k
 def send_confirmation(
     sender: type[Order], order_id: UUID, total_amount: Decimal, **kwargs: Any
 ) -> None:
-    """Send mail by a gateway that may fail, or refuse the connection: worth another attempt."""
+    """Mail a confirmation. The gateway may fail, so the receiver is retried a little later."""
     order = Order.objects.select_related("customer").get(pk=order_id)
     if order.confirmed_at:
         return  # a deferred receiver may run twice: this one mails once
