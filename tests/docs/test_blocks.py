@@ -57,7 +57,7 @@ def sections() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def shop(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Install the app of the examples, and create its table."""
+    """Install the app of the examples, and make its table."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "docs")
         with modify_settings(INSTALLED_APPS={"append": "shop"}), django_db_blocker.unblock():
@@ -136,7 +136,7 @@ def test_blocks_of_a_section_run(
 
 
 def module_of(example: Example) -> str | None:
-    """Return the module that a block names in its first line, if it does."""
+    """Return the module that a block names in its first line."""
     found = re.match(r"# ([\w/]+)\.py\b", str(example.parsed))
     return found[1].removesuffix("/__init__").replace("/", ".") if found else None
 

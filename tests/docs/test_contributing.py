@@ -46,19 +46,19 @@ def test_house_is_drawn_as_the_import_contract_has_it() -> None:
     assert drawing == "\n    ▼\n".join(layers())
 
 
-def test_each_room_has_a_row_with_its_tests() -> None:
-    rooms = {
-        room
+def test_each_room_is_described_and_has_its_tests() -> None:
+    rooms = sorted(
+        room.strip("()")
         for layer in layers()
         for room in re.split(r" [|:] ", layer)
         if not room.startswith("(") or (PACKAGE / room.strip("()")).exists()
-    }
-    table = [row for row in rows(section("The house").partition("\n### ")[0]) if len(row) == 3]
-    assert sorted(name for row in table for name in names(row[0])) == sorted(
-        room.strip("()") for room in rooms
     )
-    for *_, folders in table:
-        assert all((ROOT / folder).is_dir() for folder in names(folders)), folders
+    described = rows(section("The house").partition("\n### ")[0])
+    assert sorted(name for row in described for name in names(row[0])) == rooms
+    tested = rows(section("Tests"))
+    assert sorted(name for row in tested for name in names(row[0])) == rooms
+    folders = [name for row in tested for name in names(row[1])]
+    assert [name for name in folders if not (ROOT / name).is_dir()] == []
 
 
 def test_each_hop_begins_in_a_file_that_has_it() -> None:

@@ -86,7 +86,7 @@ def test_every_system_check_is_named_where_the_checks_are_found() -> None:
 
 
 def ids_of_checks() -> set[str]:
-    """Return the ids that the code gives to its messages."""
+    """Return the ids that the code gives to the messages of checks."""
     files = [*Path(str(checks.__file__)).parent.glob("*.py"), Path(str(installed.__file__))]
     sources = "".join(path.read_text(encoding="utf-8") for path in files)
     return {f"deferred_signals.{name}" for name in re.findall(r"[\".]([EIW]\d{3})\"", sources)}
