@@ -30,7 +30,7 @@ def ids(*, deploy: bool = False) -> list[str | None]:
 
 
 def receive(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 def accept(sender: object, **kwargs: object) -> None:
@@ -38,7 +38,7 @@ def accept(sender: object, **kwargs: object) -> None:
 
 
 def count_up() -> Callable[[object], str]:
-    """Names for parameters that have none."""
+    """Name parameters that have no ids."""
     numbers = count()
     return lambda _: str(next(numbers))
 
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.usefixtures("only_own_receivers")
 
 @pytest.fixture
 def celery(make_current: MakeCurrent) -> MakeCurrent:
-    """Celery's current app with another configuration."""
+    """Give Celery's current app another configuration."""
     return make_current
 
 

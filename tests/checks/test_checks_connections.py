@@ -34,7 +34,7 @@ def ids(*, deploy: bool = False) -> list[str]:
 
 
 def receive(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 def accept(sender: object, **kwargs: object) -> None:

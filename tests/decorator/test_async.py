@@ -74,7 +74,7 @@ def views(signal: Signal, numbers: Numbers, defer: Connected) -> Iterator[Number
 
 @pytest.fixture
 def atomic_requests() -> Iterator[None]:
-    """Each request is one transaction."""
+    """Make each request one transaction."""
     settings = connections["default"].settings_dict
     settings["ATOMIC_REQUESTS"] = True
     yield

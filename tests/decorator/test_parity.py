@@ -28,7 +28,7 @@ Decorator = Callable[..., Callable[[Any], Any]]
     ]
 )
 def receiver(request: pytest.FixtureRequest) -> Decorator:
-    """Django's decorator, and ours."""
+    """Run the test with Django's decorator, and with ours."""
     decorator: Decorator = request.param
     return decorator
 

@@ -130,7 +130,7 @@ def test_cycles_leave_one_entry(signal: Signal, defer: Connected) -> None:
 
 
 def kept_after(cycles: int, signal: Signal, **options: Any) -> int:
-    """Bytes that are still there after so many cycles, which Django's own are not."""
+    """Return the bytes that are still there after so many cycles, without Django's own."""
 
     def grown_by(connect_: Any) -> int:
         connect_()

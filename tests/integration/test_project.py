@@ -24,7 +24,7 @@ def found(number: str) -> list[checks.CheckMessage]:
 
 
 def receive(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 @contextmanager

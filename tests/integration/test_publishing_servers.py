@@ -58,7 +58,7 @@ def test_event_loop_goes_on_while_a_commit_waits(node: Broker, defer: Connected)
 
     @defer(signal)
     def receive(sender: object, **kwargs: Any) -> None:
-        """Nobody works on the queue."""
+        """Never run: no worker reads the queue."""
 
     async def scenario() -> float:
         longest = 0.0

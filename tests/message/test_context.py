@@ -67,7 +67,7 @@ class Surroundings:
         return self.seen[-1]
 
     def run_only(self) -> None:
-        """As `run`, where the receiver may not be reached."""
+        """Run as `run` does, where the receiver may not be reached."""
         (published,) = self._broker.take()
         self.outcome = execute(published.message)
 

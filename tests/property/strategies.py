@@ -51,7 +51,7 @@ hashable: st.SearchStrategy[Any] = st.recursive(
 
 
 def containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """One level of nesting more."""
+    """Nest values one level deeper."""
     return st.one_of(
         st.lists(inner, max_size=4),
         st.lists(inner, max_size=4).map(tuple),

@@ -16,7 +16,7 @@ from deferred_signals.receivers.inspection import Findings, forget_sources, insp
 
 
 def functions() -> Iterator[FunctionType]:
-    """All functions and methods of the modules that are loaded: Python's, Django's, Celery's."""
+    """Yield all functions and methods of the loaded modules: Python's, Django's, Celery's."""
     for _, module in sorted(sys.modules.items()):
         for value in list(getattr(module, "__dict__", {}).values()):
             owned = list(vars(value).values()) if issubclass(type(value), type) else [value]
@@ -63,7 +63,7 @@ def made_in_a_circle() -> Any:
 
 
 def moved(sender: Any, **kwargs: Any) -> None:
-    """Its code says that it is somewhere else."""
+    """Never run: the code claims to stand at another line."""
 
 
 moved.__code__ = moved.__code__.replace(co_firstlineno=10_000)

@@ -34,7 +34,7 @@ def receivers() -> Iterator[None]:
 
         @connected(Signal(), name=name, chunk_size=size)
         def receive(sender: object, **kwargs: object) -> None:
-            """Never runs here."""
+            """Never run: no test here delivers the message."""
 
     yield
     connected.end()

@@ -100,7 +100,7 @@ def test_places_of_a_later_batch_are_told_from_those_of_an_earlier_one() -> None
 
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Both ends of a connection."""
+    """Give both ends of a connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         near = socket.create_connection(server.getsockname())
         far, _ = server.accept()

@@ -135,7 +135,7 @@ class Elsewhere:
 
 @pytest.fixture
 def ends() -> Iterator[tuple[Amqp, socket.socket]]:
-    """Both ends of a connection: a channel at the near one."""
+    """Give both ends of a connection, with a channel at the near one."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         near = socket.create_connection(server.getsockname())
         far, _ = server.accept()

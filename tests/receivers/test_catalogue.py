@@ -26,7 +26,7 @@ def entries(verdict: str) -> list[object]:
 
 
 def receive(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 @pytest.mark.parametrize("entry", entries("refused"))

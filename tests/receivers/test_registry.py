@@ -11,7 +11,7 @@ from tests.support.connected import Connected
 
 
 def receive(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 def test_receiver_is_found_by_name_and_alias(signal: Signal, defer: Connected) -> None:

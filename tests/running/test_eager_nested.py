@@ -13,13 +13,13 @@ pytestmark = pytest.mark.usefixtures("eager")
 
 @pytest.fixture(params=[False, True], ids=["TestCase", "TransactionTestCase"], autouse=True)
 def database(request: pytest.FixtureRequest) -> None:
-    """Each test runs in both kinds of test case."""
+    """Run each test in both kinds of test case."""
     request.getfixturevalue("transactional_db" if request.param else "db")
 
 
 @pytest.fixture(params=["in a block", "without a block"])
 def block(request: pytest.FixtureRequest) -> bool:
-    """Each test runs with an open transaction of the code under test, and with none."""
+    """Run each test with an open transaction of the code under test, and with none."""
     return bool(request.param == "in a block")
 
 

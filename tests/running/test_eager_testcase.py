@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager", "nothing_l
 
 @pytest.fixture
 def nothing_left(db: None) -> Iterator[None]:
-    """Fails a test that leaves something on the connection."""
+    """Fail a test that leaves something on the connection."""
     yield
     assert connection.execute_wrappers == []
     hooks = [type(hook).__module__ for _, hook, *_ in connection.run_on_commit]

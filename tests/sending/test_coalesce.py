@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def receive(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 def by_key(sender: object, key: object, **kwargs: object) -> object:
@@ -152,11 +152,11 @@ def test_receivers_stay_apart(defer: Connected, broker: Broker) -> None:
 
 
 def receive_too(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 def receive_each(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 def test_signals_stay_apart(defer: Connected, broker: Broker) -> None:

@@ -25,7 +25,7 @@ class Sends:
         defer(signal, coalesce=lambda sender, key, **kwargs: key)(self.receive)
 
     def receive(self, sender: object, **kwargs: Any) -> None:
-        """Never runs here."""
+        """Never run: no test here delivers the message."""
 
     def send(self, *numbers: int, key: str | None = "key", **kwargs: Any) -> None:
         for number in numbers:

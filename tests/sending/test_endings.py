@@ -51,7 +51,7 @@ class Mode:
 
 @pytest.fixture(params=["EAGER", "inline", "manual"])
 def mode(request: pytest.FixtureRequest) -> Iterator[Mode]:
-    """Each test runs in eager mode, and in each testing mode that runs receivers."""
+    """Run each test in eager mode, and in each testing mode that runs receivers."""
     made = Mode(request.param)
     with made:
         yield made

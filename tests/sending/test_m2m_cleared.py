@@ -123,7 +123,7 @@ def test_rows_that_the_default_manager_hides_are_not_removed_and_not_told(
 
 
 def is_noted(instance: Any) -> bool:
-    """Whether anything is kept of an instance."""
+    """Tell whether anything is kept of an instance."""
     notes = cleared._notes.values()  # noqa: SLF001 - nothing else shows what is kept
     return any(note.instance() is instance for note in notes)
 

@@ -25,7 +25,7 @@ REFUSED = r"A test would publish 1 messages, for .*\(amqp\).* inline\(\) or manu
 
 @pytest.fixture(autouse=True)
 def current() -> Iterator[Celery]:
-    """Celery's current app is on a broker outside; nothing listens there, so nothing is harmed."""
+    """Make an app current whose broker is outside; nothing listens there, so nothing is harmed."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -50,7 +50,7 @@ def test_caller_of_send_is_told_in_autocommit(numbers: Numbers) -> None:
 def test_robust_sender_is_told_in_the_result(signal: Signal, defer: Connected) -> None:
     @defer(signal)
     def receive(sender: object, **kwargs: object) -> None:
-        """Never runs."""
+        """Never run: no test here delivers the message."""
 
     ((_, result),) = signal.send_robust(None)
     assert isinstance(result, PublishError)
@@ -91,7 +91,7 @@ def test_modes_and_eager_mode_refuse_nothing(numbers: Numbers) -> None:
 
 
 def outside_of_tests() -> Any:
-    """As in a process where Django's test environment is not set up."""
+    """Leave Django's test environment, as in a process of a site."""
     return override_settings(ALLOWED_HOSTS=["example.org"])
 
 

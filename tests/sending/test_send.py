@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def receive(sender: object, **kwargs: object) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 def test_send_gives_what_was_deferred(signal: Signal, defer: Connected, broker: Broker) -> None:

@@ -203,7 +203,7 @@ def broken_route(make_current: MakeCurrent) -> None:
 
 @pytest.fixture
 def broken_settings_of_celerys(make_current: MakeCurrent) -> None:
-    """Routes that Celery cannot make sense of."""
+    """Set routes that Celery cannot read."""
     make_current(broker_url="memory://", task_routes=3)
 
 

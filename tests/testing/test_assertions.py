@@ -139,7 +139,7 @@ def test_function_under_two_names_is_asserted_by_either(signal: Signal, defer: C
 
 
 def ordinary(sender: object, **kwargs: Any) -> None:
-    """No deferred receiver."""
+    """Receive, without being deferred."""
 
 
 @pytest.mark.parametrize("wrong", [ordinary, "tests.recever", Signal(), None])

@@ -36,7 +36,7 @@ def user(db: None) -> User:
 
 @pytest.fixture
 def deferred(recorder: Recorder) -> Iterator[Collected]:
-    """Messages for a receiver of the test's signal."""
+    """Collect messages for a receiver of the test's signal."""
     with manual() as collected:
         yield collected
 

@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 
 from tests.support.processes import Process, wait_until
-from tests.tracers.test_traces import ROOT, broker_url
+from tests.tracers.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(os.environ["TRACER"] != "sentry", reason="it is about Sentry")
-
-__all__ = ["broker_url"]  # a fixture
 
 SECRET = "swordfish"
 

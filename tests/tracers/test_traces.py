@@ -4,17 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.processes import Process, free_port
-from tests.support.services import require_program
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tracers.conftest import ROOT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,25 +41,6 @@ TRACERS = {
 }
 NAME = os.environ["TRACER"]
 TRACER = TRACERS[NAME]
-
-
-@pytest.fixture(scope="module")
-def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a Redis: kombu sends it what belongs together in one write."""
-    port = free_port()
-    command = f"redis-server --bind 127.0.0.1 --port {port} --appendonly no --save".split()
-    folder = tmp_path_factory.mktemp("redis")
-    process = Process(
-        "redis",
-        [require_program(command[0]), *command[1:], "", "--dir", str(folder)],
-        log=folder / "log",
-        ready="Ready to accept connections",
-    )
-    try:
-        process.start()
-        yield f"redis://127.0.0.1:{port}"
-    finally:
-        process.kill()
 
 
 @pytest.fixture(scope="module")

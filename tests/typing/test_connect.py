@@ -26,7 +26,7 @@ class Service:
 
 
 def only_for_type_checkers() -> Iterator[object]:
-    """Never called."""
+    """Show code to type checkers; nobody calls it."""
     connected = connect(post_save, receive, sender=[Order, Label], queue="slow", retry=None)
     assert_type(connected(None, order_id=7), str)
     connected(None, order_id="seven")  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from deferred_signals.message import Message
 
 
 def only_for_type_checkers() -> None:
-    """Never called."""
+    """Show code to type checkers; nobody calls it."""
 
     @receiver(publish_failed)
     def keep(messages: tuple[Message, ...], exception: BaseException, **kwargs: Any) -> None:

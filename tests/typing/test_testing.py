@@ -31,7 +31,7 @@ def charge(sender: object, order_id: int, **kwargs: Any) -> None: ...
 
 
 def only_for_type_checkers() -> None:
-    """Never called."""
+    """Show code to type checkers; nobody calls it."""
     with manual(strict=True, leaks="fail") as deferred:
         assert_type(deferred, Collected)
         assert_type(deferred.assert_deferred(charge, order_id=7, sender=None), Call)

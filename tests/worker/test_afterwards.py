@@ -39,7 +39,7 @@ class Told(Task):  # type: ignore[type-arg]  # no generic when it runs
 
 @pytest.fixture
 def order(lifecycle: Lifecycle) -> Iterator[list[str]]:
-    """Who was told of a failure, in order."""
+    """Record who was told of a failure, in order."""
     order: list[str] = []
     Told.order, Told.fails = order, False
 

@@ -16,7 +16,7 @@ UNKNOWN_TASK_ERROR: str = consumer.UNKNOWN_TASK_ERROR  # type: ignore[attr-defin
 
 
 def receive(sender: object, **kwargs: Any) -> None:
-    """Never runs here."""
+    """Never run: no test here delivers the message."""
 
 
 @pytest.mark.django_db(transaction=True)

@@ -63,7 +63,7 @@ def acting(signal: Signal, defer: Connected, deploy: Deploy) -> Acting:
 
 
 def older(celery_message: CeleryMessage) -> CeleryMessage:
-    """Make the celery_message one of version 1, so that it is upgraded."""
+    """Make the message one of version 1, so that it is upgraded."""
     wires = [wire.replace('"version":2', '"version":1') for wire in celery_message.wires]
     return replace(celery_message, wires=tuple(wires))
 
@@ -75,21 +75,21 @@ def send_one(signal: Signal, number: int = 1, **kwargs: Any) -> CeleryMessage:
 
 
 def since_of(celery_message: CeleryMessage) -> float:
-    """Read since when a parked celery_message's grace counts."""
+    """Read since when a parked message's grace counts."""
     wires: Any = celery_message.wires
     since: float = wires[1]
     return since
 
 
 def times_of(celery_message: CeleryMessage) -> int:
-    """Read how often a celery_message was parked."""
+    """Read how often a message was parked."""
     wires: Any = celery_message.wires
     times: int = wires[2]
     return times
 
 
 def aged(celery_message: CeleryMessage, seconds: float) -> CeleryMessage:
-    """Make a parked celery_message look as if it had been parked that many seconds ago."""
+    """Make a parked message look as if it had been parked that many seconds ago."""
     parked: Any = (
         celery_message.wires[0],
         since_of(celery_message) - seconds,

@@ -41,7 +41,7 @@ def left_of(celery_message: CeleryMessage) -> float:
 
 
 def later(celery_message: CeleryMessage, seconds: float) -> CeleryMessage:
-    """Make a celery_message look as if it had been sent that many seconds ago."""
+    """Make a message look as if it had been sent that many seconds ago."""
     due = celery_message.headers[HEADER]["due"] - seconds
     return replace(celery_message, headers={**celery_message.headers, HEADER: {"due": due}})
 
