@@ -1,4 +1,4 @@
-"""`receiver(..., deferred=True)`: what is connected, how it is let go, and what is refused."""
+"""`receiver(..., deferred=True)`: what is connected, how it is disconnected, and what is refused."""
 
 import gc
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def plain(sender: object, **kwargs: object) -> None:
 
 
 def count(signal: Signal, sender: object = None) -> int:
-    """How many receivers of a signal defer."""
+    """Count the receivers of a signal that defer."""
     return sum(deferred is not None for _, deferred in signal.send(sender))
 
 
