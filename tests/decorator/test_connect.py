@@ -1,4 +1,4 @@
-"""`receiver(..., deferred=True)`: what is connected, how it is let go, and what is refused."""
+"""`receiver(..., deferred=True)`: what is connected, how it is disconnected, and what is refused."""
 
 import gc
 from collections.abc import Callable

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    """Let go of what a test connects."""
+    """Disconnect what a test connects."""
     before = list(registry.all_receivers())
     yield
     for found in list(registry.all_receivers()):

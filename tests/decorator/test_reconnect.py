@@ -1,4 +1,4 @@
-"""Connecting again what somebody disconnected: it works each time, and nothing piles up."""
+"""What somebody disconnected can be connected again, each time, and leaves nothing behind."""
 
 import gc
 import tracemalloc
@@ -9,7 +9,6 @@ import pytest
 from django.dispatch import Signal
 
 from deferred_signals import InvalidReceiver, connect, receiver
-from deferred_signals.decorator import DeferredReceiver
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.connections import Connection, Connections, connected_by
 from tests.app.models import Label, Order
@@ -17,12 +16,6 @@ from tests.support.callables import count, plain, service
 from tests.support.connected import Connected, deferred
 
 pytestmark = pytest.mark.django_db
-
-
-def found(name: str) -> DeferredReceiver:
-    present = registry.get(name)
-    assert isinstance(present, DeferredReceiver)
-    return present
 
 
 @pytest.mark.parametrize(
@@ -94,7 +87,7 @@ def test_connecting_again_with_weak_false_keeps_the_function(signal: Signal) -> 
     del receive
     gc.collect()
     assert count(signal) == 1
-    found("tests.strong").forget()
+    registry.get("tests.strong").forget()
 
 
 def test_function_that_died_gives_its_name_to_the_next(signal: Signal) -> None:
@@ -115,8 +108,8 @@ def test_second_function_of_a_dispatch_uid_is_ignored_as_django_does(
     defer(signal, name="tests.first", dispatch_uid="x")(plain)
     defer(signal, name="tests.second", dispatch_uid="x")(service)
     assert [sent.receiver for sent in deferred(signal.send(None))] == ["tests.first"]
-    assert found("tests.second").connections == []
-    found("tests.second").forget()
+    assert registry.get("tests.second").connections == []
+    registry.get("tests.second").forget()
     assert count(signal) == 1
 
 
@@ -125,8 +118,8 @@ def test_cycles_leave_one_entry(signal: Signal, defer: Connected) -> None:
     for _ in range(1000):
         signal.disconnect(plain)
         connect(signal, plain, name="tests.cycles")
-    assert found("tests.cycles").connections == [Connection(signal, None, id(plain))]
-    assert found("tests.cycles").signals == [signal]
+    assert registry.get("tests.cycles").connections == [Connection(signal, None, id(plain))]
+    assert registry.get("tests.cycles").signals == [signal]
 
 
 def kept_after(cycles: int, signal: Signal, **options: Any) -> int:
@@ -184,12 +177,12 @@ def test_sender_is_not_kept_alive(signal: Signal) -> None:
     sender = Sender()
     reference = weakref.ref(sender)
     connect(signal, plain, name="tests.sender", sender=sender)
-    assert found("tests.sender").connections[0].sender is sender
+    assert registry.get("tests.sender").connections[0].sender is sender
     del sender
     gc.collect()
     assert reference() is None
-    assert found("tests.sender").connections == []
-    found("tests.sender").forget()
+    assert registry.get("tests.sender").connections == []
+    registry.get("tests.sender").forget()
 
 
 def test_django_tells_what_is_connected_where_it_always_did(signal: Signal) -> None:

@@ -1,4 +1,4 @@
-"""What `receiver(..., deferred=True)` refuses: with the reason, and leaving nothing behind."""
+"""What `receiver(..., deferred=True)` refuses, with a reason, and without leaving anything behind."""
 
 from collections.abc import Callable
 from typing import Any

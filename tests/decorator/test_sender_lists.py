@@ -1,4 +1,4 @@
-"""A list of models as `sender`: each of them is heard, watched and let go by itself."""
+"""A list of models as `sender`: each model is connected, followed and disconnected by itself."""
 
 from typing import Any
 

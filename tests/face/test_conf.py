@@ -131,11 +131,6 @@ def test_override_settings_holds_inside_and_ends() -> None:
     assert conf.current() == before
 
 
-def test_names_that_are_near_are_found_whatever_their_case() -> None:
-    assert conf.nearest("QUEU", ["queue", "other"]) == "Did you mean 'queue'?"
-    assert conf.nearest("zzz", ["b", "a"]) == "Known names: a, b."
-
-
 def test_dict_that_is_assigned_without_a_word_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert conf.current().MAX_DEPTH == 16
     monkeypatch.setattr(django_settings, "DEFERRED_SIGNALS", {"MAX_DEPTH": 3})

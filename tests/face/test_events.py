@@ -1,4 +1,4 @@
-"""Lifecycle signals: their locks are for handlers of Unix signals as well."""
+"""Lifecycle signals can be used by handlers of Unix signals, whoever holds their locks."""
 
 import threading
 

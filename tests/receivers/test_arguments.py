@@ -1,4 +1,4 @@
-"""What a receiver and its options name, against what its signals send: looked at when connected."""
+"""What a receiver and its options name is compared, at connect, with what its signals send."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`base=`: classes of the project's own are allowed, those that go by arguments are not."""
+"""`base=`: the project's own classes are allowed, those that look at arguments are not."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def made(name: str, module: str, base: Any = Task, **body: Any) -> Any:
         (made("Names", "shop.tasks", __call__=lambda self, order_id: None), r"\(self, \*args"),
     ],
 )
-def test_base_that_goes_by_arguments_is_refused_with_what_to_use(base: Any, instead: str) -> None:
+def test_base_that_looks_at_arguments_is_refused_with_what_to_use(base: Any, instead: str) -> None:
     with pytest.raises(InvalidReceiver, match=f"base=.*Remove base=; .*{instead}"):
         options_of({"base": base})
 

@@ -47,7 +47,7 @@ def test_copy_is_compared_with_what_was_loaded(
     other.status = "paid"
     other.save()
     assert take_changes(of_status) == [{"status": ("new", "paid")}]
-    order.save()  # of the other instance's save it knows nothing
+    order.save()  # this instance knows nothing of the other's save
     assert of_status.calls == []
     order.status = "sent"
     order.save()
@@ -346,7 +346,7 @@ def test_muted_save_is_not_told_later(order: Order, of_status: Recorder) -> None
 
 def test_condition_may_be_part_of_another_one(defer: Connected) -> None:
     paid = changed("status", to="paid")
-    # Someone follows the field; a callable of one's own does not.
+    # The field is followed for another receiver, but not for a callable of the project's own.
     listen(defer, post_save, sender=Order, when=paid)
     recorder = listen(
         defer,

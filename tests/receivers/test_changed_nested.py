@@ -94,7 +94,7 @@ def test_change_that_an_earlier_handler_makes_and_saves_is_told(
 def test_value_that_an_earlier_handler_only_sets_is_taken_for_what_was_written(
     order: Order, of_status: Recorder, handled: Callable[..., None]
 ) -> None:
-    """The docs say so: nobody can see what was written, once the instance is altered."""
+    """Pin what the docs say: once the instance is altered, nobody can see what was written."""
 
     def alter(instance: HandledOrder, **kwargs: object) -> None:
         instance.status = "altered"

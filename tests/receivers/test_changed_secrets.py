@@ -1,4 +1,4 @@
-"""Of a secret that changed nothing lies on the broker but that it did."""
+"""A message says that a secret has changed, and has neither of its values."""
 
 import json
 from collections.abc import Callable

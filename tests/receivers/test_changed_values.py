@@ -343,7 +343,7 @@ def test_nothing_is_copied_deeply(follow: Follow) -> None:
 
 def test_subclasses_of_dates_are_told_as_dates(follow: Follow) -> None:
     class Moment(dt.datetime):
-        """As packages have that stop the clock."""
+        """A class as packages have that stop the clock."""
 
     recorder = follow(Order, "placed_at")
     now = timezone.now()

@@ -1,4 +1,4 @@
-"""`muted()`: sends that defer nothing, here and nowhere else."""
+"""`muted()`: sends defer nothing, here and nowhere else."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""Which receivers there are, and what signals are called."""
+"""The registry knows the receivers by their names, and their signals by names that travel."""
 
 import pytest
 from django.db.models.signals import m2m_changed, post_save

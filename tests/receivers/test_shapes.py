@@ -1,4 +1,4 @@
-"""Shape contracts: `schema=` at connect and at send; versions of a receiver's kwargs."""
+"""`schema=` is checked at connect and at send; a receiver's kwargs have versions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
