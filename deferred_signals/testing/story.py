@@ -14,7 +14,7 @@ from deferred_signals.receivers import registry
 from deferred_signals.receivers.options import policy_of
 from deferred_signals.running import executor
 from deferred_signals.running.eager import attempt
-from deferred_signals.sending.destinations import Way, using_way
+from deferred_signals.sending.destinations import Destination, using_destination
 from deferred_signals.support.amounts import as_seconds
 from deferred_signals.testing.crashes import FakeCrash, crash_of_workers
 
@@ -97,7 +97,7 @@ def run_story(
             else:
                 schedule(message, ran, wait)
 
-    with using_way(Way(take, local=True, raises=True)):
+    with using_destination(Destination(take, local=True, raises=True)):
         schedule_all()
         while due:
             clock, _, message, ran = heapq.heappop(due)

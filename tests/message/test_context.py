@@ -206,9 +206,9 @@ def test_carrier_that_is_required_is_restored_as_others_are(
     ("at_send", "at_run", "tenant", "reason"),
     [
         ("Account", "Account", "gone", r"its restore\(\) failed with LookupError"),
-        ("Account", "Account", "public", "the message has nothing of it"),
-        ("Language", "Account", "acme", "the message has nothing of it"),
-        ("Tenant", "Account", "acme", "the message has nothing of it"),
+        ("Account", "Account", "public", "the message has no value of it"),
+        ("Language", "Account", "acme", "the message has no value of it"),
+        ("Tenant", "Account", "acme", "the message has no value of it"),
         ("Account", "AccountThatCannotBeMade", "acme", r"its restore\(\) failed with LookupError"),
     ],
     ids=["fails", "nothing taken", "not taken", "another taken", "cannot be made"],
