@@ -65,7 +65,7 @@ def ran() -> Iterator[list[str]]:
 
 
 def back(form: Any, **options: Any) -> Any:
-    """The value of a form, as a receiver with these options gets it."""
+    """Decode a form as a receiver with these options does."""
 
     def receive(sender: object, **kwargs: object) -> None: ...
 

@@ -22,7 +22,7 @@ MESSAGE = Message(
 
 
 def described(sender: Any = None, **kwargs: Any) -> str:
-    """What is told of the kwargs of a message."""
+    """Describe the kwargs of a message."""
     whole = replace(MESSAGE, kwargs=kwargs, sender=sender).describe()
     assert whole.startswith("shop.receivers.greet(")
     return whole.removeprefix("shop.receivers.greet")

@@ -27,7 +27,7 @@ lazy = SimpleLazyObject(load)
 
 
 def text_of(**changes: Any) -> str:
-    """The text of a message to a receiver that nobody has, with something changed."""
+    """Write the payload of a message for a receiver that nobody has, with something changed."""
     return json.dumps(
         {
             "v": 1,

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ran(signal: Signal, defer: Connected) -> Recorder:
-    """What a receiver gets whose sends are coalesced."""
+    """Record the calls of a receiver whose sends are coalesced."""
     return listen(defer, signal, coalesce=lambda sender, key, **kwargs: key)
 
 
 def told(recorder: Recorder) -> list[set[int]]:
-    """The numbers of the sends that each call stands for."""
+    """Return the numbers of the sends that each call stands for."""
     return [call["update_fields"] for call in recorder.calls]
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "othe
 
 @pytest.fixture
 def saved(defer: Connected) -> None:
-    """A receiver of saved labels."""
+    """Connect a receiver of saved labels."""
 
     @defer(post_save, sender=Label)
     def receive(sender: type, **kwargs: object) -> None: ...

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
 @pytest.fixture
 def deleted(defer: Connected) -> Recorder:
-    """What a deferred receiver of all deletes gets."""
+    """Record the calls of a deferred receiver of all deletes."""
     return listen(defer, post_delete)
 
 

@@ -17,7 +17,7 @@ pytestmark = [
 
 
 def work(number: int) -> int:
-    """A task."""
+    """Be the task that is enqueued."""
     return number * 2
 
 

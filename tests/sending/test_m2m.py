@@ -88,7 +88,7 @@ def test_custom_signal_may_have_an_action_of_its_own(
 
 @pytest.fixture
 def fixture(tmp_path: Path) -> str:
-    """A file with an order, and a label that it has."""
+    """Write a fixture with an order, and a label that the order has."""
     path = tmp_path / "orders.json"
     rows = [
         {"model": Label._meta.label_lower, "pk": "old", "fields": {}},

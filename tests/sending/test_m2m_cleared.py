@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("transactional_db", "tables", "eager")
 
 @pytest.fixture
 def cleared_keys(defer: Connected) -> Callable[[], Any]:
-    """The keys that deferred receivers were told with the only clear since this was last asked."""
+    """Return the keys that deferred receivers got with the one clear since the last call."""
     got = listen(defer, m2m_changed, actions=("post_clear",), name="tests.cleared")
 
     def cleared_keys() -> Any:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("eager")]
 
 @pytest.fixture
 def changes(defer: Connected) -> Recorder:
-    """What a deferred receiver of all actions after the fact gets."""
+    """Record the calls of a deferred receiver of all actions after the fact."""
     return listen(defer, m2m_changed)
 
 

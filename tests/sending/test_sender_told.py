@@ -45,7 +45,7 @@ def receive(sender: object, **kwargs: object) -> None:
 
 @pytest.fixture
 def package_signal(signal: Signal, monkeypatch: pytest.MonkeyPatch) -> Signal:
-    """A signal of an installed package."""
+    """Make a signal that belongs to an installed package."""
     module = ModuleType("pkg.signals")
     module.__file__ = f"{sysconfig.get_path('purelib')}/pkg/signals.py"
     vars(module)["paid"] = signal

@@ -193,19 +193,19 @@ def test_sender_fails_in_tests(
 
 @pytest.fixture
 def refusing_broker(make_current: MakeCurrent) -> None:
-    """A broker where nothing listens."""
+    """Use a broker's address where nothing listens."""
     make_current(broker_url="amqp://127.0.0.1:1//")
 
 
 @pytest.fixture
 def unknown_transport(make_current: MakeCurrent) -> None:
-    """A broker of a kind that kombu does not know."""
+    """Use a broker's URL that kombu has no transport for."""
     make_current(broker_url="carrier-pigeon://")
 
 
 @pytest.fixture
 def broken_route(make_current: MakeCurrent) -> None:
-    """A route of the project's that raises."""
+    """Use a task route that raises."""
 
     def route(name: str, *args: object, **kwargs: object) -> None:
         raise LookupError(name)

@@ -34,7 +34,7 @@ def outside_of_tests(settings: Settings) -> None:
 
 @pytest.fixture
 def deaf_broker(make_current: MakeCurrent) -> None:
-    """A broker where nothing listens."""
+    """Use a broker's address where nothing listens."""
     make_current(broker_url="amqp://127.0.0.1:1//")
 
 
