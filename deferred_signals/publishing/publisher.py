@@ -49,13 +49,18 @@ def publish(batch: Sequence[Outgoing]) -> None:
 
 
 def _publish(batch: Sequence[Outgoing]) -> dict[str, BaseException]:
-    """Publish; return, by the messages' ids, why a message is not known to be published."""
+    """Publish; return, by the messages' ids, why a message is not known to be published.
+
+    Raises:
+        BaseException: nothing is known of any message.
+    """
     app = app_or_default()
     with line_of(app).taken() as line:
         return _publish_on(line, app, batch)
 
 
 def _publish_on(line: Line, app: Celery, batch: Sequence[Outgoing]) -> dict[str, BaseException]:
+    """Record what Celery would publish, and publish that on a line that this thread has taken."""
     failures: dict[str, BaseException] = {}
     publications: list[Publication | Copy] = []
     published: list[Parcel] = []
