@@ -1,8 +1,8 @@
-"""Context carriers: what surrounds a send, like the language, and is there again around the run.
+"""Context carriers: take along what surrounds a send, like the language, and restore it around the run.
 
 ``DEFERRED_SIGNALS["CONTEXT"]`` names carriers by their dotted paths. A carrier that fails is
-logged, and the message goes on without it. Nothing goes on without a carrier that is ``required``,
-like one that says whose rows a receiver may see.
+logged, and the message goes on without that carrier's value. Without a carrier that is
+``required`` neither a send nor a run goes on, as without one that says whose rows a receiver may see.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Baggage", "Carrier", "Language", "TimeZone"]
 
 
 class Carrier(ABC):
-    """Takes one thing along: derive from it, and name the class in the setting ``CONTEXT``.
+    """Takes one value along: derive a class from it, and name that class in the setting ``CONTEXT``.
 
     >>> from contextvars import ContextVar
     >>> request_id = ContextVar("request_id", default=None)
@@ -47,27 +47,27 @@ class Carrier(ABC):
 
     #: The carrier's name in messages.
     key: str
-    #: Whether what it takes follows from `contextvars` and Django's settings alone, so that the next
-    #: send needs not take it again where these are the same.
+    #: Whether what `take` returns depends on `contextvars` and Django's settings alone. Then the next
+    #: send does not call `take` again where these are the same.
     follows_context: bool = False
-    #: Whether nothing may go on without it. At send, what `take` raises reaches the caller. An
-    #: attempt whose message has no value of it, or one that `restore` cannot restore, has failed
-    #: before any row is fetched.
+    #: Whether nothing may go on without the carrier. At send, what `take` raises reaches the caller.
+    #: An attempt fails, before any row is fetched, where its message has no value of the carrier,
+    #: or where `restore` fails.
     required: bool = False
 
     @abstractmethod
     def take(self) -> Any:
-        """At send: what to take along, of JSON's own types; None for nothing.
+        """Return, at send, what to take along, of JSON's own types; None for nothing.
 
-        Nothing is not enough for a carrier that is required: the attempt will fail.
+        A carrier that is required must not return None: the attempt would fail.
         """
 
     @abstractmethod
     def restore(self, value: Any) -> AbstractContextManager[Any]:
-        """Around the run: make it be there again. The value is data from outside."""
+        """Make a context manager that restores the value around the run; the value is data from outside."""
 
 
-#: Characters of the longest code of a language.
+#: Characters that the code of a language may have.
 LONGEST_CODE = 100
 
 
@@ -78,13 +78,13 @@ class Language(Carrier):
     follows_context = True
 
     def take(self) -> str | None:
-        """The language's code."""
+        """Return the language's code."""
         language = translation.get_language()
         return None if language == django_settings.LANGUAGE_CODE else language
 
     def restore(self, value: Any) -> AbstractContextManager[Any]:
-        """Activate it."""
-        # Django remembers what it was asked for: texts of any length from outside are not to be kept.
+        """Activate the language."""
+        # Django remembers each text that it was asked for, and this one may be long: it is from outside.
         if len(value) > LONGEST_CODE or not translation.check_for_language(value):
             raise ValueError("there is no such language")
         return translation.override(value)
@@ -97,7 +97,7 @@ class TimeZone(Carrier):
     follows_context = True
 
     def take(self) -> str | float | None:
-        """The zone's name, or minutes east of UTC for a zone without one."""
+        """Return the zone's name, or minutes east of UTC for a zone without a name."""
         zone: tzinfo = timezone.get_current_timezone()
         if zone == timezone.get_default_timezone():
             return None
@@ -107,7 +107,7 @@ class TimeZone(Carrier):
         return None if offset is None else offset.total_seconds() / 60
 
     def restore(self, value: Any) -> AbstractContextManager[Any]:
-        """Activate it."""
+        """Activate the time zone."""
         if isinstance(value, str):
             return timezone.override(zone_of(value))
         return timezone.override(timezone.get_fixed_timezone(value))
@@ -122,7 +122,7 @@ class Baggage(Carrier):
     key = "baggage"
 
     def take(self) -> dict[str, str] | None:
-        """The baggage in its W3C form."""
+        """Return the baggage in its W3C form."""
         from opentelemetry.baggage.propagation import (  # noqa: PLC0415 - of the extra
             W3CBaggagePropagator,
         )
@@ -133,7 +133,7 @@ class Baggage(Carrier):
 
     @contextmanager
     def restore(self, value: Any) -> Iterator[None]:
-        """Attach it."""
+        """Attach the baggage."""
         from opentelemetry import context  # noqa: PLC0415 - of the extra
         from opentelemetry.baggage.propagation import (  # noqa: PLC0415 - of the extra
             W3CBaggagePropagator,

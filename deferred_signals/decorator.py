@@ -166,8 +166,8 @@ def _dispatcher() -> Callable[..., Deferred | None]:
     should not pay for either when it starts.
     """
     with unforked():
-        from deferred_signals.sending.destinations import current_way  # noqa: PLC0415 - see above
+        from deferred_signals.sending.destinations import current_destination  # noqa: PLC0415 - see above
         from deferred_signals.sending.dispatch import dispatch  # noqa: PLC0415 - see above
 
-        current_way()  # Celery reads its settings when it is first asked for one
+        current_destination()  # Celery reads its settings when it is first asked for one
     return dispatch

@@ -1,4 +1,4 @@
-"""For handlers of lifecycle signals: look into the message that they are given, and send it again."""
+"""Let handlers of lifecycle signals look into the message that they are given, and send it again."""
 
 from __future__ import annotations
 
@@ -37,18 +37,19 @@ __all__ = ["decoded", "send_again"]
 
 
 def decoded(message: Message) -> dict[str, Any]:
-    """The kwargs of a message as its receiver would get them now: ``receiver(**decoded(message))``.
+    """Return the kwargs of a message as its receiver would get them now.
 
-    So ``sender`` and ``signal`` are among them, rows that travel by reference are fetched, by one
-    query each, and context carriers are in force meanwhile.
+    So ``receiver(**decoded(message))`` is the receiver's call: ``sender`` and ``signal`` are among
+    the kwargs. Rows that travel by reference are fetched, by one query each. Context carriers are in
+    force meanwhile.
 
     Arguments:
-        message: that a lifecycle signal brought.
+        message: the message that a lifecycle signal brought.
 
     Raises:
         UnknownReceiver: this process knows no receiver of that name.
-        ObjectDoesNotExist: a row is gone; it is the ``DoesNotExist`` of its model.
-        DecodeError: a value cannot be read in this process.
+        ObjectDoesNotExist: a row is gone; the error is the ``DoesNotExist`` of the row's model.
+        DecodeError: this process cannot read a value.
     """
     receiver = _receiver_of(message, "decoded")
     with restored(message.context):
@@ -56,24 +57,25 @@ def decoded(message: Message) -> dict[str, Any]:
 
 
 def send_again(message: Message) -> Deferred:
-    """Send a message anew, under its id and with the same kwargs, like a first send of now.
+    """Send a message anew, under its id and with the same kwargs, as if it were sent now.
 
-    Its attempts begin at 1 again, and the policy's ``timeout`` with them. It is published with the
-    options that its receiver has now. Where the transaction of its database is open, it waits for
-    the commit; in eager mode, and in the modes of `deferred_signals.testing`, it goes their way.
+    The message's attempts begin at 1 again, and so does the policy's ``timeout``. The message is
+    published with the options that its receiver has now. Where the transaction of its database is
+    open, it waits for the commit. In eager mode, and in the modes of `deferred_signals.testing`, it
+    goes where these send messages.
 
-    Do not send whatever has failed again at once: what fails for good may do so for ever. Sent from
-    within its own failure again and again, as may come about in eager mode, it raises
-    `DepthExceeded` at last.
+    Do not send every message that failed again at once: one that fails for good would go round for
+    ever. In eager mode such a message is sent from within its own failure, and `DepthExceeded` ends
+    that at last.
 
     Arguments:
-        message: that a lifecycle signal brought.
+        message: the message that a lifecycle signal brought.
 
     Raises:
         UnknownReceiver: this process knows no receiver of that name.
-        SynchronousOnlyOperation: it was called in a coroutine.
-        Exception: as `decoded` raises, where an option, like ``queue``, is a callable: it is given
-            what the receiver would get.
+        SynchronousOnlyOperation: the caller is a coroutine.
+        Exception: what `decoded` raises, where an option, like ``queue``, is a callable: it is
+            called with the decoded kwargs.
 
     >>> send_again(Message(
     ...     id="5f1c", receiver="shop.receivers.thnak", signal="shop.signals.order_placed",
@@ -90,7 +92,7 @@ def send_again(message: Message) -> Deferred:
         )
     again = replace(
         message,
-        receiver=receiver.name,  # it may have had another when it was sent
+        receiver=receiver.name,  # the message may name it by an alias
         sent_at=datetime.now(UTC),
         attempt=1,
         redeliveries=0,
@@ -102,6 +104,12 @@ def send_again(message: Message) -> Deferred:
 
 
 def _receiver_of(message: Message, asked: str) -> Receiver:
+    """Find the receiver of a message.
+
+    Arguments:
+        message: what the caller gave, which may be no message.
+        asked: the function that was called, for the error.
+    """
     given: object = message
     if not isinstance(given, Message):
         raise TypeError(
@@ -112,7 +120,7 @@ def _receiver_of(message: Message, asked: str) -> Receiver:
 
 
 def _fetch(reference: Reference) -> Model:
-    """The row, or an error that callers know."""
+    """Fetch a row, or raise the ``DoesNotExist`` of its model."""
     try:
         return serialization.fetch(reference)
     except serialization.MissingRow as missing:
@@ -121,7 +129,7 @@ def _fetch(reference: Reference) -> Model:
 
 
 def _options(receiver: Receiver, message: Message) -> dict[str, Any]:
-    """What ``apply_async`` is told, as at a send."""
+    """Find out what ``apply_async`` is told, as at a send."""
     kwargs: dict[str, Any] = {"sender": None}
     if receiver.options.publish_callables:
         kwargs = decoded(message)
@@ -140,18 +148,22 @@ def _is_immediate(receiver: Receiver, message: Message) -> bool:
     return False
 
 
-#: How many calls of `send_again` the present one is inside of.
+#: How many calls of `send_again` the current code is inside of.
 _depth: ContextVar[int] = ContextVar("deferred_signals_sent_again", default=0)
 
 
 @contextmanager
 def _nested(message: Message) -> Iterator[None]:
-    """End what sends messages again out of their own failures, before Python's stack does."""
+    """Count the calls of `send_again` inside one another, and refuse more than ``MAX_DEPTH``.
+
+    Raises:
+        DepthExceeded: there are as many already.
+    """
     depth = _depth.get()
     if depth >= conf.current().MAX_DEPTH:
         raise DepthExceeded(
             f"{message.describe()} was sent again from within {depth} such sends, as many as "
-            f"MAX_DEPTH allows. Does a handler send again whatever fails? Count how often."
+            f"MAX_DEPTH allows. Does a handler send again whatever fails? Let it count how often."
         )
     token = _depth.set(depth + 1)
     try:

@@ -1,4 +1,10 @@
-"""A message: one receiver, one send; its payload, what is told of it, and how it is published."""
+"""A message: one call of one receiver, asked for by one ``send()``.
+
+`Message` holds the sender and the kwargs as forms, as `deferred_signals.serialization` encodes
+them. `deferred_signals.message.wire` writes a message as its payload and reads it again.
+An `outgoing.Outgoing` is a message that is to be published. `description` says what may be told of a
+message in logs, and `context` restores around a run what surrounded the send.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What surrounds a send, taken along by the carriers of the setting ``CONTEXT``, and restored again.
+"""Take along what surrounds a send, by the carriers of the setting ``CONTEXT``, and restore it.
 
-A carrier that fails is logged, and the message goes on without it; one that is ``required`` ends
-the send, or the attempt. See `deferred_signals.context.Carrier`.
+A carrier that fails is logged, and the message goes on without that carrier's value. A carrier that
+is ``required`` ends the send, or the attempt. See `deferred_signals.context.Carrier`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ logger = logging.getLogger("deferred_signals")
 
 
 def taken(settings: conf.Settings) -> dict[str, Any]:
-    """What all carriers of the settings take along from here; not to be written into.
+    """Ask all carriers of the settings what to take along; the caller must not write into the dict.
 
     Raises:
         Raised: by a carrier that is required.
@@ -59,7 +59,7 @@ def taken(settings: conf.Settings) -> dict[str, Any]:
                 raise Raised(error) from None
             log(
                 logging.ERROR,
-                "Context carrier %s failed at send; its context is left out",
+                "Context carrier %s failed at send; the message goes without its value",
                 path,
                 exc_info=True,
             )
@@ -70,10 +70,10 @@ def taken(settings: conf.Settings) -> dict[str, Any]:
 
 
 class _Latest(threading.local):
-    """What was taken last on a thread, where, and under which settings.
+    """What was taken last on a thread, in which context, and under which settings.
 
-    Many messages are sent from one place, and Django is slow to say that no language and no time
-    zone is active.
+    Many messages are sent from the same context, and Django is slow to say that no language and no
+    time zone is active.
     """
 
     settings: conf.Settings | None = None
@@ -86,12 +86,15 @@ _latest = _Latest()
 
 @receiver(request_finished)
 def _forget(**_kwargs: object) -> None:
-    """Keep nothing alive that a request put into its context."""
+    """Let go of what was taken last, so that nothing of a request's context is kept alive."""
     _latest.settings, _latest.context = None, Context()
 
 
 def _is_same(one: Context, other: Context) -> bool:
-    """Return whether the same objects are in both: to ask them whether they are equal may do anything."""
+    """Return whether two contexts hold the same objects.
+
+    Objects are compared by identity, since an ``__eq__`` of the project's may do anything.
+    """
     return len(one) == len(other) and all(
         other.get(variable, one) is value for variable, value in one.items()
     )
@@ -99,9 +102,9 @@ def _is_same(one: Context, other: Context) -> bool:
 
 @cache
 def _locals_follow_context() -> bool:
-    """Return whether a context shows what is set, and unset, in the locals that Django uses.
+    """Return whether a context shows what is set, and unset, in asgiref's `Local`, which Django uses.
 
-    Not with asgiref 3.8, which forgets a variable for all contexts at once.
+    With asgiref 3.8 it does not: that version forgets a variable for all contexts at once.
     """
 
     def try_one() -> bool:
@@ -115,7 +118,7 @@ def _locals_follow_context() -> bool:
 
 
 def restored(context: dict[str, Any]) -> AbstractContextManager[Any]:
-    """All that was taken along is there again for the block.
+    """Make a context manager in whose block all that was taken along is there again.
 
     Entering it raises:
         ContextNotRestored: a carrier that is required has not restored what it took.
@@ -125,7 +128,7 @@ def restored(context: dict[str, Any]) -> AbstractContextManager[Any]:
     return _NOTHING
 
 
-#: One for all: it holds nothing.
+#: One for all, as it has no state.
 _NOTHING = nullcontext()
 
 
@@ -139,7 +142,7 @@ def _restored(context: dict[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _restored_by(path: str, context: dict[str, Any]) -> Iterator[None]:
-    """What one carrier took along is there again; if it fails, the block runs without, or not at all."""
+    """Restore what one carrier took along; if that fails, the block runs without it, or not at all."""
     with ExitStack() as stack:
         try:
             stack.enter_context(_around(path, context))
@@ -151,30 +154,35 @@ def _restored_by(path: str, context: dict[str, Any]) -> Iterator[None]:
                     f"Context carrier {path} is required, and its restore() failed with "
                     f"{type(error).__name__}."
                 ) from error
-            logger.exception("Context carrier %s failed before the run; going without", path)
+            logger.exception(
+                "Context carrier %s failed before the run; the receiver runs without its value",
+                path,
+            )
         yield
         try:
             stack.close()
         except Exception:
-            logger.exception("Context carrier %s failed after the run", path)
+            logger.exception(
+                "Context carrier %s failed after the run, when it took its value back", path
+            )
 
 
 def _around(path: str, context: dict[str, Any]) -> AbstractContextManager[Any]:
-    """What is to be entered for one carrier."""
+    """Return the context manager of one carrier; one that does nothing where it took nothing."""
     carrier = _carrier(path)
     value = context.get(carrier.key)
     if value is not None:
         return carrier.restore(value)
     if carrier.required:
         raise ContextNotRestored(
-            f"Context carrier {path} is required, and the message has nothing of it: its take() "
-            f"gave None, or CONTEXT does not name it where the message was sent."
+            f"Context carrier {path} is required, and the message has no value of it: its take() "
+            f"gave None, or the process that sent the message does not name it in CONTEXT."
         )
     return _NOTHING
 
 
 def _checked(path: str, value: Any) -> Any:
-    """Copy a value that a carrier took, as JSON gives it back: the carrier may go on writing into it.
+    """Copy a value that a carrier took, as the carrier may go on writing into its own.
 
     Raises:
         SerializationError: the value is not of JSON's own types.
@@ -198,10 +206,10 @@ def _carrier(path: str) -> Carrier:
 
 
 def _is_required(path: str) -> bool:
-    """Return whether nothing may go on without a carrier; its class says so, where it can be imported."""
+    """Return whether a carrier is required; False where its class cannot be imported."""
     try:
         return _says_required(path)
-    except Exception:  # noqa: BLE001 - whatever its module raises: that is told where it is used
+    except Exception:  # noqa: BLE001 - whatever its module raises, which is logged at its use
         return False
 
 

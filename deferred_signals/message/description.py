@@ -1,8 +1,8 @@
-"""What may be told of a message where anybody reads it: its receiver, names, and rows.
+"""Describe a message where anybody may read it: its receiver, the names of its kwargs, and rows.
 
-It says which rows a message refers to, by their models and keys, and no other values. All of a
-message is data from outside: what is shown of it is escaped and cut, and however large a message
-is, to describe it takes a moment.
+A description says which rows a message refers to, by their models and keys. It shows no other
+values. All of a message is data from outside, so what is shown is escaped and cut, and the work
+of describing one message is bounded.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
 __all__ = ["bounded", "describe", "describe_kwargs"]
 
-#: How much of one message is shown: names of kwargs, rows, and characters of each and of all.
+#: How much of one message is shown: names of kwargs, rows, characters of a name and of a model's
+#: label, and characters in all.
 MOST_NAMES = 30
 MOST_ROWS = 10
 MOST_OF_A_NAME = 40
 MOST_OF_A_LABEL = 100
 MOST_OF_ALL = 1000
 
-#: Encoded values that are looked into.
+#: Forms that are looked into.
 MOST_FORMS = 10_000
 
 
 def describe(receiver: object, kwargs: object, sender: object) -> str:
-    """Describe a message of these encoded values, whatever they are.
+    """Describe the message that has these parts, whatever they are.
 
     >>> describe("shop.receivers.greet", {"instance": {"$ref": ["shop.Order", 7, "default"]}}, None)
     'shop.receivers.greet(instance=shop.Order 7)'
@@ -46,11 +47,11 @@ def describe(receiver: object, kwargs: object, sender: object) -> str:
 
 
 def describe_kwargs(kwargs: object, sender: object = None) -> str:
-    """Describe encoded kwargs: their names, and the rows that each refers to.
+    """Describe the kwargs of a message: their names, and the rows that each refers to.
 
     Arguments:
-        kwargs: encoded, by name.
-        sender: encoded; it is shown where it refers to a row, as senders seldom do.
+        kwargs: their forms, by name.
+        sender: the sender's form; the sender is shown where it refers to a row, as few senders do.
 
     >>> describe_kwargs({"lines": [{"$ref": ["shop.Line", n, "default"]} for n in (1, 2)], "total": 9})
     'lines=[shop.Line 1, shop.Line 2], total'
@@ -59,10 +60,10 @@ def describe_kwargs(kwargs: object, sender: object = None) -> str:
         return "?"
     look = _Look()
     parts = [
-        f"{_show_name(name)}{look.rows_in(form)}"
+        f"{_show_name(name)}{look.rows_in(form)}" if type(form) in _HOLDERS else _show_name(name)
         for name, form in islice(kwargs.items(), MOST_NAMES)
     ]
-    if rows := look.rows_in(sender):
+    if type(sender) in _HOLDERS and (rows := look.rows_in(sender)):
         parts.append(f"sender{rows}")
     if len(kwargs) > MOST_NAMES or look.is_over:
         parts.append("...")
@@ -70,7 +71,12 @@ def describe_kwargs(kwargs: object, sender: object = None) -> str:
 
 
 def _describe_row(label: object, key: str) -> str:
-    """Describe a row by the label of its model and its key, as it is shown."""
+    """Describe a row by the label of its model and its key.
+
+    Arguments:
+        label: of the model.
+        key: as it is shown.
+    """
     if not isinstance(label, str):
         return f"? {key}"
     known = len(label) <= MOST_OF_A_LABEL and _LABEL.fullmatch(label)
@@ -78,7 +84,7 @@ def _describe_row(label: object, key: str) -> str:
 
 
 def _show_name(name: object) -> str:
-    """Show the name of a kwarg, which is a text of anybody's where it came by ``**``."""
+    """Show the name of a kwarg, which may be any text: names also come by ``**``."""
     if not isinstance(name, str):
         return "?"
     if name.isidentifier() and len(name) <= MOST_OF_A_NAME:
@@ -92,7 +98,7 @@ def bounded(text: str) -> str:
     return text if len(text) <= MOST_OF_ALL else f"{text[:MOST_OF_ALL]}..."
 
 
-#: What a name could pass for another one, or for a row, by.
+#: Characters that could make a name look like another one, or like a row.
 _CONFUSING = re.compile("[=,;']")
 
 _LABEL = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
@@ -102,7 +108,7 @@ _HOLDERS = {dict, list}
 
 
 class _Look:
-    """A look into a message for the rows that it refers to; it ends when enough was seen.
+    """Look into a message for the rows that it refers to, until enough was seen.
 
     Attributes:
         is_over: there may be rows that were not looked at.
@@ -112,10 +118,8 @@ class _Look:
         self.is_over = False
         self._forms = self._rows = 0
 
-    def rows_in(self, form: object) -> str:
-        """The rows inside an encoded value, as they stand behind a name; empty where there are none."""
-        if type(form) not in _HOLDERS:
-            return ""
+    def rows_in(self, form: Any) -> str:
+        """List the rows inside a dict or list, as they stand behind a name; empty where there are none."""
         rows = list(self._found(form))
         if not rows:
             return ""
@@ -125,11 +129,10 @@ class _Look:
         waiting = [form]
         while waiting:
             form = waiting.pop()
-            if type(form) not in _HOLDERS:
-                continue
             rows = _rows_of(form) if type(form) is dict else None
             if rows is None:
-                waiting += reversed(self._parts_of(form))
+                parts = self._parts_of(form)
+                waiting += [part for part in reversed(parts) if type(part) in _HOLDERS]
                 continue
             for row in rows:
                 if self._rows == MOST_ROWS:
@@ -139,7 +142,7 @@ class _Look:
                 yield row
 
     def _parts_of(self, form: dict[str, Any] | list[Any]) -> list[Any]:
-        """What is inside a value; no more of it than may still be looked at."""
+        """Return what is inside a form; no more of it than may still be looked at."""
         parts = list(form.values()) if isinstance(form, dict) else form
         left = MOST_FORMS - self._forms
         if len(parts) > left:
@@ -150,7 +153,7 @@ class _Look:
 
 
 def _rows_of(form: dict[Any, Any]) -> Iterator[str] | None:
-    """The rows that an encoded value stands for itself; None where it is no such value."""
+    """Describe the rows that a form itself stands for; None where the form stands for no rows."""
     if len(form) != 1:
         return None
     ((tag, parts),) = form.items()
@@ -183,12 +186,12 @@ def _snapped(label: object, state: object, *rest: object) -> Iterator[str]:
         yield _describe_row(label, shown_key(keys[0]))
 
 
-#: Encoded values that stand for rows.
+#: Tags of the forms that stand for rows.
 _TAGS = {"$ref": _referred, "$row": _snapped, "$rows": _referred_together}
 
 
 def _names_of_key(label: object) -> list[str]:
-    """The attributes that are the key of a model; none of a model that this process does not have."""
+    """Name the attributes that are a model's key; none where this process has no such model."""
     try:
         return _key_of(apps.get_model(label))  # type: ignore[arg-type]  # a wrong type is among the errors
     except Exception:  # noqa: BLE001 - whatever a label may be

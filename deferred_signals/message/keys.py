@@ -1,4 +1,4 @@
-"""Primary keys as they are shown: those of a message are data from outside."""
+"""Show primary keys of messages, which are data from outside."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ __all__ = ["shown_key"]
 #: Characters of a key that are shown.
 MOST = 40
 
-#: Parts of a composite key that are shown, what may be inside them, and the size of a number.
+#: Of a composite key: how many parts are shown, and how deep parts are inside one another.
+#: Of a number: how many bits it may have.
 MOST_PARTS = 5
 MOST_NESTED = 3
 MOST_BITS = 128
 
 
 def shown_key(form: Any, depth: int = 0) -> str:
-    """Show an encoded key: a number or an identifier as it is, a text between quotes.
+    """Show the form of a key: a number or a UUID as it is, a text between quotes.
 
     Arguments:
-        form: the key, which may be anything.
-        depth: how many parts it is inside of.
+        form: the form, which may be anything.
+        depth: how many composite keys this one is inside of.
 
     >>> shown_key({"$tuple": ["A", 3]})
     "('A', 3)"
@@ -46,7 +47,7 @@ def shown_key(form: Any, depth: int = 0) -> str:
 
 
 def _shown_tagged(tag: object, value: Any, depth: int) -> str:
-    """A key that is no value of JSON's: an identifier, a date, the parts of a composite one."""
+    """Show a key that JSON has no type for: a UUID, a date, the parts of a composite key."""
     with suppress(ValueError):
         if tag == "$uuid" and type(value) is str:
             return str(UUID(value[:MOST]))
@@ -61,5 +62,5 @@ def _shown_tagged(tag: object, value: Any, depth: int) -> str:
 
 _PLAIN = {NoneType, bool, float, int}
 
-#: Tags of values whose text is all there is to read: that it is no text needs no quotes.
+#: Tags of values that are shown as their text, without quotes.
 _READABLE = {"$date", "$datetime", "$decimal", "$time"}

@@ -1,4 +1,4 @@
-"""The `Message`: one receiver, one send. What travels, and its wire form."""
+"""The `Message`: one receiver, one send; and the JSON text that travels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from deferred_signals.support.json import quote, to_json
 
 __all__ = ["LONGEST_NAME", "WIRE_VERSION", "Message", "is_name"]
 
-#: Version of the wire form. A worker reads its own version and all before it.
+#: Version of the JSON text. A worker reads its own version and all before it.
 WIRE_VERSION = 1
 
-#: Characters of the names of receivers, signals and databases.
+#: Characters that the name of a receiver, signal or database may have.
 LONGEST_NAME = 300
 
-#: The largest number that an envelope may have.
+#: The largest number that a message may have in a field of its own.
 MOST = 2**31 - 1
 
 #: The end of time for messages, in seconds since the epoch: the year 3000.
@@ -30,24 +30,25 @@ LATEST = 32_503_680_000
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Message:
-    """One receiver's call, as it travels.
+    """One receiver's call, from ``send()`` to its last run.
 
-    The kwargs and the sender are held encoded (see `deferred_signals.serialization`), so that a
-    message can be looked at, kept and published anew where its values cannot be had.
+    A message holds the kwargs and the sender as forms (encoded values, see
+    `deferred_signals.serialization`). So a process that cannot decode the values can still look at
+    the message, keep it and publish it anew.
 
     Arguments:
         id: the message's id, the same through retries and redeliveries.
         receiver: the receiver's name.
         signal: the signal's name.
-        sender: the sender, encoded.
-        kwargs: the kwargs by name, encoded.
+        sender: the sender's form.
+        kwargs: the kwargs' forms, by their names.
         using: alias of the database whose commit was waited for.
         sent_at: when ``send()`` was called, in UTC.
         depth: deferrals that led to this one: 0 for a send from outside any receiver.
         attempt: the run that this message asks for, from 1.
-        redeliveries: how often the broker gave it out again because a whole worker was gone.
-        version: of the receiver's kwargs.
-        context: what context carriers took along, by their keys.
+        redeliveries: how often the broker redelivered the message because a whole worker was gone.
+        version: the version of the receiver's kwargs.
+        context: what the context carriers took along, by their keys.
 
     >>> message = Message(
     ...     id="5f1c", receiver="shop.receivers.greet", signal="shop.signals.order_placed",
@@ -79,30 +80,30 @@ class Message:
         return self.describe()
 
     def describe(self) -> str:
-        """Its receiver, the names of its kwargs, and the label and key of each row: no other values.
+        """Name the receiver, the kwargs, and the label and key of each row: no other values.
 
-        It is what logs and monitors show: short, on one line, and never an error, whatever the
-        message holds.
+        Logs and monitors show this description. It is short, it stays on one line, and no message
+        makes it fail.
         """
         return describe(self.receiver, self.kwargs, self.sender)
 
     def next_attempt(self) -> Message:
-        """The message that asks for the run after this one."""
+        """Return the message that asks for the run after this one."""
         return replace(self, attempt=self.attempt + 1, redeliveries=0)
 
     def redelivered(self) -> Message:
-        """The message as it is published anew after a worker was gone: no attempt is charged."""
+        """Return the message to publish after a whole worker was gone: no attempt is charged."""
         return replace(self, redeliveries=self.redeliveries + 1)
 
     def age(self, now: datetime) -> float:
-        """Seconds since the send."""
+        """Count the seconds since the send."""
         return (now - self.sent_at).total_seconds()
 
     def to_wire(self, kwargs: str | None = None) -> str:
         """Write the message as one JSON text.
 
-        A field that has its usual value is left out, since a broker keeps, and a worker reads,
-        millions of these texts.
+        A field that has its usual value is left out: brokers keep, and workers read, millions of
+        these texts.
 
         Arguments:
             kwargs: the JSON text of the kwargs, where the caller has written it already.
@@ -127,10 +128,10 @@ class Message:
 
     @classmethod
     def from_wire(cls, payload: object) -> Self:
-        """The message of a wire form.
+        """Read a message from its JSON text, which is data from outside.
 
         Raises:
-            DecodeError: the payload is no message, or one of a newer wire version.
+            DecodeError: the text is no message, or one of a newer wire version.
         """
         if not isinstance(payload, (str, bytes)):
             raise DecodeError(f"A payload is a JSON text, got {type(payload).__name__}.", payload)
@@ -178,12 +179,12 @@ class Message:
             attempt=raw["attempt"],
             redeliveries=raw["redeliveries"],
             version=raw["version"],
-            context=raw["context"] or {},  # never the one that stands for all that were left out
+            context=raw["context"] or {},  # a new dict, where the default for all would be shared
         )
 
 
 def is_name(text: str) -> bool:
-    """Return whether a text can be a name in a message: it stays on one line of a log, and is visible.
+    """Return whether a text can be a name in a message: it is visible, and stays on one line of a log.
 
     >>> is_name("shop.receivers.greet"), is_name("greet ERROR: all is lost")
     (True, False)
@@ -192,26 +193,26 @@ def is_name(text: str) -> bool:
 
 
 class _Malformed(Exception):
-    """What is wrong with a payload."""
+    """Say what is wrong with a payload."""
 
 
-#: What an id may be: it is the task's id, and part of queues' names.
+#: What an id may be. The id is also the Celery task's, and a part of queues' names.
 _ID = re.compile(r"[!-~]{1,100}")
 
 
 def _finite(text: str) -> float:
-    """A number that JSON has: it has no infinities, and nothing that is read as one."""
+    """Read a number, and refuse the infinities: JSON has none, but Python reads them."""
     value = float(text)
     if not isfinite(value):
         raise ValueError(f"{text} is no number of JSON's")
     return value
 
 
-#: Built once: `json.loads` with arguments builds a decoder at each call.
+#: Built once, as `json.loads` with arguments builds a decoder at each call.
 _decode = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).decode
 
 
-#: The fields of a wire form, of the very types that JSON gives.
+#: The fields of a message in JSON, each of exactly the type that Python's `json` makes.
 _KINDS: dict[str, type] = {
     "id": str,
     "receiver": str,
@@ -224,13 +225,14 @@ _KINDS: dict[str, type] = {
     "version": int,
     "context": dict,
 }
-#: The least of each number. The most of all is what a database's integer holds.
+#: The least value of each number. The most is the same for all: what a database's integer holds.
 _LEAST = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1}
 #: Defaults for fields that the sender omitted.
 _USUAL: dict[str, Any] = {"depth": 0, "attempt": 1, "redeliveries": 0, "version": 1, "context": {}}
 
 
 def _moment(sent_at: object) -> datetime:
+    """Read when a message was sent."""
     if type(sent_at) in {int, float} and 0 <= sent_at < LATEST:  # type: ignore[operator]  # a number
         return datetime.fromtimestamp(sent_at, UTC)  # type: ignore[arg-type]  # as above
     raise _Malformed("'sent_at' is no point in time.")

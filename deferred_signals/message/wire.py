@@ -1,7 +1,8 @@
-"""Between a `Message` and the text that a broker keeps: bounded, and signed where the settings say so.
+"""Turn a `Message` into its payload, the text that the broker keeps, and a payload into its message.
 
-A signed text is the message's JSON behind its HMAC, ``<hmac>:<json>``, made by Django's `Signer`
-with ``SECRET_KEY``; texts signed with one of ``SECRET_KEY_FALLBACKS`` are still read.
+Payloads are bounded, and signed where ``SIGNING`` is on. A signed payload is the message's JSON
+behind its HMAC, ``<hmac>:<json>``, which Django's `Signer` makes with ``SECRET_KEY``. Payloads that
+were signed with one of ``SECRET_KEY_FALLBACKS`` are still read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ __all__ = ["pack", "unpack"]
 
 SALT = "deferred_signals"
 
-#: Bytes that a message may grow by on its way: counts of attempts and redeliveries, a signature.
+#: Bytes by which a payload may grow after the send: by counts of attempts and redeliveries, and by a
+#: signature.
 GROWTH = 1024
 
 
@@ -34,10 +36,10 @@ def pack(message: Message, kwargs: str | None = None) -> str:
 
 
 def unpack(payload: object) -> Message:
-    """The message of a text from the broker; a forged one is refused before it is read.
+    """Read the message of a payload from the broker; a forged payload is refused before it is read.
 
     Raises:
-        DecodeError: it is too large, its signature is wrong, or it is no message.
+        DecodeError: the payload is too large, its signature is wrong, or it is no message.
     """
     settings = conf.current()
     size = _size(payload)
@@ -72,7 +74,7 @@ def unpack(payload: object) -> Message:
 
 
 def _size(payload: object) -> int | None:
-    """Count the bytes of a payload; None of what is no text in UTF-8."""
+    """Count the bytes of a payload; None where it is no text in UTF-8."""
     try:
         return size_of(payload) if isinstance(payload, str) else None
     except UnicodeEncodeError:

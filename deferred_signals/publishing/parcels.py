@@ -1,4 +1,4 @@
-"""Parcels: which messages of a batch travel together, as their receivers' ``chunk_size`` allows."""
+"""Put messages of a batch together into parcels, as their receivers' ``chunk_size`` allows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parcel", "parcels"]
 
-#: Options that are meant for one call: a chunk gets the time of all its calls.
+#: Options that are meant for one call: a chunk gets the sum for all its calls.
 LIMITS = ("time_limit", "soft_time_limit")
 
 

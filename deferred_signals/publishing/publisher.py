@@ -1,4 +1,4 @@
-"""Publishing a batch: every message handed to the broker, or reported; never an error for the caller."""
+"""Publish a batch: each message is handed to the broker, or reported; the caller gets no error."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ __all__ = ["Store", "publish", "spill_to"]
 
 
 def publish(batch: Sequence[Outgoing]) -> None:
-    """Hand messages to the broker, in order; waits for it at most ``PUBLISH_TIMEOUT``.
+    """Hand messages to the broker, in order; wait for the broker at most ``PUBLISH_TIMEOUT``.
 
-    Never raises for what a broker, a route, a serializer or the library does: the transaction is
-    committed, and the caller's request must not fail by it. Each message that is not known to be
-    published goes to the store, where one is plugged in. Else it is logged as lost. Either way
+    No error of a broker, a route, a serializer or the library reaches the caller: the transaction
+    is committed, and the caller's request must not fail for it. A message that is not known to be
+    published goes to the store, where one is plugged in, and else is logged as lost. In both cases
     `deferred_signals.events.publish_failed` tells of it.
+
+    Raises:
+        BaseException: one that came from outside during the wait: Ctrl-C, a task's time limit.
     """
     try:
         failures = _publish(batch)
     except BaseException as error:
         report([(outgoing, error) for outgoing in batch])
         if not isinstance(error, Exception) or is_interruption(error):
-            raise  # a time limit of the task, say, or Ctrl-C, during the wait
+            raise
         return
     announce([item for item in batch if item.message.id not in failures])
     if failures:
@@ -46,13 +49,18 @@ def publish(batch: Sequence[Outgoing]) -> None:
 
 
 def _publish(batch: Sequence[Outgoing]) -> dict[str, BaseException]:
-    """Publish; gives by their ids the messages that are not known to be published, and why."""
+    """Publish; return, by the messages' ids, why a message is not known to be published.
+
+    Raises:
+        BaseException: nothing is known of any message.
+    """
     app = app_or_default()
     with line_of(app).taken() as line:
         return _publish_on(line, app, batch)
 
 
 def _publish_on(line: Line, app: Celery, batch: Sequence[Outgoing]) -> dict[str, BaseException]:
+    """Record what Celery would publish, and publish that on a line that this thread has taken."""
     failures: dict[str, BaseException] = {}
     publications: list[Publication | Copy] = []
     published: list[Parcel] = []

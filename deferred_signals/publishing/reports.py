@@ -1,6 +1,6 @@
-"""What became of the messages of a flush: told to whoever listens, and kept where there is a store.
+"""Report what became of the messages of a flush, and let a store keep what was not published.
 
-Nothing in here fails the commit, whatever handlers and stores do.
+Whatever handlers and stores do, nothing in here makes the commit fail.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ __all__ = ["Store", "announce", "report", "spill_to"]
 
 
 class Store(Protocol):
-    """What keeps messages that could not be published, and publishes them later."""
+    """Keeps messages that could not be published, and publishes them later."""
 
     def spill(self, batch: Sequence[Outgoing]) -> None:
-        """Keep the messages of a flush; what cannot be kept is an exception."""
+        """Keep the messages of a flush; raise an exception where they cannot be kept."""
 
 
 _store: Store | None = None
 
 
 def spill_to(store: Store | None) -> Store | None:
-    """Let a store have what cannot be published; gives the one that had it until now."""
+    """Give what cannot be published to a store from now on; return the store until now."""
     global _store
     before, _store = _store, store
     return before
 
 
 def announce(batch: Sequence[Outgoing]) -> None:
-    """Tell whoever listens of the messages that the broker has."""
+    """Send ``message_published`` for each message that the broker has."""
     signal = events.message_published
     heard = {
         name for name in {item.message.receiver for item in batch} if signal.has_listeners(name)
@@ -52,7 +52,7 @@ def announce(batch: Sequence[Outgoing]) -> None:
 
 
 def report(failures: Sequence[tuple[Outgoing, BaseException]]) -> None:
-    """Hand what was not published to the store, and tell of it: a log a message, a signal a cause."""
+    """Hand what was not published to the store; log each message, and send a signal for each cause."""
     fate = "is kept, to be published later" if _spilled(failures) else "is lost"
     causes: dict[int, tuple[BaseException, list[Message]]] = {}
     for outgoing, cause in failures:
@@ -91,6 +91,11 @@ def _spilled(failures: Sequence[tuple[Outgoing, BaseException]]) -> bool:
     try:
         _store.spill([outgoing for outgoing, _ in failures])
     except Exception:  # noqa: BLE001 - whatever a store comes up with
-        log(logging.ERROR, "%s messages could not be kept either", len(failures), exc_info=True)
+        log(
+            logging.ERROR,
+            "The store could not keep %s messages that were not published, and they are lost",
+            len(failures),
+            exc_info=True,
+        )
         return False
     return True

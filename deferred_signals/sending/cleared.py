@@ -1,8 +1,8 @@
-"""Which keys an m2m ``clear()`` removes: looked up before, since afterwards nobody can tell.
+"""Find out which keys a many-to-many ``clear()`` removes, before it removes them.
 
-Django sends ``pre_clear`` and ``post_clear`` without keys. They are found by one query, noted, and told
-with ``post_clear``. Relations of another make than Django's may keep them in other ways: what is not
-found is unknown, and ``pk_set`` stays None, as it was sent.
+Django sends ``pre_clear`` and ``post_clear`` without keys. So at ``pre_clear`` one query asks for the
+keys, and the receiver gets them with ``post_clear``. Relations that are not Django's own may keep
+their keys in other ways. Where the keys are not found, ``pk_set`` stays None, as Django sent it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Note(NamedTuple):
     Attributes:
         instance: whose relation is cleared; held weakly, since a clear may fail halfway.
         keys: None where they were not found.
-        wanted: how often each receiver is still to be told.
+        wanted: by receiver, how often it is still to get the keys.
     """
 
     instance: weakref.ref[Model]
@@ -40,16 +40,16 @@ class _Note(NamedTuple):
     wanted: Counter[str]
 
 
-#: Kept off the instance, whose attributes are the project's to copy, to compare and to pickle; so by
-#: the identity of the instance, which need not be hashable, and of the relation.
+#: The notes, by the identities of the instance, which need not be hashable, and of the relation. They
+#: are not kept on the instance, whose attributes the project may copy, compare and pickle.
 _notes: dict[Hashable, _Note] = {}
 
 
 def note_cleared(receiver: str, through: Any, kwargs: Kwargs) -> None:
-    """At ``pre_clear``: note which keys are about to go, by one query. Never fails the clear.
+    """Note at ``pre_clear`` which keys are about to go, by one query; the clear never fails for it.
 
     Arguments:
-        receiver: the name of the receiver that is to be told.
+        receiver: the name of the receiver that is to get the keys.
         through: the sender of the signal.
         kwargs: its other arguments.
     """
@@ -58,7 +58,7 @@ def note_cleared(receiver: str, through: Any, kwargs: Kwargs) -> None:
         return
     place = _place(through, kwargs)
     note = _notes.get(place)
-    # A receiver that was not told yet is connected twice, or an earlier clear has failed.
+    # A receiver that still waits for its keys is connected twice, or an earlier clear has failed.
     if note is None or note.wanted[receiver]:
         wanted = Counter[str]() if note is None else note.wanted
         forget = weakref.ref(instance, lambda _: _notes.pop(place, None))
@@ -67,7 +67,7 @@ def note_cleared(receiver: str, through: Any, kwargs: Kwargs) -> None:
 
 
 def with_cleared(receiver: str, through: Any, kwargs: Kwargs) -> Kwargs:
-    """At ``post_clear``: the kwargs, with the keys that were noted for the receiver."""
+    """Return the kwargs of a ``post_clear``, with the keys that were noted for the receiver."""
     place = _place(through, kwargs)
     note = _notes.get(place)
     if note is None or not note.wanted[receiver]:
@@ -97,17 +97,21 @@ def _found(instance: Model, through: Any, kwargs: Kwargs) -> frozenset[Any] | No
     except Exception as error:
         if is_interruption(error):
             raise
-        # The connection may be broken: then the clear itself will say so.
-        logger.debug("The keys that a clear of %r removes are not known", through, exc_info=True)
+        # Where the connection is broken, the clear itself fails next and tells the project.
+        logger.debug(
+            "The keys that a clear of relation %r removes could not be looked up; pk_set stays None",
+            through,
+            exc_info=True,
+        )
         return None
 
 
 class _Relation(NamedTuple):
-    """A ``ManyToManyField``, from the end whose rows are cleared.
+    """A ``ManyToManyField``, seen from the end that is cleared.
 
     Attributes:
         source: name of the through model's field that refers to the instance.
-        target: name of the one that refers to the other end.
+        target: name of the through model's field that refers to the other end.
         symmetrical: rows may have been written from the other end.
     """
 
@@ -121,7 +125,7 @@ def _relations(
 ) -> set[_Relation]:
     owner, other = (model, kind) if reverse else (kind, model)
     found = set()
-    fields: Any = owner._meta.many_to_many  # packages add relations of their own make
+    fields: Any = owner._meta.many_to_many  # packages add relations of their own kinds
     for field in fields:
         remote = field.remote_field
         if (
@@ -136,7 +140,7 @@ def _relations(
 
 
 def _keys_of(instance: Model, rows: Any, relation: _Relation, others: Any) -> set[Any]:
-    """The keys that Django removes: of what the default manager of the other end shows."""
+    """Ask for the keys that Django removes: of the rows that the other end's default manager shows."""
     source, target, symmetrical = relation
     field = rows.model._meta.get_field(source)
     own = field.target_field.to_python(field.get_foreign_related_value(instance)[0])
@@ -152,10 +156,10 @@ def _keys_of(instance: Model, rows: Any, relation: _Relation, others: Any) -> se
 
 
 def _keys_of_foreign(instance: Model, rows: Any, model: type[Model]) -> set[Any]:
-    """The keys of a relation that is no ``ManyToManyField``, like tags that any model may have.
+    """Ask for the keys of a relation that is no ``ManyToManyField``, like tags that any model may have.
 
     Raises:
-        ValueError: the through model does not refer to both ends in one way each.
+        ValueError: the through model does not refer to each of both ends by exactly one field.
     """
     keys = [item for item in rows.model._meta.concrete_fields if isinstance(item, ForeignKey)]
     (target,) = (item for item in keys if issubclass(model, item.related_model))

@@ -1,8 +1,8 @@
-"""`coalesce=`: several sends of one transaction become one message.
+"""Coalesce: make one message of several sends of one transaction, by ``coalesce=``.
 
-The message is that of the last send, with its id and options, and tells what the sends before it
-told as well. Which sends go together is said by a key, asked for at send; what survived until the
-commit is merged then.
+The message is that of the last send, with its id and options. It also tells what the sends before
+it told. Sends of equal keys go together; the key is asked for at send. The messages are merged at
+the commit, when it is known which of them survived.
 """
 
 from __future__ import annotations
@@ -35,16 +35,18 @@ __all__ = ["coalesced", "key_of"]
 
 
 def key_of(receiver: Receiver, signal: Signal, sender: Any, kwargs: Mapping[str, Any]) -> Hashable:
-    """What a send has in common with those that it may be merged with; None: it stays alone.
+    """Return what a send has in common with those that it may be merged with; None: it stays alone.
+
+    Sends of different signals, and calls of different receivers, never have equal keys.
 
     Arguments:
-        receiver: whose call is deferred. Calls of different receivers have different keys.
-        signal: the signal that was sent. So have different signals.
-        sender: its sender.
-        kwargs: its other arguments.
+        receiver: whose call is deferred.
+        signal: the signal that was sent.
+        sender: the signal's sender.
+        kwargs: the other arguments of ``send()``.
 
     Raises:
-        Raised: by ``coalesce=``, or since the key that it gave cannot be hashed.
+        Raised: by ``coalesce=``, or since its key cannot be hashed.
     """
     coalesce = receiver.options.coalesce
     if coalesce is False:
@@ -64,19 +66,20 @@ def key_of(receiver: Receiver, signal: Signal, sender: Any, kwargs: Mapping[str,
 
 
 def _instance_key(signal: Signal, sender: Any, kwargs: Mapping[str, Any]) -> Hashable:
+    """Return the key for ``coalesce=True``: the saved row that the send is about."""
     instance = kwargs.get("instance")
     if not isinstance(instance, Model) or not is_saved(instance):
         return None
     key = (instance._meta.concrete_model, instance.pk, instance._state.db)
-    if signal is m2m_changed:  # what was added is not what was removed, nor of another relation
+    if signal is m2m_changed:  # an add, a remove and a clear stay apart, and so do relations
         return (*key, sender, kwargs["action"], kwargs["reverse"])
     return key
 
 
 def coalesced(batch: Sequence[Outgoing]) -> list[Outgoing]:
-    """A batch in which messages of one key are merged into the last of them, at its place.
+    """Merge the messages of each key in a batch into the last of them, at its place.
 
-    Messages that would be too large together stay apart: a worker would refuse what they make.
+    Messages that would be too large together stay apart: a worker would refuse their message.
     """
     groups: dict[Hashable, list[Outgoing]] = {}
     for outgoing in batch:
@@ -98,7 +101,7 @@ def _merged(group: list[Outgoing]) -> list[Outgoing]:
     except Exception as error:  # noqa: BLE001 - the transaction is committed: apart they lose nothing
         log(
             logging.WARNING,
-            "%s messages for receiver %s could not be coalesced, and are published apart: %s",
+            "%s messages for receiver %s could not be coalesced, and are published one by one: %s",
             len(group),
             last.message.receiver,
             type(error).__name__,

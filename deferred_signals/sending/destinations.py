@@ -1,4 +1,4 @@
-"""Where committed messages go: to the broker, or in tests and eager mode to somewhere in this process."""
+"""Say where committed messages go: to the broker, or in tests and eager mode somewhere in this process."""
 
 from __future__ import annotations
 
@@ -19,21 +19,29 @@ if TYPE_CHECKING:
 
     from deferred_signals.message.outgoing import Outgoing
 
-__all__ = ["BROKER", "HERE", "LIVE", "Way", "current_way", "may_raise", "using_way"]
+__all__ = [
+    "BROKER",
+    "HERE",
+    "LIVE",
+    "Destination",
+    "current_destination",
+    "may_raise",
+    "using_destination",
+]
 
 
 @dataclass(frozen=True, eq=False)
-class Way:
-    """One way for messages to leave; equal to itself alone, so that blocks can be nested.
+class Destination:
+    """Where messages go after the commit; equal to itself alone, so that blocks can be nested.
 
     Attributes:
-        leave: takes the messages of a transaction that was committed.
-        local: they stay in this process, so that a ``TestCase``'s own transaction, which is never
-            committed, does not hold them back.
-        raises: ``leave`` may raise, and the caller of the commit should see it.
+        take: takes the messages of a transaction that was committed.
+        local: the messages stay in this process, so that a ``TestCase``'s own transaction, which is
+            never committed, does not hold them back.
+        raises: ``take`` may raise, and the caller of the commit should see the error.
     """
 
-    leave: Callable[[Sequence[Outgoing]], None]
+    take: Callable[[Sequence[Outgoing]], None]
     local: bool
     raises: bool = False
 
@@ -42,7 +50,7 @@ def publish(gathered: Sequence[Outgoing]) -> None:
     """Hand messages to the broker.
 
     Raises:
-        PublishError: they would leave the process of a test that has not said so.
+        PublishError: the messages would leave a test that has not allowed it.
     """
     if _is_refused():
         names = ", ".join(sorted({outgoing.message.receiver for outgoing in gathered}))
@@ -57,10 +65,10 @@ def publish(gathered: Sequence[Outgoing]) -> None:
 
 
 def publish_live(gathered: Sequence[Outgoing]) -> None:
-    """Hand messages to the broker, in a test too."""
+    """Hand messages to the broker, also in a test."""
     try:
         hand_over = _publisher()
-    except Exception as error:  # noqa: BLE001 - no file can be opened, say
+    except Exception as error:  # noqa: BLE001 - a module cannot be read, for instance
         report([(outgoing, error) for outgoing in gathered])
     else:
         hand_over(gathered)
@@ -71,8 +79,8 @@ def run_here(gathered: Sequence[Outgoing]) -> None:
     _runner()([outgoing.payload for outgoing in gathered])
 
 
-# Both are imported by the first commit that goes their way, as Celery imports its own parts that
-# talk to a broker: a process that publishes nothing should not pay for them when it starts.
+# Both are imported by the first commit that needs them, as Celery imports its own parts that talk
+# to a broker: a process that publishes nothing should not pay for them when it starts.
 
 
 @cache
@@ -91,17 +99,17 @@ def _runner() -> Callable[[Sequence[str]], None]:
     return run_all
 
 
-BROKER = Way(publish, local=False)
-LIVE = Way(publish_live, local=False)
-HERE = Way(run_here, local=True, raises=True)
+BROKER = Destination(publish, local=False)
+LIVE = Destination(publish_live, local=False)
+HERE = Destination(run_here, local=True, raises=True)
 
-#: Ways that tests put in place of the settings', the innermost last. One for the process: the
-#: threads of a live server are under test as well.
-_in_use: list[Way] = []
+#: Destinations that tests put in place of the settings' own, the innermost last. One list for the
+#: process, as the threads of a live server are under test as well.
+_in_use: list[Destination] = []
 
 
-def current_way() -> Way:
-    """The way for messages that are sent now."""
+def current_destination() -> Destination:
+    """Return where the messages that are sent now are to go."""
     if _in_use:
         return _in_use[-1]
     return HERE if _is_eager() else BROKER
@@ -110,29 +118,29 @@ def current_way() -> Way:
 def _is_eager() -> bool:
     try:
         return conf.current().EAGER or always_eager()
-    except Exception:  # noqa: BLE001 - Celery's settings, which fail whoever publishes as well
+    except Exception:  # noqa: BLE001 - a wrong setting of Celery's, which publishing tells of
         return False
 
 
 @contextmanager
-def using_way(way: Way) -> Iterator[None]:
-    """Let messages leave by another way for the length of a block."""
-    _in_use.append(way)
+def using_destination(destination: Destination) -> Iterator[None]:
+    """Let messages go to another destination for the length of a block."""
+    _in_use.append(destination)
     try:
         yield
     finally:
-        _in_use.remove(way)
+        _in_use.remove(destination)
 
 
-def may_raise(way: Way) -> bool:
-    """Return whether the caller of a commit should see what a way raises then."""
-    if way is BROKER:
+def may_raise(destination: Destination) -> bool:
+    """Return whether the caller of a commit should see what a destination raises then."""
+    if destination is BROKER:
         return _is_refused()
-    return way.raises and conf.current().EAGER_PROPAGATES
+    return destination.raises and conf.current().EAGER_PROPAGATES
 
 
 def _is_refused() -> bool:
-    """Return whether this is a test's process, which has not said that it means to publish."""
+    """Return whether this is a test's process in which nothing has allowed to publish."""
     if not is_under_test() or conf.current().PUBLISH_IN_TESTS:
         return False
     return LIVE not in _in_use and answers().transport != "memory"

@@ -1,13 +1,13 @@
-"""The ends of ``atomic()`` blocks, told to whoever waits for them inside a ``TestCase``.
+"""Tell of the ends of ``atomic()`` blocks, for messages that wait for them inside a ``TestCase``.
 
 The end of a block without a savepoint shows in no SQL, and Django's own deletes and many-to-many
-changes are such blocks. So ``Atomic.__exit__`` is wrapped, which Django calls private. This is the
-one place that does so: while a testing mode is on, or eager mode in Django's test environment.
-Afterwards it is Django's own again.
+changes are such blocks. So ``Atomic.__exit__`` is wrapped, which Django calls private. Only this
+module wraps it, while a testing mode is on, or eager mode in Django's test environment. Afterwards
+``Atomic.__exit__`` is Django's own again.
 
-``with`` looks up ``__exit__`` when a block begins. So the end of a block that was open before is
-not seen, and eager mode has to begin before the first block does: it is looked for whenever a
-connection is made or a setting changes.
+``with`` looks up ``__exit__`` when a block begins. So the end of a block that was open before the
+wrapping is not seen, and eager mode has to be noticed before the first block begins: the settings
+are asked whenever a connection is made or a setting changes.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class End(Enum):
 
 
 class Listener(Protocol):
-    """Who waits for the ends of a connection's blocks."""
+    """Waits for the ends of a connection's blocks."""
 
     def block_ended(self, connection: BaseDatabaseWrapper, depth: int, end: End) -> None:
-        """Take note that a block ended, the ``depth``-th of those that were open."""
+        """Take note of the end of a block, the ``depth``-th of those that were open."""
 
 
 def listen(connection: BaseDatabaseWrapper, listener: Listener) -> None:
@@ -64,7 +64,7 @@ def is_seen(block: Atomic) -> bool:
 
 @contextmanager
 def seeing_ends() -> Iterator[None]:
-    """See the ends of the blocks that begin inside this one: for testing modes."""
+    """See the ends of the ``atomic()`` blocks that begin inside this block; for testing modes."""
     _wrapping.change(modes=+1)
     try:
         yield
@@ -108,7 +108,7 @@ class _Wrapping:
         self._wrapper = Atomic.__exit__ = _telling(self._original)  # type: ignore[method-assign]
 
     def _end(self) -> None:
-        # What other code has wrapped around it since then is not ours to take away.
+        # Where other code has wrapped it since then, its wrapper must stay.
         if Atomic.__exit__ is self._wrapper:
             Atomic.__exit__ = self._original  # type: ignore[method-assign]
         self._original = self._wrapper = None
@@ -145,7 +145,7 @@ def _telling(original: Any) -> Any:
 
 
 def _end_of(connection: BaseDatabaseWrapper, kind: type[BaseException] | None) -> End:
-    """Foresee how the innermost block will end, by what its ``__exit__`` goes by."""
+    """Foresee how the innermost block will end, by the same conditions as its ``__exit__``."""
     if connection.closed_in_transaction:
         return End.ROLLED_BACK
     if kind is None and not connection.needs_rollback:
@@ -156,7 +156,7 @@ def _end_of(connection: BaseDatabaseWrapper, kind: type[BaseException] | None) -
 
 @receiver([connection_created, setting_changed])
 def look_for_eager_mode(**_kwargs: object) -> None:
-    """Begin or end with eager mode, in Django's test environment alone."""
+    """Wrap ``Atomic.__exit__`` while eager mode is on, in Django's test environment alone."""
     _wrapping.change(eager=is_under_test() and _is_eager())
 
 

@@ -1,7 +1,7 @@
-"""Fixtures: many-to-many changes that `loaddata` makes, before Django 6.1 told of them.
+"""Recognize the signals that `loaddata` sends while it loads fixtures.
 
-Since 6.1 ``m2m_changed`` has ``raw``, as the other signals of models have. Before, the one who
-makes the change is looked for among the callers: a `DeserializedObject` that saves the instance.
+The signals of models say so by ``raw``; ``m2m_changed`` does since Django 6.1. Before, its caller
+is looked for on the stack: a `DeserializedObject` that saves the instance.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["is_from_fixture"]
 
 
 def is_from_fixture(signal: Any, kwargs: dict[str, Any]) -> bool:
-    """Return whether a signal of a model is sent while its instance is loaded from a fixture."""
+    """Return whether a signal of a model is sent while the model's instance is loaded from a fixture."""
     if "raw" in kwargs or signal is not m2m_changed or django.VERSION >= (6, 1):
         return bool(kwargs.get("raw"))
     frame = inspect.currentframe()

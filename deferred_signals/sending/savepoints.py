@@ -1,7 +1,8 @@
-"""The ends of blocks as the database is told of them: for blocks whose ``__exit__`` is not seen.
+"""Let messages wait for savepoints, where the end of a block shows in SQL alone.
 
-Such a block was open before a testing mode or eager mode began. An execute wrapper waits for its
-``RELEASE SAVEPOINT``; a ``ROLLBACK TO SAVEPOINT`` drops what was sent inside.
+Such a block was open before a testing mode or eager mode began, so its ``__exit__`` is not wrapped,
+see `deferred_signals.sending.endings`. An execute wrapper waits for the ``RELEASE SAVEPOINT``. A
+``ROLLBACK TO SAVEPOINT`` drops what was sent inside.
 """
 
 from __future__ import annotations
@@ -18,25 +19,23 @@ if TYPE_CHECKING:
 
     from deferred_signals.message.outgoing import Outgoing
 
-    Leave = Callable[[Sequence[Outgoing]], None]
+    Take = Callable[[Sequence[Outgoing]], None]
 
-__all__ = ["defer_to_savepoint", "let_leave", "waiting_for_savepoints"]
+__all__ = ["defer_to_savepoint", "hand_over", "waiting_for_savepoints"]
 
 
 def defer_to_savepoint(
-    connection: BaseDatabaseWrapper, savepoints: list[str], outgoing: Outgoing, leave: Leave
+    connection: BaseDatabaseWrapper, savepoints: list[str], outgoing: Outgoing, take: Take
 ) -> None:
-    """Let a message leave when the first of the open savepoints is released.
+    """Hand a message over when the first of the open savepoints is released.
 
     Arguments:
         connection: on which they are.
         savepoints: those that are open, the outermost first.
-        outgoing: the message; it is dropped when any of them is rolled back.
-        leave: called with the messages that survived.
+        outgoing: the message; it is dropped when any of the savepoints is rolled back.
+        take: takes the messages that survived.
     """
-    _Watch.on(connection, savepoints).gathered.append(
-        _Entry(frozenset(savepoints), outgoing, leave)
-    )
+    _Watch.on(connection, savepoints).gathered.append(_Entry(frozenset(savepoints), outgoing, take))
 
 
 def waiting_for_savepoints(connection: BaseDatabaseWrapper) -> list[Outgoing]:
@@ -44,13 +43,13 @@ def waiting_for_savepoints(connection: BaseDatabaseWrapper) -> list[Outgoing]:
     return [entry.outgoing for watch in _Watch.all(connection) for entry in watch.gathered]
 
 
-def let_leave(messages: Iterable[tuple[Outgoing, Leave]]) -> None:
-    """Let messages leave, each its own way."""
-    ways: dict[Leave, list[Outgoing]] = {}
-    for outgoing, leave in messages:
-        ways.setdefault(leave, []).append(outgoing)
-    for leave, gathered in ways.items():
-        leave(coalesced(gathered))
+def hand_over(messages: Iterable[tuple[Outgoing, Take]]) -> None:
+    """Hand messages over, each to its own destination."""
+    batches: dict[Take, list[Outgoing]] = {}
+    for outgoing, take in messages:
+        batches.setdefault(take, []).append(outgoing)
+    for take, gathered in batches.items():
+        take(coalesced(gathered))
 
 
 class _Entry(NamedTuple):
@@ -58,11 +57,11 @@ class _Entry(NamedTuple):
 
     savepoints: frozenset[str]
     outgoing: Outgoing
-    leave: Leave
+    take: Take
 
 
 class _Watch(SavepointWatch):
-    """Lets messages leave, or drops them."""
+    """Hands messages over when a savepoint is released, and drops those of a rollback."""
 
     def __init__(self, connection: BaseDatabaseWrapper, outermost: str) -> None:
         super().__init__(connection, outermost)
@@ -73,4 +72,4 @@ class _Watch(SavepointWatch):
 
     def released(self) -> None:
         gathered, self.gathered = self.gathered, []
-        let_leave((entry.outgoing, entry.leave) for entry in gathered)
+        hand_over((entry.outgoing, entry.take) for entry in gathered)

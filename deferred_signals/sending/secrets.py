@@ -1,4 +1,4 @@
-"""Names of secrets in what is about to be sent: the broker keeps messages, and others may read them."""
+"""Find names of secrets in the kwargs of a message: the broker keeps messages, and others may read them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from deferred_signals.receivers.extractors import CLEANSED
 
 __all__ = ["may_tell_secrets", "secret_in"]
 
-#: Forms that hold nothing but what was chosen field by field, or key by key.
+#: Tags of forms whose fields, or keys, were chosen one by one.
 _CHOSEN = frozenset({"$row", "$ref", "$request"})
 
 
 def may_tell_secrets(text: str, names: frozenset[str]) -> bool:
-    """Look quickly whether one of the names stands in a JSON text, as a key or as a value.
+    """Return whether one of the names stands in a JSON text, as a key or as a value.
+
+    This look is quick. Where it finds a name, `secret_in` says whether the name is that of a secret.
 
     Arguments:
-        text: of the encoded kwargs.
+        text: of the kwargs' forms.
         names: those of secrets, case-folded.
     """
     return bool(names) and _pattern(names).search(text) is not None
@@ -30,10 +32,10 @@ def _pattern(names: frozenset[str]) -> re.Pattern[str]:
 
 
 def secret_in(form: Any, names: frozenset[str]) -> str | None:
-    """Find a key in an encoded value that has the name of a secret, and a value that is none of ours.
+    """Find a key in a form that has the name of a secret, unless its value was cleansed.
 
     Arguments:
-        form: a dict of encoded kwargs, or what is inside.
+        form: the forms of kwargs by name, or a form among them.
         names: those of secrets, case-folded.
     """
     if type(form) is list:

@@ -1,4 +1,4 @@
-"""Two instances of one row in one send: each has to arrive as it was, since a reference gives one state."""
+"""Find two instances of one row in one send: each has to arrive as it was, and a reference gives one state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["names_of_states"]
 
 
 def names_of_states(kwargs: Mapping[str, Any]) -> frozenset[str]:
-    """Name the kwargs that are instances of one row, but differ: ``instance`` and ``instance_before``."""
+    """Name the kwargs that are instances of one row and differ, like ``instance`` and ``instance_before``."""
     rows: dict[Hashable, dict[str, Model]] = defaultdict(dict)
     for name, value in kwargs.items():
         row = unwrapped(value)
@@ -32,7 +32,7 @@ def names_of_states(kwargs: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _differ(one: Model, other: Model) -> bool:
-    """Return whether two instances have different values, of the fields that both have loaded."""
+    """Return whether two instances differ in a field that both have loaded."""
     if one is other:
         return False
     return any(

@@ -1,11 +1,11 @@
-"""Messages that stay in this process, inside a ``TestCase``, whose own transaction never commits.
+"""Defer inside a ``TestCase``, whose own transaction never commits, what stays in this process.
 
-There the test's blocks do not count: receivers run when the outermost block of the code under test
-has ended well, with a savepoint or without one, and see what a worker would see. What was sent in
-a block that is rolled back is dropped. With no block open, receivers run at the send. No
+The test's own blocks do not count. Receivers run when the outermost block of the code under test
+ends well, with a savepoint or without one, and then they see what a worker would see. What was
+sent in a block that is rolled back is dropped. With no block open, receivers run at the send. No
 ``on_commit`` hook is registered, so that ``captureOnCommitCallbacks`` runs nothing twice.
 
-Receivers that run in eager or testing modes have blocks of their own, which count as the test's.
+In eager and testing modes receivers run in blocks of their own, which count as the test's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from deferred_signals.sending.endings import End, is_seen, listen, look_for_eager_mode
 from deferred_signals.sending.savepoints import (
     defer_to_savepoint,
-    let_leave,
+    hand_over,
     waiting_for_savepoints,
 )
 from deferred_signals.support.savepoints import is_of_a_test, open_savepoints
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.message.outgoing import Outgoing
 
-    Leave = Callable[[Sequence[Outgoing]], None]
+    Take = Callable[[Sequence[Outgoing]], None]
 
 __all__ = ["defer_in_testcase", "in_testcase", "waiting_in_testcase"]
 
@@ -40,27 +40,27 @@ def in_testcase(connection: BaseDatabaseWrapper) -> bool:
     return _blocks_of_the_test(connection) > 0
 
 
-def defer_in_testcase(connection: BaseDatabaseWrapper, outgoing: Outgoing, leave: Leave) -> None:
-    """Let a message leave when the outermost block of the code under test ends; else at once.
+def defer_in_testcase(connection: BaseDatabaseWrapper, outgoing: Outgoing, take: Take) -> None:
+    """Hand a message over when the outermost block of the code under test ends; at once with none open.
 
     Arguments:
         connection: whose block, inside a ``TestCase``.
         outgoing: the message.
-        leave: called with the messages that survived.
+        take: takes the messages that survived.
     """
     before = _blocks_of_the_test(connection)
     blocks = connection.atomic_blocks[before:]
     if blocks and is_seen(blocks[0]):
         waiting = _waiting.setdefault(connection, _Waiting())
         listen(connection, waiting)
-        waiting.add(connection, outgoing, leave)
+        waiting.add(connection, outgoing, take)
         return
     look_for_eager_mode()  # code may have switched Celery's own, which tells nobody
     savepoints = open_savepoints(connection, before)
     if savepoints:
-        defer_to_savepoint(connection, savepoints, outgoing, leave)
+        defer_to_savepoint(connection, savepoints, outgoing, take)
     else:
-        leave([outgoing])
+        take([outgoing])
 
 
 def waiting_in_testcase(connection: BaseDatabaseWrapper) -> list[Outgoing]:
@@ -71,7 +71,7 @@ def waiting_in_testcase(connection: BaseDatabaseWrapper) -> list[Outgoing]:
 
 
 def _blocks_of_the_test(connection: BaseDatabaseWrapper) -> int:
-    """Count the open blocks down to the last one that is the test's, or a run's."""
+    """Count the open blocks up to the innermost one that is the test's, or a run's."""
     blocks = connection.atomic_blocks
     return next(
         (place for place in range(len(blocks), 0, -1) if is_of_a_test(blocks[place - 1])), 0
@@ -84,7 +84,7 @@ class _Entry:
 
     blocks: list[Atomic]
     outgoing: Outgoing
-    leave: Leave
+    take: Take
 
 
 class _Waiting:
@@ -94,19 +94,19 @@ class _Waiting:
         self._entries: list[_Entry] = []
 
     def current(self, connection: BaseDatabaseWrapper) -> list[_Entry]:
-        """Forget messages whose blocks are gone, which some other code ended; give the others."""
+        """Return the messages whose blocks are still open; forget those whose blocks other code ended."""
         blocks = connection.atomic_blocks
         self._entries = [
             item for item in self._entries if item.blocks == blocks[: len(item.blocks)]
         ]
         return self._entries
 
-    def add(self, connection: BaseDatabaseWrapper, outgoing: Outgoing, leave: Leave) -> None:
+    def add(self, connection: BaseDatabaseWrapper, outgoing: Outgoing, take: Take) -> None:
         """Let a message wait for the blocks that are open."""
-        self.current(connection).append(_Entry([*connection.atomic_blocks], outgoing, leave))
+        self.current(connection).append(_Entry([*connection.atomic_blocks], outgoing, take))
 
     def block_ended(self, connection: BaseDatabaseWrapper, depth: int, end: End) -> None:
-        """Drop what was rolled back; let go what no block of the code under test is around."""
+        """Drop what was rolled back; hand over what is in no block of the code under test any more."""
         ended = [entry for entry in self._entries if len(entry.blocks) >= depth]
         if not ended:
             return
@@ -116,7 +116,7 @@ class _Waiting:
         for entry in ended:
             del entry.blocks[depth - 1 :]
         if end is End.KEPT and is_outermost:
-            let_leave((entry.outgoing, entry.leave) for entry in ended)
+            hand_over((entry.outgoing, entry.take) for entry in ended)
 
 
 _waiting: WeakKeyDictionary[BaseDatabaseWrapper, _Waiting] = WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""What becomes of a send that could not be deferred: the sender is told, or goes on unharmed."""
+"""Decide who is told of a send that could not be deferred: the sender, or logs and `publish_failed`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ __all__ = ["is_for_sender", "report_undeferred"]
 
 logger = logging.getLogger("deferred_signals")
 
-#: What the sender of a signal of the project's own is to mend.
+#: Errors that the sender of a signal of the project's own can mend.
 _FOR_SENDERS = (SerializationError, MessageTooLarge, DepthExceeded)
 
 
 def is_for_sender(signal: Signal, error: Exception) -> bool:
     """Return whether an error that keeps a call from being deferred is to be raised in ``send()``.
 
-    In tests every error is; else those of which the sender of a signal of the project's own is told.
+    In tests every error is. Else these are, where the signal is the project's own:
+    `SerializationError`, `MessageTooLarge` and `DepthExceeded`.
     """
     return (
         is_interruption(error)
@@ -43,10 +44,10 @@ def is_for_sender(signal: Signal, error: Exception) -> bool:
 
 
 def report_undeferred(name: str, signal: Signal, error: Exception) -> None:
-    """Log that a call is lost, and tell ``publish_failed`` why.
+    """Log that a call is lost, and send ``publish_failed`` with the reason.
 
     Arguments:
-        name: the receiver's.
+        name: the receiver's name.
         signal: the signal that was sent.
         error: why the call could not be deferred.
     """
@@ -72,5 +73,5 @@ def report_undeferred(name: str, signal: Signal, error: Exception) -> None:
 
 
 def _trace(error: Exception) -> str:
-    """Where an unexpected error was raised: its text may hold values, which no log should show."""
+    """Format where an unexpected error was raised; its text may hold values, which no log should show."""
     return "raised at\n" + "".join(traceback.format_tb(error.__traceback__)).rstrip()

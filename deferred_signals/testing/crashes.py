@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from deferred_signals.sending.destinations import Way, using_way
+from deferred_signals.sending.destinations import Destination, using_destination
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ class fake_crash:  # noqa: N801 - used like a function
 
     def __enter__(self) -> Self:
         if self._at == "publish":
-            self._way = using_way(Way(self._die, local=True, raises=True))
+            self._way = using_destination(Destination(self._die, local=True, raises=True))
             self._way.__enter__()
         else:
             _planned.append(self)

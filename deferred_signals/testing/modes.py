@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django.conf import settings as django_settings
 from django.test.utils import override_settings
 
-from deferred_signals.sending.destinations import HERE, LIVE, Way, using_way
+from deferred_signals.sending.destinations import HERE, LIVE, Destination, using_destination
 from deferred_signals.sending.endings import seeing_ends
 from deferred_signals.support.blocks import within
 from deferred_signals.testing.collected import Collected, in_force
@@ -112,12 +112,12 @@ class inline(_Mode[None]):  # noqa: N801 - used like a function
 
     def _enter(self, stack: ExitStack) -> None:
         stack.enter_context(watching_instances())
-        stack.enter_context(using_way(Way(self._leave, local=True, raises=True)))
+        stack.enter_context(using_destination(Destination(self._leave, local=True, raises=True)))
 
     def _leave(self, batch: Sequence[Outgoing]) -> None:
         self._wires += [outgoing.payload for outgoing in batch]
         try:
-            HERE.leave(batch)
+            HERE.take(batch)
         finally:
             tell_of_stale_instances()
 
@@ -147,7 +147,7 @@ class manual(_Mode[Collected]):  # noqa: N801 - used like a function
     def _enter(self, stack: ExitStack) -> Collected:
         collected = Collected()
         stack.enter_context(watching_instances())
-        stack.enter_context(using_way(Way(collected.take, local=True, raises=True)))
+        stack.enter_context(using_destination(Destination(collected.take, local=True, raises=True)))
         in_force.append(collected)
         stack.callback(in_force.remove, collected)
         return collected
@@ -175,7 +175,7 @@ class live(_Mode[None]):  # noqa: N801 - used like a function
         super().__init__()
 
     def _enter(self, stack: ExitStack) -> None:
-        stack.enter_context(using_way(LIVE))
+        stack.enter_context(using_destination(LIVE))
 
     def _verify(self, given: None) -> None:
         """Check nothing: no message was collected."""

@@ -17,7 +17,7 @@ from deferred_signals.running.deciding import charge
 from deferred_signals.running.eager import run_attempt
 from deferred_signals.running.outcomes import Failed, Retrying
 from deferred_signals.running.settling import settle
-from deferred_signals.sending.destinations import Way, using_way
+from deferred_signals.sending.destinations import Destination, using_destination
 from deferred_signals.support.amounts import as_seconds
 from deferred_signals.testing.crashes import FakeCrash, crash_of_workers
 
@@ -101,7 +101,7 @@ def run_story(
             else:
                 schedule(message, ran, wait)
 
-    with using_way(Way(take, local=True, raises=True)):
+    with using_destination(Destination(take, local=True, raises=True)):
         schedule_all()
         while due:
             clock, _, message, ran = heapq.heappop(due)

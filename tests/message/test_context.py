@@ -4,9 +4,10 @@ import gc
 import re
 import threading
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from django.core.signals import request_finished
@@ -19,9 +20,10 @@ from opentelemetry import context as otel
 from pytest_django import Settings
 
 from deferred_signals import Retry, SerializationError, decoded, send_again
-from deferred_signals.context import Language, TimeZone
+from deferred_signals.context import Carrier, Language, TimeZone
 from deferred_signals.errors import ContextNotRestored
 from deferred_signals.running.outcomes import Retrying, Succeeded
+from deferred_signals.sending.destinations import Destination, using_destination
 from tests.app.models import Label
 from tests.project.celery import app
 from tests.support import carriers
@@ -31,6 +33,9 @@ from tests.support.celery_messages import SendTogether, take_celery_messages
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
 from tests.support.messages import execute
+
+if TYPE_CHECKING:
+    from deferred_signals.message.outgoing import Outgoing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -208,9 +213,9 @@ def test_carrier_that_is_required_is_restored_as_others_are(
     ("at_send", "at_run", "tenant", "reason"),
     [
         ("Account", "Account", "gone", r"its restore\(\) failed with LookupError"),
-        ("Account", "Account", "public", "the message has nothing of it"),
-        ("Language", "Account", "acme", "the message has nothing of it"),
-        ("Tenant", "Account", "acme", "the message has nothing of it"),
+        ("Account", "Account", "public", "the message has no value of it"),
+        ("Language", "Account", "acme", "the message has no value of it"),
+        ("Tenant", "Account", "acme", "the message has no value of it"),
         ("Account", "AccountThatCannotBeMade", "acme", r"its restore\(\) failed with LookupError"),
     ],
     ids=["fails", "nothing taken", "not taken", "another taken", "cannot be made"],
@@ -378,6 +383,34 @@ def test_carrier_of_the_project_is_asked_at_each_send(
     around.send()
     around.send()
     assert contexts(broker) == [{"asked": first}, {"asked": first + 1}]
+
+
+class Steps(Carrier):
+    """The steps so far, in a list that goes on growing."""
+
+    key = "steps"
+    taken: ClassVar[list[str]] = []
+
+    def take(self) -> list[str]:
+        """Take the list itself."""
+        return self.taken
+
+    def restore(self, value: Any) -> AbstractContextManager[None]:
+        """Restore nothing."""
+        return nullcontext()
+
+
+def test_message_keeps_what_a_carrier_took_when_the_carrier_goes_on_writing(
+    around: Surroundings, settings: Settings
+) -> None:
+    carry(settings, f"{__name__}.Steps")
+    left: list[Outgoing] = []
+    Steps.taken[:] = ["sent"]
+    with using_destination(Destination(left.extend, local=True)):
+        around.send()
+    Steps.taken.append("later")
+    (outgoing,) = left
+    assert outgoing.message.context == {"steps": ["sent"]}
 
 
 def test_other_thread_takes_what_is_active_there(around: Surroundings, broker: Broker) -> None:

@@ -1,4 +1,4 @@
-"""The `Message` and its wire form."""
+"""The `Message` and its JSON text."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -63,9 +63,9 @@ def test_wire_form_reads_back_as_an_equal_message() -> None:
 
 
 def test_wire_form_is_one_text_with_characters_as_they_are() -> None:
-    wire = message(kwargs={"snowman": "☃\0"}).to_wire()
-    assert "☃" in wire
-    assert "\0" not in wire
+    text = message(kwargs={"snowman": "☃\0"}).to_wire()
+    assert "☃" in text
+    assert "\0" not in text
 
 
 @pytest.mark.parametrize("microsecond", [0, 1, 123_457, 999_999])
@@ -129,17 +129,17 @@ def test_message_without_a_field_is_malformed(key: str) -> None:
 
 
 def test_field_that_is_as_usual_is_left_out_and_there_again() -> None:
-    wire = message().to_wire()
-    assert USUAL.keys().isdisjoint(json.loads(wire))
-    read = Message.from_wire(wire)
+    text = message().to_wire()
+    assert USUAL.keys().isdisjoint(json.loads(text))
+    read = Message.from_wire(text)
     assert {name: getattr(read, name) for name in USUAL} == USUAL
     assert Message.from_wire(json.dumps(having(**USUAL))) == read
 
 
 def test_context_that_was_left_out_is_each_messages_own() -> None:
-    wire = message().to_wire()
-    Message.from_wire(wire).context["written"] = "into"
-    assert Message.from_wire(wire).context == {}
+    text = message().to_wire()
+    Message.from_wire(text).context["written"] = "into"
+    assert Message.from_wire(text).context == {}
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ def test_store_that_fails_is_told_and_fails_nobodys_request(
 ) -> None:
     with transaction.atomic():
         numbers.send(1)
-    assert "1 messages could not be kept either" in caplog.text
+    assert "could not keep 1 messages that were not published" in caplog.text
     assert "is lost" in caplog.text
 
 

@@ -159,6 +159,19 @@ def receive_each(sender: object, **kwargs: object) -> None:
     """Never run: no test here delivers the message."""
 
 
+def test_values_are_those_of_each_send(signal: Signal, defer: Connected, broker: Broker) -> None:
+    defer(signal, coalesce=by_key)(receive)
+    numbers = {1}
+    with transaction.atomic():
+        for number in (2, 3):
+            signal.send(None, key="k", update_fields=numbers, seen=[number])
+            numbers.clear()
+        numbers.add(4)
+    (published,) = broker.take()
+    assert published.kwargs["update_fields"] == {1}
+    assert published.kwargs["seen"] == [3]
+
+
 def test_signals_stay_apart(defer: Connected, broker: Broker) -> None:
     defer([post_save, post_delete], sender=Label, coalesce=True)(receive)
     with transaction.atomic():

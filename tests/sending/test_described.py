@@ -15,7 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from deferred_signals.message.wire import unpack
 from deferred_signals.receivers import registry
-from deferred_signals.sending.destinations import Way, using_way
+from deferred_signals.sending.destinations import Destination, using_destination
 from tests.app.models import Board, GiftOrder, Label, Line, Order, PaidOrder, Seat, Ticket
 from tests.support.acting import QUICK, Acting, raising
 from tests.support.broker import Broker
@@ -75,7 +75,7 @@ def test_message_is_the_same_when_it_is_sent_and_when_it_arrives(
     @defer(signal, **options)
     def receive(sender: object, x: object, **kwargs: object) -> None: ...
 
-    with using_way(Way(left.extend, local=True)):
+    with using_destination(Destination(left.extend, local=True)):
         signal.send(None, x=made(), y=1)
     (outgoing,) = left
     arrived = unpack(outgoing.payload)
