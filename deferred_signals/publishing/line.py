@@ -54,16 +54,6 @@ FEW = 10
 SLICE = 500
 
 
-class _Caller(threading.local):
-    """What is known of the calling thread.
-
-    Attributes:
-        is_publishing: the thread is in a block of `Line.taken`.
-    """
-
-    is_publishing: bool = False
-
-
 class Line:
     """Publish to one broker, for all threads of the process.
 
@@ -78,7 +68,8 @@ class Line:
         self._connection = Connection(app)
         #: Held by the thread that uses the connection.
         self._turn = threading.Lock()
-        self._caller = _Caller()
+        #: Whether the calling thread is in a block of `taken`.
+        self._caller = threading.local()
         self._spare: Line | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting: set[Job] = set()
@@ -89,7 +80,7 @@ class Line:
     @contextmanager
     def taken(self) -> Iterator[Line]:
         """Give the line to publish on in the block: another line to code that interrupts the block."""
-        if self._caller.is_publishing:
+        if getattr(self._caller, "is_publishing", False):
             with self._spare_line().taken() as spare:
                 yield spare
             return
