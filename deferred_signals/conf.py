@@ -175,10 +175,11 @@ def current() -> Settings:
     """
     global _current  # noqa: PLW0603 - the cache of one value, replaced as a whole
     holder, raw, settings = _current
-    if settings is None or holder is not _holder() or raw is not vars(holder).get(NAME):
+    now = _holder()
+    if settings is None or holder is not now or raw is not _raw(now):
         settings = _parse(getattr(django_settings, NAME, None))
-        holder = _holder()
-        _current = holder, vars(holder).get(NAME), settings
+        now = _holder()
+        _current = now, _raw(now), settings
     return settings
 
 
@@ -189,6 +190,11 @@ def _holder() -> object:
     So this place alone looks behind Django's lazy object, whose look-up of attributes is slow too.
     """
     return object.__getattribute__(django_settings, "_wrapped")
+
+
+def _raw(holder: object) -> object:
+    """Return the setting of a holder; there is no holder while another thread is exchanging it."""
+    return getattr(holder, "__dict__", {}).get(NAME)
 
 
 def problems() -> list[Problem]:

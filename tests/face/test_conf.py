@@ -145,3 +145,11 @@ def test_setting_that_a_test_removes_is_there_again_afterwards() -> None:
             del django_settings.DEFERRED_SIGNALS
             assert conf.current().MAX_DEPTH == 16
         assert conf.current().MAX_DEPTH == 3
+
+
+def test_settings_that_another_thread_is_exchanging_are_the_defaults_for_that_moment() -> None:
+    holder = vars(django_settings).pop("_wrapped")  # as Django does, before it sets the next one
+    try:
+        assert conf.current() == conf.Settings()
+    finally:
+        vars(django_settings)["_wrapped"] = holder
