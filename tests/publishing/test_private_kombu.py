@@ -94,6 +94,7 @@ def test_connection_lists_its_urls_and_knows_its_driver() -> None:
     assert connection.transport.driver_type == "redis"
     assert connection.get_transport_cls().Channel is Channel
     assert isinstance(Channel.visibility_timeout, int)
+    assert hasattr(Channel, "client")
     connection.collect()
     assert Connection("pyamqp://").transport.driver_type == "amqp"
 
