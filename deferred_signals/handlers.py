@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from django.db.models import Model
 
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.serialization import Reference
 
 __all__ = ["decoded", "send_again"]

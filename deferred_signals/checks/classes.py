@@ -17,7 +17,7 @@ from deferred_signals.serialization import RequestSnapshot
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Known", "classes_of", "has", "lacks", "tracker_of"]
 

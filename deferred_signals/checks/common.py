@@ -57,7 +57,7 @@ def message(
     return found
 
 
-def receivers() -> list[registry.Receiver]:
+def receivers() -> list[Receiver]:
     """Return all deferred receivers."""
     return list(registry.all_receivers())
 

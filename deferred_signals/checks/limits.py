@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.publishing.celery_facts import CeleryFacts
     from deferred_signals.receivers.options import Options
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__: list[str] = []
 

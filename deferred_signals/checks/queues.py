@@ -11,7 +11,7 @@ from deferred_signals.checks.common import facts_or_none, message, receivers, re
 from deferred_signals.publishing.celery_facts import missing_queue
 
 if TYPE_CHECKING:
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__: list[str] = []
 

@@ -14,7 +14,7 @@ from deferred_signals.checks.common import message, model_of, receivers, registe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__: list[str] = []
 

@@ -12,7 +12,7 @@ from deferred_signals.checks.writes import check_writes
 from deferred_signals.receivers.inspection import Findings, forget_sources, inspect_receiver
 
 if TYPE_CHECKING:
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__: list[str] = []
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.publishing.celery_settings import Answers
     from deferred_signals.publishing.parcels import Parcel
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Recorder", "recorded"]
 

@@ -27,7 +27,7 @@ from deferred_signals.support.unknown import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Changed", "Changes", "changed", "changes_for", "track"]
 

@@ -13,7 +13,7 @@ from deferred_signals.running.outcomes import Failed, Unknown
 if TYPE_CHECKING:
     from deferred_signals.message import Message
     from deferred_signals.policies import Retry
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Attempt", "prepare"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from deferred_signals.message import Message
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.running.outcomes import Outcome
     from deferred_signals.serialization import Reference
 

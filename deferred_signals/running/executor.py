@@ -29,7 +29,7 @@ from deferred_signals.support.frames import forget_values
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.running.attempt import Attempt
     from deferred_signals.running.outcomes import Outcome
     from deferred_signals.running.resolving import Fetch

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.dispatch import Signal
 
     from deferred_signals.message import Message
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Fetch", "Gone", "resolve"]
 

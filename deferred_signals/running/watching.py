@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from django.dispatch import Signal
 
     from deferred_signals.message import Message
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.serialization import Reference
 
 __all__ = ["Watch", "watches"]

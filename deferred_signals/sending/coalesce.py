@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from django.dispatch import Signal
 
     from deferred_signals.message.outgoing import Outgoing
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["coalesced", "key_of"]
 

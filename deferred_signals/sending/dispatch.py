@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django.dispatch import Signal
 
     from deferred_signals.receivers.catalogue import Entry
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Deferred", "dispatch"]
 

@@ -32,6 +32,7 @@ from deferred_signals.serialization import (
     sender_value,
 )
 from deferred_signals.support.asking import Raised, ask
+from deferred_signals.support.hints import nearest
 from deferred_signals.support.ids import new_id
 from deferred_signals.support.json import size_of
 from deferred_signals.support.telling import is_telling
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.conf import Settings
     from deferred_signals.receivers.options import Options
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.sending.send import Send
 
 __all__ = ["encode", "publish_options"]
@@ -102,7 +103,7 @@ def _alias(receiver: Receiver, kwargs: Mapping[str, Any]) -> str:
     if alias not in connections:
         raise ConfigurationError(
             f"The deferred receiver {receiver.name!r} waits for a commit on database {alias!r}, "
-            f"which is not in DATABASES. {conf.nearest(alias, connections)}"
+            f"which is not in DATABASES. {nearest(alias, connections)}"
         )
     return alias
 

@@ -23,7 +23,7 @@ from deferred_signals.support.json import to_json
 
 if TYPE_CHECKING:
     from deferred_signals.conf import Settings
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.sending.send import Send
 
 __all__ = ["Encoded", "encode_kwargs"]

@@ -13,7 +13,7 @@ from deferred_signals.serialization import Carrying, Same, Snapshot, SomeRows, i
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.serialization.marks import State
 
 __all__ = ["UNMARKED", "marked", "told_once"]

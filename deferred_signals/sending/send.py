@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.receivers.catalogue import Entry
     from deferred_signals.receivers.conditions import Changes
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Send"]
 

@@ -10,7 +10,7 @@ from deferred_signals.receivers.schemas import check_kwargs
 from deferred_signals.support.asking import ask
 
 if TYPE_CHECKING:
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.sending.send import Send
 
 __all__ = ["shaped"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from deferred_signals.message.outgoing import Outgoing
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.testing.matching import Target
 
 __all__ = ["Call", "Collected", "in_force"]

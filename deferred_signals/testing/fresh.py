@@ -26,7 +26,7 @@ from deferred_signals.serialization import SenderNotLoaded, decode_sender
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__: list[str] = []
 

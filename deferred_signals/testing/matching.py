@@ -20,7 +20,7 @@ from deferred_signals.testing.pending import unfinished
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.testing.calls import Call
 
 __all__ = ["Target", "check_names", "differences", "instead", "receivers_of"]

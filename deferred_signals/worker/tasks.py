@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from celery import Task
 
-    from deferred_signals.receivers.registry import Receiver
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["declare", "undeclare"]
 
