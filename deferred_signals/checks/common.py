@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.core import checks
@@ -11,6 +11,9 @@ from django.db.models import Model
 
 from deferred_signals.publishing.celery_facts import CeleryFacts, celery_facts
 from deferred_signals.receivers import registry
+
+if TYPE_CHECKING:
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["checks_of", "facts_or_none", "message", "model_of", "receivers", "register"]
 

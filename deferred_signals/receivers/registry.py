@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals.errors import NotKnownHere, UnknownReceiver
-from deferred_signals.receivers.receiver import Receiver
 from deferred_signals.support.hints import nearest
 
 if TYPE_CHECKING:
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
 
     from django.dispatch import Signal
 
+    from deferred_signals.receivers.receiver import Receiver
+
 __all__ = [
-    "Receiver",
     "add",
     "all_receivers",
     "discard",

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
 
-from deferred_signals.conf import nearest
 from deferred_signals.errors import InvalidReceiver
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.naming import identity
 from deferred_signals.serialization import Reference, key_of
+from deferred_signals.support.hints import nearest
 from deferred_signals.testing.calls import shown
 from deferred_signals.testing.pending import unfinished
 
