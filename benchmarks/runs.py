@@ -44,6 +44,8 @@ RUNS = (
     Run("redis-limit", "limits"),
     Run("rabbitmq-limit", "limits", RABBITMQ),
     Run("outage", "outage"),
+    Run("redis-latency", "latency"),
+    Run("rabbitmq-latency", "latency", RABBITMQ),
     Run("chunks", "chunks"),
     Run("worker", "workers"),
     Run("celery-signal-receivers", "peer_receivers"),

@@ -20,6 +20,7 @@ from deferred_signals.support.validators import (
     name_set,
     names,
     or_none,
+    seconds,
     seconds_above_zero,
     text,
     whole,
@@ -124,7 +125,11 @@ class Settings(Frozen):
     RETRY: Retry = setting(_policy, default=Retry())
     RETRY_POLICIES: Mapping[str, Retry] = setting(_policies, default_factory=dict)
     QUEUE: str | None = setting(or_none(text), default=None)
-    PUBLISH_TIMEOUT: float = setting(seconds_above_zero, default=1.0)
+    PUBLISH_TIMEOUT: float = setting(seconds, default=1.0)
+    CONNECT_TIMEOUT: float = setting(seconds_above_zero, default=5.0)
+    KEEP_FOR: float = setting(seconds, default=30.0)
+    KEEP_MESSAGES: int = setting(whole(0), default=10_000)
+    KEEP_BYTES: int = setting(whole(0), default=32 * 1024 * 1024)
     PUBLISH_IN_TESTS: bool = setting(flag, default=False)
     LONGEST_WAIT: float | None = setting(or_none(seconds_above_zero), default=None)
     BREAKER_COOLDOWN: float = setting(seconds_above_zero, default=5.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
@@ -141,6 +142,7 @@ class DeferredReceiver(Receiver):
             return dispatch(self, signal, entry, sender, kwargs)
         with unforked():  # Django and Celery, too, import some of their modules on first use
             _sent.append(True)
+            _wake()
             return dispatch(self, signal, entry, sender, kwargs)
 
     def declare(self) -> None:
@@ -154,8 +156,18 @@ class DeferredReceiver(Receiver):
         undeclare(self)
 
 
-#: Whether anything was sent in this process, or in one that it was forked from.
+#: Whether anything was sent in this process.
 _sent: list[bool] = []
+
+
+os.register_at_fork(after_in_child=_sent.clear)
+
+
+def _wake() -> None:
+    """Let what publishes be imported, and connect, while the transaction goes on."""
+    from deferred_signals.sending.destinations import wake  # noqa: PLC0415 - see `_dispatcher`
+
+    wake()
 
 
 @cache

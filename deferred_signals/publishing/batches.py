@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from deferred_signals.publishing.confirms import Confirms, Settle
     from deferred_signals.publishing.patterns import Copy, Pattern, Prepared
 
 __all__ = ["Alone", "Batch", "batch_for"]
@@ -24,13 +25,8 @@ __all__ = ["Alone", "Batch", "batch_for"]
 class Batch(Protocol):
     """Publications that leave together: a context manager, in whose block they are published.
 
-    Attributes:
-        holds_back: nothing is with the broker before the block ends, which raises if it is not
-            known to have arrived.
+    At the end of the block everything is written; the broker's answers are collected afterwards.
     """
-
-    @property
-    def holds_back(self) -> bool: ...  # noqa: D102 - see above
 
     def __enter__(self) -> Self: ...
 
@@ -62,6 +58,23 @@ class Batch(Protocol):
     def publish_copy(self, copy: Copy) -> bool:
         """Publish a copy by filling a template; return False, and do nothing, where none fits."""
 
+    def expect(self, place: int) -> None:
+        """Note the place of the publication that was published just now."""
+
+    def collect(self, settle: Settle, until: float) -> bool:
+        """Settle publications as the broker answers. Return whether all have an answer.
+
+        Arguments:
+            settle: is called with each answer.
+            until: when to wait no longer, by `time.monotonic`. It can be called again then.
+
+        Raises:
+            Exception: the connection broke, or RabbitMQ has closed the channel.
+        """
+
+    def shut(self) -> None:
+        """Let whatever waits for an answer fail at once; from another thread."""
+
 
 class Alone:
     """Publish as kombu does: each message by itself, and at once.
@@ -70,10 +83,9 @@ class Alone:
         channel: of any of kombu's transports.
     """
 
-    holds_back = False
-
     def __init__(self, channel: Any) -> None:
         self._channel = channel
+        self._published: list[int] = []
 
     def __enter__(self) -> Self:
         return self
@@ -94,14 +106,29 @@ class Alone:
         """Leave copies to `publish`."""
         return False
 
+    def expect(self, place: int) -> None:
+        """Note the place of a publication, which the broker has by now."""
+        self._published.append(place)
 
-#: The kinds of batches that are faster than kombu alone.
-KINDS: tuple[type[Pipeline | Corked], ...] = (Pipeline, Corked)
+    def collect(self, settle: Settle, until: float) -> bool:  # noqa: ARG002 - as a batch
+        """Settle everything: there is nothing to wait for."""
+        published, self._published = self._published, []
+        settle(published)
+        return True
+
+    def shut(self) -> None:
+        """Do nothing: how to reach the socket is not known."""
 
 
-def batch_for(channel: Any, size: int) -> Batch:
-    """Make the fastest batch that a channel can have, for a number of publications."""
-    for kind in KINDS:
-        if kind.suits(channel, size):
-            return kind(channel)
+def batch_for(channel: Any, confirms: Confirms | None) -> Batch:
+    """Make the fastest batch that a channel can have.
+
+    Arguments:
+        channel: a channel of kombu's.
+        confirms: what RabbitMQ confirms on it; None with other brokers.
+    """
+    if Pipeline.suits(channel):
+        return Pipeline(channel)
+    if confirms is not None:
+        return Corked(channel, confirms)
     return Alone(channel)

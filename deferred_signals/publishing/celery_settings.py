@@ -11,7 +11,7 @@ from django.dispatch import receiver
 
 from deferred_signals.support.frozen import Frozen
 
-__all__ = ["Answers", "always_eager", "answers", "transports"]
+__all__ = ["Answers", "always_eager", "answers", "current_app", "transports"]
 
 
 class Answers(Frozen):
@@ -74,6 +74,11 @@ _answers: tuple[list[Any], Answers | None] = [], None
 def _forget(**_kwargs: object) -> None:
     global _answers  # noqa: PLW0603 - the cache of one value, replaced as a whole
     _answers = [], None
+
+
+def current_app() -> Any:
+    """Return the app of this thread, which publishes what the thread sends."""
+    return app_or_default()
 
 
 def always_eager() -> bool:

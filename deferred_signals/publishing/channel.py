@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deferred_signals.publishing.batches import Batch
+    from deferred_signals.publishing.confirms import Confirms
     from deferred_signals.publishing.patterns import Pattern, Publication
 
 __all__ = ["Channel"]
@@ -28,13 +29,15 @@ class Channel:
 
     Arguments:
         channel: a channel of kombu's.
+        confirms: what RabbitMQ confirms on it; None with other brokers.
 
     Attributes:
         channel: the same.
     """
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, confirms: Confirms | None) -> None:
         self.channel = channel
+        self._confirms = confirms
         self._alone = Alone(channel)
         self._batch: Batch = self._alone
         self._pattern: Pattern | None = None
@@ -46,13 +49,13 @@ class Channel:
         return getattr(self.channel, name)
 
     @contextmanager
-    def batch(self, size: int) -> Iterator[Batch]:
-        """Let a number of publications, which follow in the block, leave together.
+    def batch(self) -> Iterator[Batch]:
+        """Let the publications in the block leave together, at its end.
 
         Raises:
-            Exception: they are not known to have arrived.
+            Exception: they are not known to have left.
         """
-        with batch_for(self.channel, size) as batch:
+        with batch_for(self.channel, self._confirms) as batch:
             self._batch = batch
             try:
                 yield batch

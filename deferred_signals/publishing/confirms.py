@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import OperationalError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from typing import Protocol
 
     from kombu import Connection
@@ -51,24 +51,53 @@ class Confirms:
         self._last += 1
         self._open[self._last] = place
 
-    def wait(self, settle: Settle, patience: float) -> None:
-        """Settle the expected messages as the answers come in.
+    def divided(self, refusal: Exception, exchanges: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Divide the messages without an answer by the refusal for which RabbitMQ closed the channel.
+
+        What stood before the refused message may have arrived or not. What stood behind it was
+        dropped.
+
+        Arguments:
+            refusal: the error, which names the exchange.
+            exchanges: the exchanges of all messages, by their places.
+
+        Returns:
+            The places that are refused or lost, and those that were dropped.
+        """
+        unanswered = list(self._open.values())
+        named = [place for place in unanswered if f"'{exchanges[place]}'" in str(refusal)]
+        refused = (named or unanswered or [0])[0]
+        return (
+            [place for place in unanswered if place <= refused],
+            [place for place in unanswered if place > refused],
+        )
+
+    def collect(self, settle: Settle, until: float) -> bool:
+        """Settle the expected messages as the answers come in. Return whether all came.
 
         Arguments:
             settle: is called with each answer.
-            patience: seconds to wait for all answers.
+            until: when to wait no longer, by `time.monotonic`, however slowly bytes come in.
 
         Raises:
-            TimeoutError: some answers did not come.
+            Exception: RabbitMQ has closed the connection, or the channel.
         """
-        deadline = monotonic() + patience
         while True:
-            answers, self._answers = self._answers, []
-            for places, error in answers:
-                settle(places, error)
+            self._settle(settle)
             if not self._open:
-                return
-            self._client.drain_events(timeout=max(0.001, deadline - monotonic()))
+                return True
+            if not has_news(self._channel.connection.sock, max(0.0, until - monotonic())):
+                return False
+            try:
+                with suppress(TimeoutError):  # a part of a frame; py-amqp keeps it
+                    self._client.drain_events(timeout=0)
+            finally:
+                self._settle(settle)
+
+    def _settle(self, settle: Settle) -> None:
+        answers, self._answers = self._answers, []
+        for places, error in answers:
+            settle(places, error)
 
     def catch_up(self) -> None:
         """Read what RabbitMQ has said since the last answer, without waiting.
@@ -95,12 +124,12 @@ class Confirms:
         self._answers.append(([self._open.pop(tag) for tag in tags], error))
 
 
-def has_news(sock: Any) -> bool:
-    """Return whether there is something to read on a socket, or its end, without waiting for it."""
+def has_news(sock: Any, seconds: float = 0.0) -> bool:
+    """Return whether there is something to read on a socket, or its end, within some seconds."""
     if getattr(sock, "pending", int)():  # TLS has read and decrypted more than was asked for
         return True
     if not hasattr(select, "poll"):  # eventlet takes it away
-        return bool(select.select([sock], [], [], 0)[0])
+        return bool(select.select([sock], [], [], seconds)[0])
     poll = select.poll()
     poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
+    return bool(poll.poll(seconds * 1000))

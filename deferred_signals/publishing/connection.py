@@ -1,4 +1,4 @@
-"""A connection to the broker, by kombu: made, tried, proved, published on, dropped.
+"""A connection to the broker, by kombu: made, proved, written to, read from, dropped.
 
 Threads take turns with a connection: nothing in here is made for two at a time. Everything in here
 may hang for some seconds. `deferred_signals.publishing.line` bounds what a commit notices of that.
@@ -12,27 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.common import maybe_declare
 
-from deferred_signals import conf
-from deferred_signals.publishing.bounds import bound
 from deferred_signals.publishing.channel import Channel
+from deferred_signals.publishing.clients import bound, connected, let_go, ping
 from deferred_signals.publishing.confirms import Confirms
 from deferred_signals.publishing.patterns import Publication
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import kombu
     from celery import Celery
 
+    from deferred_signals.publishing.batches import Batch
     from deferred_signals.publishing.confirms import Settle
     from deferred_signals.publishing.patterns import Copy
 
 __all__ = ["Connection"]
 
-#: Seconds that a broker has for each of its replies, where a commit's own patience is shorter.
-LEAST_PATIENCE = 1.0
-
-#: Seconds after its last use in which no driver asks a connection whether it is still alive.
+#: Seconds after its last use in which a connection is taken to work.
 RECENT = 15.0
 
 #: A queue that does not exist: RabbitMQ drops what is published to it, and confirms that it did.
@@ -52,47 +49,30 @@ class Connection:
         self._client: kombu.Connection | None = None
         self._channel: Channel | None = None
         self._confirms: Confirms | None = None
+        #: What was written last, until it is answered.
+        self._batch: Batch | None = None
+        self._exchanges: list[str] = []
         self._declared: set[Any] = set()
-        self._patience = LEAST_PATIENCE
-        #: The driver waits for each reply no longer than the patience.
+        #: Exchanges to which a message was published and confirmed on this channel.
+        self._proven: set[str] = set()
+        #: The driver waits for each reply no longer than it was told.
         self._is_bounded = False
         self._used = 0.0
 
-    def connect(self, within: float | None = None) -> None:
-        """Ensure that there is a usable connection, without a round trip to check it.
-
-        Arguments:
-            within: seconds after which no further try to connect begins; None: after the last broker.
-
-        Raises:
-            Exception: the broker, or each of several, cannot be connected to.
-        """
-        if self._is_usable():
-            return
-        self._patience = max(conf.current().PUBLISH_TIMEOUT, LEAST_PATIENCE)
-        self._declared = set()
-        client = self._app.connection_for_write()
-        self._is_bounded = bound(client, self._patience)
-        try:
-            opened = _connected(client, within)
-            confirms = Confirms(client, opened) if hasattr(opened, "confirm_select") else None
-            channel = Channel(opened)
-        except BaseException:
-            _collect(client)
-            raise
-        self._client, self._channel, self._confirms = client, channel, confirms
+    @property
+    def is_recent(self) -> bool:
+        """Return whether there is a connection that was used a moment ago."""
+        return self._client is not None and monotonic() - self._used < RECENT
 
     def is_ready(self, publications: Sequence[Publication | Copy]) -> bool:
-        """Return whether publishing takes one round trip, and at most one time-out if the broker hangs.
+        """Return whether publishing takes one round trip, and nothing that the line could not bound.
 
-        It does on a connection that was used a moment ago, on which everything is declared, and
-        whose driver waits for a reply no longer than a commit would.
+        That is so on a connection that was used a moment ago, on which everything is declared.
         """
         return (
-            self._client is not None
+            self.is_recent
             and self._is_bounded
-            and self._patience <= conf.current().PUBLISH_TIMEOUT
-            and monotonic() - self._used < RECENT
+            and self.together(publications) == len(publications)
             and all(
                 entity in self._declared
                 for publication in publications
@@ -101,97 +81,106 @@ class Connection:
             and self._is_usable()
         )
 
+    def ensure(self, patience: float, within: float | None = None) -> None:
+        """Ensure that there is a connection that works: an idle one is asked, a broken one replaced.
+
+        Arguments:
+            patience: seconds for each of the broker's replies.
+            within: seconds after which no further broker of a list is tried; None: all are.
+
+        Raises:
+            Exception: the broker, or each of several, cannot be connected to.
+        """
+        if self._is_usable():
+            if self.is_recent:
+                return
+            try:
+                self.prove(patience)
+            except Exception:  # noqa: BLE001 - whatever it is, a new connection may be free of it
+                self.drop()
+            else:
+                return
+        self._connect(patience, within)
+
+    def _connect(self, patience: float, within: float | None) -> None:
+        client = self._app.connection_for_write()
+        self._is_bounded = bound(client, patience)
+        try:
+            opened = connected(client, within)
+            self._open(client, opened)
+        except BaseException:
+            let_go(client)
+            raise
+        self._client = client
+        self._declared = set()
+        self._used = monotonic()
+
+    def _open(self, client: kombu.Connection, opened: Any) -> None:
+        """Use a new channel of kombu's."""
+        self._confirms = Confirms(client, opened) if hasattr(opened, "confirm_select") else None
+        self._channel = Channel(opened, self._confirms)
+        self._proven = set()
+        self._batch = None
+
     def drop(self) -> None:
         """Let go of the connection without telling the broker, which might not answer."""
         dropped, self._client = self._client, None
-        self._channel = self._confirms = None
+        self._channel = self._confirms = self._batch = None
         if dropped is not None:
-            _collect(dropped)
+            let_go(dropped)
 
-    def prove(self) -> None:
+    def shut(self) -> None:
+        """Let a thread that waits for the broker fail at once; from another thread."""
+        batch = self._batch
+        if batch is not None:
+            with suppress(Exception):  # it may just be done
+                batch.shut()
+
+    def prove(self, patience: float) -> None:
         """Check that the broker takes messages, and not only connections.
 
         RabbitMQ accepts connections but takes no messages while its memory or disk is full. It stops
         reading at a message's body, so it would still confirm a message that has none.
 
-        Raises:
-            Exception: the broker does not take messages.
-        """
-        _, channel = self._made()
-        if self._confirms is not None:
-            nothing = {"exchange": "", "routing_key": NOWHERE}
-            channel.publish(Publication("are you there?", nothing))
-            self._confirms.expect(0)
-            self._confirms.wait(_ignore, self._patience)
-
-    def publish(self, publications: Sequence[Publication | Copy], settle: Settle) -> None:
-        """Publish in order on the connection, and wait for the broker's answer once.
-
-        A publication that the broker or a serializer refuses is settled with the error, and the
-        others go on.
+        Arguments:
+            patience: seconds for the answer.
 
         Raises:
-            Exception: the broker is gone. What was not settled may have arrived or not.
+            Exception: the broker does not answer.
         """
-        unsettled = set(range(len(publications)))
-
-        def settle_once(places: Collection[int], error: Exception | None = None) -> None:
-            unsettled.difference_update(places)
-            settle(places, error)
-
-        try:
-            self._publish(publications, self._declare(publications), settle_once)
-        except Exception as error:
-            refusal = self._refusal(error)
-            if refusal is None:
-                raise
-            self.drop()
-            settle(unsettled, refusal)
-
-    def _publish(
-        self,
-        publications: Sequence[Publication | Copy],
-        refused: dict[int, Exception],
-        settle: Settle,
-    ) -> None:
         client, channel = self._made()
-        confirms = self._confirms
-        gone: Any = (*client.connection_errors, *client.channel_errors, OSError)
-        held_back = []
-        with channel.batch(len(publications)) as batch:
-            for place, publication in enumerate(publications):
-                if refused and (error := _first(refused, publication.declare)) is not None:
-                    settle((place,), error)
-                    continue
-                try:
-                    channel.publish(publication)
-                except gone:
+        if self._confirms is None:
+            ping(channel.channel)
+        else:
+            nothing = {"exchange": "", "routing_key": NOWHERE}
+            try:
+                self.write([Publication("are you there?", nothing)], _ignore)
+                if not self.collect(_ignore, _ignore_place, monotonic() + patience):
+                    raise TimeoutError(f"the broker gave no answer for {patience:g} s")  # noqa: TRY301 - as a driver would
+            except Exception as error:
+                # A user who may not publish there has been answered.
+                if self._refusal(error) is None:
                     raise
-                except Exception as error:  # noqa: BLE001 - a serializer's, above all
-                    settle((place,), error)
-                    continue
-                if confirms is not None:
-                    confirms.expect(place)
-                elif batch.holds_back:
-                    held_back.append(place)
-                else:
-                    settle((place,))
-        if held_back:
-            settle(held_back)
-        if confirms is not None:
-            confirms.wait(settle, self._patience)
+                self._open(client, client.channel())
         self._used = monotonic()
 
-    def _declare(self, publications: Sequence[Publication | Copy]) -> dict[int, Exception]:
-        """Declare queues and exchanges, each once a connection; return the refusals, by entity's id."""
-        refused = {}
+    def declare(self, publications: Sequence[Publication | Copy]) -> dict[int, Exception]:
+        """Declare queues and exchanges, each once a connection.
+
+        Returns:
+            Refusals, by the places of the publications that need what was refused.
+
+        Raises:
+            Exception: the broker is gone.
+        """
+        refused: dict[int, Exception] = {}
         entities = {
             id(entity): entity for publication in publications for entity in publication.declare
         }
         for entity in entities.values():
             if entity in self._declared:
                 continue
-            _, channel = self._made()
+            client, channel = self._made()
             try:
                 maybe_declare(entity, channel.channel)
             except Exception as error:
@@ -199,15 +188,103 @@ class Connection:
                 if refusal is None:
                     raise
                 refused[id(entity)] = refusal
-                self.drop()  # RabbitMQ has closed the channel
-                self.connect()
+                self._open(client, client.channel())  # RabbitMQ has closed the other one
             else:
                 if entity.can_cache_declaration:
                     self._declared.add(entity)
-        return refused
+        if not refused:
+            return {}
+        return {
+            place: refused[id(entity)]
+            for place, publication in enumerate(publications)
+            for entity in publication.declare
+            if id(entity) in refused
+        }
+
+    def together(self, publications: Sequence[Publication | Copy]) -> int:
+        """Count the publications, from the first on, that may be written together.
+
+        RabbitMQ answers a message that it refuses by closing the channel, and drops everything that
+        was written behind it. So a message to an exchange that has confirmed none on this channel is
+        written alone.
+        """
+        if self._confirms is None:
+            return len(publications)
+        for place, publication in enumerate(publications):
+            if publication.exchange not in self._proven:
+                return max(1, place)
+        return len(publications)
+
+    def write(self, publications: Sequence[Publication | Copy], settle: Settle) -> None:
+        """Write publications, in order; what a serializer refuses is settled with the error.
+
+        Raises:
+            Exception: the broker is gone. What was not settled may have arrived or not.
+        """
+        client, channel = self._made()
+        gone: Any = (*client.connection_errors, *client.channel_errors, OSError)
+        self._exchanges = [publication.exchange for publication in publications]
+        with channel.batch() as batch:
+            self._batch = batch
+            for place, publication in enumerate(publications):
+                try:
+                    channel.publish(publication)
+                except gone:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a serializer's, above all
+                    settle((place,), error)
+                else:
+                    batch.expect(place)
+
+    def collect(self, settle: Settle, begin_again: Callable[[int], object], until: float) -> bool:
+        """Settle what was written, as the broker answers. Return whether all of it has an answer.
+
+        Arguments:
+            settle: is called with each answer.
+            begin_again: is called with the place from which on the broker has dropped everything.
+            until: when to wait no longer, by `time.monotonic`. It can be called again then.
+
+        Raises:
+            Exception: the broker is gone. What was not settled may have arrived or not.
+        """
+        batch = self._batch
+        if batch is None:
+            return True
+
+        def settle_and_prove(places: Collection[int], error: Exception | None = None) -> None:
+            settle(places, error)
+            if error is None:
+                self._proven.update(self._exchanges[place] for place in places)
+
+        try:
+            if not batch.collect(settle_and_prove, until):
+                return False
+        except Exception as error:
+            refusal = self._refusal(error)
+            if refusal is None or self._confirms is None:
+                raise
+            self._settle_refusal(refusal, settle, begin_again)
+        self._batch = None
+        self._used = monotonic()
+        return True
+
+    def _settle_refusal(
+        self, refusal: Exception, settle: Settle, begin_again: Callable[[int], object]
+    ) -> None:
+        """Find the message for which RabbitMQ has closed the channel, and open another channel.
+
+        What stood before that message, and has no confirm, may have arrived or not.
+        """
+        client, _ = self._made()
+        assert self._confirms is not None  # noqa: S101 - only RabbitMQ closes channels
+        lost, dropped = self._confirms.divided(refusal, self._exchanges)
+        settle(lost, refusal)
+        if dropped:
+            begin_again(dropped[0])
+        self._open(client, client.channel())
 
     def _made(self) -> tuple[kombu.Connection, Channel]:
-        assert self._client is not None  # noqa: S101 - connect() was called
+        assert self._client is not None  # noqa: S101 - ensure() was called
         assert self._channel is not None  # noqa: S101 - both are made and dropped together
         return self._client, self._channel
 
@@ -226,7 +303,7 @@ class Connection:
 
         Redis' driver checks by itself whenever it takes a connection.
         """
-        if self._confirms is not None:
+        if self._confirms is not None and self._client is not None:
             try:
                 self._confirms.catch_up()
             except Exception:  # noqa: BLE001 - whatever it is, a new connection is free of it
@@ -234,22 +311,9 @@ class Connection:
         return self._client is not None
 
 
-def _connected(client: kombu.Connection, within: float | None) -> Any:
-    """Connect, and return kombu's channel: each of the broker's URLs is tried once, without a pause."""
-    tries = max(1, len(client.alt) - 1)  # to kombu, 0 means to try for ever
-    timeout: Any = within  # its stubs want whole seconds
-    client.ensure_connection(max_retries=tries, interval_start=0, interval_step=0, timeout=timeout)
-    return client.default_channel
-
-
-def _collect(client: kombu.Connection) -> None:
-    with suppress(Exception):  # it is broken as often as not
-        client.collect()
-
-
 def _ignore(places: Collection[int], error: Exception | None = None) -> None:
     """Settle a message that nobody sent."""
 
 
-def _first(refused: dict[int, Exception], wanted: Sequence[Any]) -> Exception | None:
-    return next((refused[id(entity)] for entity in wanted if id(entity) in refused), None)
+def _ignore_place(place: int) -> None:
+    """Send a message that nobody sent no second time."""

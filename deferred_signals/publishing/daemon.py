@@ -29,6 +29,10 @@ class Daemon:
         #: Its holder can take it again: a handler of a Unix signal may interrupt `start`, and send.
         self._lock = threading.RLock()
 
+    def forbid(self) -> None:
+        """Start no further thread."""
+        self._allowed = False
+
     @property
     def is_running(self) -> bool:
         """Return whether the thread runs; while the interpreter is finalized it is halted."""

@@ -1,4 +1,4 @@
-"""A job of the line: the publications of one flush, and what became of them."""
+"""A job of the line's: the publications of one flush, which of them have begun, and their fates."""
 
 from __future__ import annotations
 
@@ -9,79 +9,128 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from deferred_signals.publishing.patterns import Copy, Publication
+
+    Fates = Mapping[int, Exception | None]
 
 __all__ = ["Job"]
 
 
 class Job:
-    """The publications of one flush, and what became of them.
+    """The publications of one flush.
 
-    Two threads share a job: the one that publishes, and the one that waits and may end the wait. A
-    handler of a Unix signal may interrupt either thread in the middle of a method, and send. So the lock
-    is one that its holder can take again. A queue is used in place of a `threading.Event`, whose lock
-    cannot be taken again.
+    Two threads share a job: the commit's, which waits, and the one that publishes. The commit waits
+    for some time, and then takes the fates that are known. Fates that become known later are told by
+    a call, in the context of the send, where tracers find the request's span.
+
+    A handler of a Unix signal may interrupt either thread in the midst of a method, and send itself.
+    So the lock is one that its thread can take again, and a queue stands for `threading.Event`, whose
+    lock is not.
+
+    Arguments:
+        publications: what is to be published, in order.
+        tell: is called with the fates that become known after the commit went on: by the places of
+            the publications, None where the broker has one, else why that is not known.
 
     Attributes:
-        publications: what is to be published.
-        results: for each publication, why the broker is not known to have it; None if it has it.
-        context: the sender's context, in which tracers find the request's span.
-        is_done: every result is final.
+        kept_until: when what has not begun is given up, by `time.monotonic`; None while the commit
+            waits for it.
     """
 
-    def __init__(self, publications: Sequence[Publication | Copy]) -> None:
+    def __init__(
+        self, publications: Sequence[Publication | Copy], tell: Callable[[Fates], object]
+    ) -> None:
         self.publications = publications
-        self.results: list[Exception | None] = [None] * len(publications)
-        self.context = copy_context()
-        self.is_done = False
-        self._end: SimpleQueue[None] = SimpleQueue()
-        self._open = set(range(len(publications)))
+        self.kept_until: float | None = None
+        self._tell = tell
+        self._context = copy_context()
         self._begun = 0
+        self._open = set(range(len(publications)))
+        self._fates: dict[int, Exception | None] = {}
+        self._is_taken = False
+        self._end: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.RLock()
 
-    def begin(self, count: int) -> range:
-        """Return the places of the publications to publish next; none if the wait was ended."""
+    @property
+    def not_begun(self) -> range:
+        """Return the places of the publications that wait for their turn."""
+        return range(self._begun, len(self.publications))
+
+    @property
+    def size(self) -> int:
+        """Add up the bytes of the publications that wait for their turn."""
+        return sum(self.publications[place].size for place in self.not_begun)
+
+    @property
+    def is_done(self) -> bool:
+        """Return whether all fates are known."""
+        return not self._open
+
+    def begin(self, count: int) -> None:
+        """Note that so many of the publications are written now."""
         with self._lock:
-            if self.is_done:
-                return range(0)
-            begun = range(self._begun, min(self._begun + count, len(self.publications)))
-            self._begun = begun.stop
-            return begun
+            self._begun += count
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until every result is final, on the one thread that waits; return whether it is so."""
-        if not self.is_done:
-            with suppress(Empty):
-                self._end.get(timeout=seconds)
-        return self.is_done
+    def begin_again(self, place: int) -> None:
+        """Note that the broker dropped the publications from a place on, so that they wait again."""
+        with self._lock:
+            self._begun = min(self._begun, place)
 
-    def settle(self, start: int, places: Collection[int], error: Exception | None = None) -> None:
-        """Note that the broker has some publications, or why it refused them.
+    def settle(self, place: int, fate: Exception | None) -> None:
+        """Note what became of a publication; its first fate counts."""
+        with self._lock:
+            if place in self._open:
+                self._open.discard(place)
+                self._fates[place] = fate
+                if not self._open:
+                    self._end.put(None)
+
+    def end(self, error: Exception, *, begun: bool = True) -> None:
+        """Give up the publications that have no fate.
 
         Arguments:
-            start: the place in the job of the slice that was published.
-            places: of the publications in the slice.
-            error: the refusal; None if the broker has them.
+            error: why they are not known to be published.
+            begun: whether those that were written are given up as well.
         """
         with self._lock:
-            settled = self._open.intersection(start + place for place in places)
-            self._open -= settled
-            if error is not None:
-                for place in settled:
-                    self.results[place] = error
-            if not self._open:
-                self._finish()
+            for place in sorted(self._open):
+                if begun or place >= self._begun:
+                    self.settle(place, error)
+            self._begun = len(self.publications)
 
-    def end(self, error: Exception) -> None:
-        """Give up what is not settled: it is not begun any more."""
-        with self._lock:
-            given_up, self._open = self._open, set()
-            for place in given_up:
-                self.results[place] = error
-            self._finish()
+    def wait(self, seconds: float) -> bool:
+        """Wait for all fates, on the commit's thread, but not after `let_go`.
 
-    def _finish(self) -> None:
-        self.is_done = True
+        Return whether all are known.
+        """
+        if not self.is_done:
+            with suppress(Empty):
+                self._end.get(timeout=max(0.0, seconds))
+        return self.is_done
+
+    def let_go(self) -> None:
+        """Let the commit wait no longer."""
         self._end.put(None)
+
+    def forget(self) -> None:
+        """Give up what has not begun, and tell nobody of the whole job."""
+        with self._lock:
+            self._is_taken = False
+            self._begun = len(self.publications)
+
+    def take(self) -> Fates:
+        """Return the fates that are known. All others will be told by a call."""
+        with self._lock:
+            self._is_taken = True
+            fates, self._fates = self._fates, {}
+            return fates
+
+    def tell(self) -> None:
+        """Tell the fates that became known since the commit took those before."""
+        with self._lock:
+            if not self._is_taken or not self._fates:
+                return
+            fates, self._fates = self._fates, {}
+        self._context.run(self._tell, fates)

@@ -1,57 +1,53 @@
-"""The process's line to the broker: the connection, and the thread that connects and publishes.
+"""The process's line to the broker: the thread that connects and publishes, and the breaker.
 
-A broker must not hold up a commit. So one daemon thread connects, declares and publishes, and a commit
-waits for the thread at most ``PUBLISH_TIMEOUT``, whatever hangs: a name's resolution, a handshake, a
-write, a reply. If there are few messages and the connection is ready, the commit's own thread publishes
-them: that takes one round trip, under the time-outs of the socket, and waking the other thread would
-take about as long.
+A commit must not be the hostage of a broker. So one daemon thread connects, declares and publishes.
+It takes all flushes that wait as one batch, so that fifty threads on a slow network wait about as
+long as one. A commit waits for its own messages, at most ``PUBLISH_TIMEOUT`` from its own start,
+whatever hangs: the resolution of a name, a handshake, a write, a reply. Where a few messages have a
+connection that is ready and idle, the commit's own thread publishes them: to wake another thread
+takes about as long as a round trip on a loopback.
 
-When a commit has waited in vain, the breaker opens. The commits that follow fail at once, and the thread
-alone probes the broker, every ``BREAKER_COOLDOWN``.
+The deadline frees the commit, not its messages. What was not begun stays in the line's memory and
+leaves when it can. What was begun waits for the broker's answer, and nothing else is written on that
+connection meanwhile. The fate of each message is told once. What may or may not have arrived is never
+published again: it is "not known to be published".
 
-If no thread can be started, because there are too many or the process ends, commits publish on their own
-threads, under the time-outs of the socket, and probe a broker that failed themselves.
+When a commit has waited in vain, the breaker opens: commits that follow do not wait, and the thread
+alone tries the broker, every ``BREAKER_COOLDOWN``. (Breaker: the circuit breaker of Michael Nygard's
+"Release It!".)
 
-A handler of a Unix signal runs between two steps of the main thread, and a finalizer between two steps of
-any thread, and both may send. So each lock in here is one that its holder can take again. A connection
-cannot be used again in the middle of a message, so whoever interrupts gets another line. That line
-publishes on the calling thread: the interrupted code may hold locks of Celery's and kombu's, and no other
-thread could take these meanwhile.
+Where no thread can be started, since there are too many or the process ends, commits publish on
+their own threads, and nothing is kept.
 
-What may have arrived is never published again: its commit is told that it is not known to be published.
+A handler of a Unix signal runs between two steps of the main thread, and a finalizer between two
+steps of any, and both may send. So the thread that holds a lock in here can take it again. The
+connection cannot be used again in the midst of a message: another line is made for those who
+interrupt. That one publishes on the calling thread, since the interrupted code may hold locks of
+Celery's and kombu's, which no other thread could take meanwhile.
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from functools import partial
-from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from deferred_signals import conf
-from deferred_signals.publishing.breaker import Breaker, cooldown
-from deferred_signals.publishing.connection import Connection
-from deferred_signals.publishing.daemon import Daemon
+from deferred_signals.errors import PublishError
 from deferred_signals.publishing.job import Job
-from deferred_signals.support.forks import unforked
+from deferred_signals.publishing.line_thread import LineThread, settings
+from deferred_signals.publishing.writer import no_answer
 from deferred_signals.support.telling import is_interruption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from celery import Celery
 
+    from deferred_signals.publishing.job import Fates
     from deferred_signals.publishing.patterns import Copy, Publication
 
 __all__ = ["Line"]
-
-#: Publications that a commit makes by itself, where the connection is ready.
-FEW = 10
-
-#: Publications that leave before the broker's answer is waited for, and other threads get a turn.
-SLICE = 500
 
 
 class Line:
@@ -64,24 +60,18 @@ class Line:
 
     def __init__(self, app: Celery, *, has_thread: bool = True) -> None:
         self._app = app
-        self._breaker = Breaker()
-        self._connection = Connection(app)
-        #: Held by the thread that uses the connection.
-        self._turn = threading.Lock()
+        self._thread = LineThread(app, self._be_taken, allowed=has_thread)
         #: Whether the calling thread is in a block of `taken`.
         self._caller = threading.local()
         self._spare: Line | None = None
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._waiting: set[Job] = set()
-        self._lock = threading.RLock()
-        self._daemon = Daemon(self._serve, "deferred_signals.line", allowed=has_thread)
-        self._answered = 0.0
 
     @contextmanager
     def taken(self) -> Iterator[Line]:
-        """Give the line to publish on in the block: another line to code that interrupts the block."""
+        """Give the line on which to publish in the block: another one to those who interrupt it."""
         if getattr(self._caller, "is_publishing", False):
-            with self._spare_line().taken() as spare:
+            if self._spare is None:
+                self._spare = Line(self._app, has_thread=False)
+            with self._spare.taken() as spare:
                 yield spare
             return
         self._caller.is_publishing = True
@@ -90,173 +80,140 @@ class Line:
         finally:
             self._caller.is_publishing = False
 
-    def outage(self) -> Exception | None:
-        """Return why nothing is published now; None if publishing is to be tried."""
-        cause = self._breaker.cause
-        if cause is None or self._daemon.is_running:
-            return cause
-        # No thread probes the broker: whoever comes after the cooldown does.
-        return cause if self._breaker.rest() or self._daemon.start() else None
+    def _be_taken(self) -> None:
+        self._caller.is_publishing = True
 
-    def publish(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
-        """Publish in order, and wait for the broker's answer, on a line that was taken.
+    def wake(self) -> None:
+        """Connect soon, so that the first commit finds a connection."""
+        self._thread.connect_soon()
 
-        Wait no longer than ``PUBLISH_TIMEOUT``; for a large batch, as long for each slice of it.
-        Return for each publication None if the broker has it, else why that is not known. Never raise
-        for anything that a broker does, nor for a lack of threads.
-        """
-        if not publications:
-            return []
-        outage = self.outage()
-        if outage is not None:
-            return [outage] * len(publications)
-        results = None
-        if len(publications) <= FEW:
-            results = self._publish_here(publications)
-        if results is None and self._daemon.start():
-            results = self._publish_there(publications)
-        if results is None:
-            results = self._publish_here(publications, alone=True)
-        if results is None:
-            error = TimeoutError("other threads used the connection to the broker all the time")
-            self._open(error)
-            results = [error] * len(publications)
-        return results
+    def publish(
+        self,
+        publications: Sequence[Publication | Copy],
+        tell: Callable[[Fates], object],
+        *,
+        keep: bool = True,
+    ) -> Fates:
+        """Hand publications to the broker, in order; on a line that was taken.
 
-    def _publish_here(
-        self, publications: Sequence[Publication | Copy], *, alone: bool = False
-    ) -> list[Exception | None] | None:
-        """Publish on the calling thread; return None if the line's thread should do it.
+        Waits for the broker no longer than ``PUBLISH_TIMEOUT``. Never raises for what a broker does,
+        nor for a lack of threads.
 
         Arguments:
-            publications: what is to be published.
-            alone: there is no other thread, so wait for the connection to be free, and connect.
+            publications: what to publish.
+            tell: is called with the fates that become known later, on another thread.
+            keep: whether what has not begun by then may still be published later.
+
+        Returns:
+            By the places of the publications: None where the broker has one, an exception where
+            that is not known and never will be. Those of the others will be told.
         """
-        if not self._turn.acquire(timeout=conf.current().PUBLISH_TIMEOUT if alone else 0):
-            return None
+        if not publications:
+            return {}
+        patience = settings().PUBLISH_TIMEOUT
+        if not keep:
+            patience = patience or settings().CONNECT_TIMEOUT
+        job, deadline = Job(publications, tell), monotonic() + patience
         try:
-            if not alone and not self._connection.is_ready(publications):
-                return None
-            return self._publish_now(publications, connect=alone)
-        finally:
-            self._turn.release()
-
-    def _publish_now(
-        self, publications: Sequence[Publication | Copy], *, connect: bool
-    ) -> list[Exception | None]:
-        """Publish on the calling thread, which has the turn."""
-        job = Job(publications)
-        try:
-            with unforked():
-                if connect:
-                    self._connection.connect(within=conf.current().PUBLISH_TIMEOUT)
-                self._connection.publish(publications, partial(job.settle, 0))
-            self._breaker.close()
-        except BaseException as error:
-            failure: Exception = InterruptedError(repr(error))
-            if isinstance(error, Exception) and not is_interruption(error):
-                failure = error
-            self._break(failure, 0 if self._daemon.start() else cooldown())
-            if failure is not error:
-                raise
-            job.end(failure)
-        return job.results
-
-    def _publish_there(self, publications: Sequence[Publication | Copy]) -> list[Exception | None]:
-        """Let the line's thread publish, and wait for the thread."""
-        job, patience = Job(publications), conf.current().PUBLISH_TIMEOUT
-        with self._lock:
-            if self._breaker.cause is not None:
-                return [self._breaker.cause] * len(publications)
-            self._waiting.add(job)
-        self._jobs.put(job)
-        try:
-            if not self._wait(job, patience):
-                self._open(TimeoutError(f"the broker gave no answer for {patience:g} s"))
-        finally:
-            with self._lock:
-                self._waiting.discard(job)
+            if not self._publish_here(job, deadline):
+                if self._thread.start():
+                    self._publish_there(job)
+                else:
+                    self._publish_alone(job, deadline)
+            if not job.is_done:
+                self._wait(job, deadline, patience)
+        except BaseException:
             job.end(InterruptedError("the wait for the broker was interrupted"))
-        return job.results
-
-    def _spare_line(self) -> Line:
-        """Give the line for code that interrupts a thread which has taken this one."""
-        if self._spare is None:
-            self._spare = Line(self._app, has_thread=False)
-        return self._spare
-
-    def _wait(self, job: Job, patience: float) -> bool:
-        """Return whether the broker has answered about all of a job in time."""
-        began = monotonic()
-        while (rest := max(began, self._answered) + patience - monotonic()) > 0:
-            if job.wait(rest):
-                return True
-        return job.is_done
-
-    def _open(self, error: Exception) -> None:
-        """Open the breaker, and let everybody go who waits."""
-        with self._lock:
-            self._breaker.open(error)
-            for job in list(self._waiting):
-                job.end(error)
-        # The thread may sleep, and has to probe the broker from now on.
-        self._jobs.put(None)
-
-    def _break(self, error: Exception, pause: float = 0.0) -> None:
-        """Drop a connection that failed, and open the breaker; probe the broker after a pause."""
-        self._connection.drop()
-        self._breaker.probe_in(pause)
-        self._open(error)
-
-    def _serve(self) -> None:
-        """Publish what comes; while the breaker is open, probe the broker from time to time."""
-        self._caller.is_publishing = True
-        while True:
-            self._serve_one()
-
-    def _serve_one(self) -> None:
-        # A method of its own, so that nothing of a job is held until the next one comes.
-        try:
-            job = self._jobs.get(timeout=self._breaker.rest() if self._breaker.cause else None)
-        except Empty:
-            with self._turn:
-                self._probe()
-        else:
-            if job is not None and not job.is_done:
-                with self._turn:
-                    self._run(job)
-
-    def _run(self, job: Job) -> None:
-        """Publish the next slice of a job."""
-        connected = False
-        try:
-            with unforked():
-                self._connection.connect()
-                connected = True
-                job.context.run(self._publish_slice, job)
-        except Exception as error:  # noqa: BLE001 - whatever a broker, or its driver, comes up with
-            # A connection that breaks can often be made again at once; one that was refused cannot.
-            self._break(error, 0 if connected else cooldown())
-        else:
-            self._breaker.close()
-
-    def _publish_slice(self, job: Job) -> None:
-        places = job.begin(SLICE)
-        if not places:
-            return
-        publications = [job.publications[place] for place in places]
-        self._connection.publish(publications, partial(job.settle, places.start))
-        self._answered = monotonic()
+            raise
         if not job.is_done:
-            self._jobs.put(job)  # behind those of other threads
+            reason = self._thread.broken or no_answer(patience)
+            if keep:
+                self._thread.waiting.keep(job, reason)
+            else:
+                job.end(reason)
+        return job.take()
 
-    def _probe(self) -> None:
-        """Close the breaker, if the broker can be connected to and takes a message."""
+    def _publish_here(self, job: Job, deadline: float) -> bool:
+        """Write on the commit's thread, if that takes one round trip. Return whether it was done."""
+        if self._thread.broken is not None or self._thread.waiting or monotonic() >= deadline:
+            return False
+        if not self._thread.turn.acquire(blocking=False):
+            return False
+        is_left = False
         try:
-            with unforked():
-                self._connection.connect()
-                self._connection.prove()
-        except Exception as error:  # noqa: BLE001 - as above
-            self._break(error, cooldown())
+            if not self._thread.writer.is_ready(job):
+                return False
+            self._thread.deadline = deadline
+            self._thread.writer.write(job)
+            if not self._thread.writer.collect(deadline):
+                if not self._thread.start():  # there is nobody to wait for the answer
+                    raise no_answer(settings().PUBLISH_TIMEOUT)  # noqa: TRY301 - as a driver would
+                is_left = True
+        except BaseException as error:
+            failure = error
+            if monotonic() >= deadline:  # the line's thread has shut the connection
+                self._thread.open(failure := no_answer(settings().PUBLISH_TIMEOUT))
+            self._thread.writer.give_up(failure)
+            if not isinstance(error, Exception) or is_interruption(error):
+                raise
+        finally:
+            self._thread.deadline = None
+            if is_left:
+                self._thread.leave_turn()
+            else:
+                self._thread.turn.release()
+        return True
+
+    def _publish_there(self, job: Job) -> None:
+        """Let the line's thread publish."""
+        self._thread.waiting.add(job)
+        self._thread.ring()
+
+    def _wait(self, job: Job, deadline: float, patience: float) -> None:
+        """Wait for the line's thread; open the breaker if that was in vain."""
+        if patience and self._thread.broken is None and self._thread.is_running:
+            is_done = job.wait(deadline - monotonic())
+            if not is_done and self._thread.broken is None:
+                self._thread.open(no_answer(patience))
+
+    def _publish_alone(self, job: Job, deadline: float) -> None:
+        """Publish on the commit's thread, since there is no other: connect, and keep nothing."""
+        if self._thread.broken is not None and monotonic() < self._thread.probe_at:
+            job.end(self._thread.broken)
+            return
+        if not self._thread.turn.acquire(timeout=max(0.0, deadline - monotonic())):
+            self._thread.open(TimeoutError("other threads had the broker to themselves"))
         else:
-            self._breaker.close()
+            try:
+                self._thread.waiting.add(job)
+                while (
+                    job.not_begun
+                    and (rest := deadline - monotonic()) > 0
+                    and self._thread.connect(rest, rest)
+                ):
+                    for other in self._thread.publish_next(max(0.0, deadline - monotonic())):
+                        other.tell()
+            finally:
+                self._thread.turn.release()
+        job.end(self._thread.broken or no_answer(settings().PUBLISH_TIMEOUT))
+
+    def retire(self) -> None:
+        """End the thread and the connection, once nothing waits: the settings name another broker."""
+        self._thread.retire()
+
+    def drop_kept(self, *, tell: bool) -> None:
+        """Keep nothing any longer.
+
+        Arguments:
+            tell: tell of what was kept.
+        """
+        for job in self._thread.waiting.drop_kept(PublishError("the test ended"), tell=tell):
+            job.tell()
+
+    def close(self, patience: float) -> None:
+        """Publish what is kept, since the process ends; give up what cannot be published in time.
+
+        Arguments:
+            patience: seconds that this may take.
+        """
+        self._thread.close(patience)

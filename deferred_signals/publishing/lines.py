@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
+from celery.signals import worker_process_shutdown
+
+from deferred_signals import conf
+from deferred_signals.errors import ConfigurationError
 from deferred_signals.publishing.celery_settings import answers
 from deferred_signals.publishing.line import Line
 
 if TYPE_CHECKING:
     from celery import Celery
 
-__all__ = ["Line", "line_of"]
+__all__ = ["Line", "close_lines", "drop_kept", "line_of", "wake"]
 
 #: The process is a part of the key because uWSGI forks in C, where no hook of Python's runs.
 _lines: dict[tuple[int, Celery, str], Line] = {}
@@ -27,7 +33,67 @@ def line_of(app: Celery) -> Line:
     line = _lines.get(key)
     if line is None:
         line = _lines.setdefault(key, Line(app))
+        _end_in_this_process()
+        for other in [other for other in _lines if other[:2] == key[:2] and other != key]:
+            _lines.pop(other).retire()
     return line
+
+
+def wake(app: Celery) -> None:
+    """Let the line of an app connect, from a thread that has no app of its own."""
+    app.set_current()  # for this thread
+    line_of(app).wake()
+
+
+def drop_kept(*, tell: bool = False) -> None:
+    """Keep nothing any longer: a test has ended, and the next one must not publish its messages.
+
+    Arguments:
+        tell: report the messages as lost.
+    """
+    for line in _own_lines():
+        line.drop_kept(tell=tell)
+
+
+def close_lines(**_kwargs: object) -> None:
+    """Publish what is kept, since this process ends; report what cannot be published in time."""
+    try:
+        patience = conf.current().CONNECT_TIMEOUT
+    except ConfigurationError:
+        patience = conf.Settings().CONNECT_TIMEOUT
+    for line in _own_lines():
+        line.close(patience)
+
+
+def _own_lines() -> list[Line]:
+    return [line for (pid, *_), line in list(_lines.items()) if pid == os.getpid()]
+
+
+#: Processes that call `close_lines` when they end. Children of a fork inherit the hooks.
+_ending: set[int] = set()
+
+
+def _end_in_this_process() -> None:
+    """Call `close_lines` when the process ends, in each way of ending that Python sees.
+
+    Celery's children end without `atexit`, and so do uWSGI's workers.
+    """
+    if not _ending:
+        atexit.register(close_lines)
+        worker_process_shutdown.connect(close_lines, weak=False)
+    if os.getpid() in _ending:
+        return
+    _ending.add(os.getpid())
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if uwsgi is not None:
+        before = getattr(uwsgi, "atexit", None)
+
+        def close_and_go_on() -> None:
+            close_lines()
+            if before is not None:
+                before()
+
+        uwsgi.atexit = close_and_go_on
 
 
 def _leave_to_parent() -> None:

@@ -36,6 +36,18 @@ class Publication(NamedTuple):
         """Give the queues and exchanges that must exist."""
         return self.arguments.get("declare") or ()
 
+    @property
+    def exchange(self) -> str:
+        """Give the name of the exchange that is published to."""
+        exchange = self.arguments.get("exchange") or ""
+        return str(getattr(exchange, "name", exchange))
+
+    @property
+    def size(self) -> int:
+        """Add up the lengths of the texts among the task's arguments; an event of Celery's has none."""
+        arguments = self.body[0] if isinstance(self.body, tuple) else ()
+        return sum(len(text) for text in arguments if isinstance(text, str))
+
 
 class Prepared(NamedTuple):
     """The arguments of a kombu channel's ``prepare_message``."""
@@ -68,6 +80,7 @@ class Pattern:
     Attributes:
         options: the same.
         declare: the queues and exchanges that must exist.
+        exchange: the name of the exchange that is published to.
         sent: the keyword arguments with which the channel published the first message; None until
             then, and for ever if its body is not of the known form.
         templates: by their class, the templates that were tried; None if there cannot be one.
@@ -76,6 +89,7 @@ class Pattern:
     def __init__(self, options: Mapping[str, Any], recorded: Publication) -> None:
         self.options = options
         self.declare = recorded.declare
+        self.exchange = recorded.exchange
         self.sent: Mapping[str, Any] | None = None
         self.templates: dict[type[Template], Template | None] = {}
         self._recorded = recorded
@@ -145,6 +159,16 @@ class Copy(NamedTuple):
     def declare(self) -> Sequence[Any]:
         """Give the queues and exchanges that must exist."""
         return self.pattern.declare
+
+    @property
+    def exchange(self) -> str:
+        """Give the name of the exchange that is published to."""
+        return self.pattern.exchange
+
+    @property
+    def size(self) -> int:
+        """Add up the payloads' lengths."""
+        return sum(map(len, self.payloads))
 
     def headers(self, first: Mapping[str, Any]) -> dict[str, Any]:
         """Make the copy's headers from those of the first message."""

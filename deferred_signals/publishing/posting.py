@@ -19,6 +19,8 @@ from deferred_signals.publishing.recorder import recorded
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from deferred_signals.publishing.job import Fates
+
     Publish = Callable[[Any], object]
 
 
@@ -89,10 +91,14 @@ def _publish(publish: Publish, *, connect: bool, headers: Mapping[str, Any]) -> 
         for publication in publications:
             if publication.arguments.get("correlation_id"):  # an event of Celery's has none
                 publication.arguments["headers"].update(headers)
-        outcomes = line.publish(publications)
-    for outcome in outcomes:
-        if outcome is not None:
-            raise outcome
+        fates = line.publish(publications, _ignore, keep=False)
+    for fate in fates.values():
+        if fate is not None:
+            raise fate
+
+
+def _ignore(fates: Fates) -> None:
+    """Hear nothing later: what a worker publishes is not kept."""
 
 
 def _is_final(error: Exception) -> bool:

@@ -21,6 +21,7 @@ from deferred_signals.support.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deferred_signals.publishing.confirms import Confirms, Settle
     from deferred_signals.publishing.patterns import Pattern, Prepared
 
 __all__ = ["Corked", "Properties"]
@@ -39,18 +40,13 @@ class Corked:
 
     Arguments:
         channel: a channel of py-amqp.
+        confirms: what RabbitMQ confirms on it.
     """
 
-    holds_back = False
-
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, confirms: Confirms) -> None:
         self._channel = channel
+        self._confirms = confirms
         self._socket: Any = channel.connection.sock
-
-    @classmethod
-    def suits(cls, channel: Any, size: int) -> bool:  # noqa: ARG003 - of any size
-        """Return whether a channel is one of py-amqp's."""
-        return hasattr(channel, "confirm_select")
 
     def __enter__(self) -> Self:
         if CORK is not None:
@@ -86,6 +82,19 @@ class Corked:
         message._serialize_properties = lambda: written  # noqa: SLF001 - see above
         self._channel.basic_publish(message, **pattern.sent)
         return True
+
+    def expect(self, place: int) -> None:
+        """Note the place of the publication that was published just now."""
+        self._confirms.expect(place)
+
+    def collect(self, settle: Settle, until: float) -> bool:
+        """Settle publications as RabbitMQ confirms them. Return whether it has confirmed all."""
+        return self._confirms.collect(settle, until)
+
+    def shut(self) -> None:
+        """Let whatever waits for an answer fail at once; from another thread."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class Properties(NamedTuple):

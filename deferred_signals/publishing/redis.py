@@ -14,7 +14,9 @@ import json
 import re
 import sys
 from base64 import b64encode
+from collections import deque
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import uuid4
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from deferred_signals.publishing.confirms import Settle
     from deferred_signals.publishing.patterns import Copy, Pattern, Prepared
 
 __all__ = ["Envelope", "Pipeline"]
@@ -35,14 +38,15 @@ __all__ = ["Envelope", "Pipeline"]
 class Pipeline:
     """A batch that Redis gets in one pipeline, at the end of the block.
 
-    Two attributes that this reads are promised by nobody: ``pipeline`` of kombu's publish batch, and
-    ``command_stack`` of redis-py's pipeline. Without them kombu writes and sends every message.
+    redis-py's own ``execute`` would wait for the answers without a deadline, and send everything
+    again over another connection if this one broke. So the commands are sent, and the answers read,
+    in here, by public methods of redis-py's connections. Two attributes are promised by nobody:
+    ``pipeline`` of kombu's publish batch, and ``command_stack`` of redis-py's pipeline. Without them
+    kombu writes and sends every message.
 
     Arguments:
         channel: a channel of kombu's Redis transport.
     """
-
-    holds_back = True
 
     def __init__(self, channel: Any) -> None:
         # kombu does not count the copies, so it must not send a part of the batch by itself.
@@ -53,11 +57,21 @@ class Pipeline:
         self._has_prefix = bool(channel.global_keyprefix)
         self._key = ""
         self._copies: list[str] = []
+        self._is_copy = False
+        self._places_of_copies: list[int] = []
+        #: For each command, the publications that its answer is about.
+        self._places: list[list[int]] = []
+        self._pool: Any = None
+        self._connection: Any = None
+        self._unread: deque[list[int]] = deque()
+        #: Publications of which nothing needs to be sent: no queue is bound to their exchange.
+        self._nothing: list[int] = []
+        self._refusals: type[Exception] = channel.ResponseError
 
     @classmethod
-    def suits(cls, channel: Any, size: int) -> bool:
-        """Return whether a channel can send a number of messages in one round trip."""
-        return size > 1 and bool(getattr(channel, "supports_batch_publish", False))
+    def suits(cls, channel: Any) -> bool:
+        """Return whether a channel can send many messages in one round trip."""
+        return bool(getattr(channel, "supports_batch_publish", False))
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +97,7 @@ class Pipeline:
     ) -> None:
         """Add a message that the channel made, and make a template of it if its pattern has none."""
         self._push()
+        self._is_copy = False
         before = len(self._commands)
         self._batch.publish(message, **arguments)
         if pattern is not None and pattern.may_have(Envelope):
@@ -101,24 +116,86 @@ class Pipeline:
             self._push()
             self._key = envelope.key
         self._copies.append(envelope.fill(copy))
+        self._is_copy = True
         return True
 
+    def expect(self, place: int) -> None:
+        """Note the place of the publication that was added just now."""
+        added = len(self._commands) - len(self._places)
+        if self._is_copy:
+            self._places_of_copies.append(place)
+        elif self._pipeline is None:
+            self._places.append([place])
+        elif added:
+            self._places += [[place]] * added
+        else:
+            self._nothing.append(place)
+
+    def collect(self, settle: Settle, until: float) -> bool:
+        """Settle publications as Redis answers its commands. Return whether it has answered all.
+
+        A publication that took several commands is published when the last of them succeeded.
+        """
+        nothing, self._nothing = self._nothing, []
+        settle(nothing)
+        while self._unread:
+            if self._connection is not None:
+                if not self._connection.can_read(timeout=max(0.0, until - monotonic())):
+                    return False
+                self._settle_next(settle)
+            else:
+                settle(self._unread.popleft())
+        if self._connection is not None:
+            self._pool.release(self._connection)
+            self._connection = None
+        return True
+
+    def _settle_next(self, settle: Settle) -> None:
+        try:
+            self._connection.read_response(disconnect_on_error=False)
+        except self._refusals as refusal:
+            settle(self._unread.popleft(), refusal)
+        else:
+            places = self._unread.popleft()
+            if not self._unread or self._unread[0] != places:
+                settle(places)
+
+    def shut(self) -> None:
+        """Let whatever waits for an answer fail at once; from another thread."""
+        connection = self._connection
+        if connection is not None:
+            connection.disconnect()
+
     def _send(self) -> None:
-        """Send everything that was added, in order, and wait for the answer.
+        """Send everything that was added, in order.
 
         Raises:
-            Exception: Redis refused some of it, or it is not known what arrived.
+            Exception: it is not known what was sent.
         """
         self._push()
         if self._pipeline is None:
             self._batch.flush()
-        else:
-            self._pipeline.execute()
+        elif self._commands:
+            self._pool = self._pipeline.connection_pool
+            self._connection = connection = _connection_of(self._pool)
+            packed = connection.pack_commands([arguments for arguments, _ in self._commands])
+            connection.send_packed_command(packed, check_health=False)
+        self._unread.extend(self._places)
 
     def _push(self) -> None:
         copies, self._copies = self._copies, []
         if copies:
+            places, self._places_of_copies = self._places_of_copies, []
             self._pipeline.lpush(self._key, *copies)
+            self._places.append(places)
+
+
+def _connection_of(pool: Any) -> Any:
+    """Take a connection from redis-py's pool, which ensures that it is not known to be broken."""
+    try:
+        return pool.get_connection()
+    except TypeError:  # before redis-py 5.3
+        return pool.get_connection("LPUSH")
 
 
 class Envelope(NamedTuple):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from deferred_signals import conf
 from deferred_signals.errors import PublishError
-from deferred_signals.publishing.celery_settings import always_eager, answers
+from deferred_signals.publishing.celery_settings import always_eager, answers, current_app
 from deferred_signals.publishing.reports import report
 from deferred_signals.support.forks import unforked
 from deferred_signals.support.under_test import is_under_test
@@ -26,7 +28,9 @@ __all__ = [
     "Destination",
     "current_destination",
     "may_raise",
+    "report_kept",
     "using_destination",
+    "wake",
 ]
 
 
@@ -89,6 +93,32 @@ def _publisher() -> Callable[[Sequence[Outgoing]], None]:
         from deferred_signals.publishing.publisher import publish  # noqa: PLC0415 - see above
 
     return publish
+
+
+def wake() -> None:
+    """Let what publishes be imported, and connect, while the transaction of the first send goes on.
+
+    That is done on a thread of its own: imports and a handshake would hold up the commit.
+    """
+    if current_destination() is not BROKER or _is_refused() or answers().transport == "memory":
+        return
+    with suppress(RuntimeError):  # no thread can be started, and the commit will see to it
+        Thread(
+            target=_wake, args=(current_app(),), name="deferred_signals.wake", daemon=True
+        ).start()
+
+
+def _wake(app: object) -> None:
+    with suppress(Exception):  # the commit meets the same error, and reports it
+        _publisher()
+        sys.modules["deferred_signals.publishing.lines"].wake(app)
+
+
+def report_kept() -> None:
+    """Report messages that wait in memory for a broker, as lost; a test has ended that sent them."""
+    lines = sys.modules.get("deferred_signals.publishing.lines")
+    if lines is not None:
+        lines.drop_kept(tell=True)
 
 
 @cache

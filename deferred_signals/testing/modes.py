@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django.conf import settings as django_settings
 from django.test.utils import override_settings
 
-from deferred_signals.sending.destinations import HERE, LIVE, Destination, using_destination
+from deferred_signals.sending.destinations import (
+    HERE,
+    LIVE,
+    Destination,
+    report_kept,
+    using_destination,
+)
 from deferred_signals.sending.endings import seeing_ends
 from deferred_signals.support.blocks import within
 from deferred_signals.testing.collected import Collected, in_force
@@ -176,6 +182,7 @@ class live(_Mode[None]):  # noqa: N801 - used like a function
 
     def _enter(self, stack: ExitStack) -> None:
         stack.enter_context(using_destination(LIVE))
+        stack.callback(report_kept)
 
     def _verify(self, given: None) -> None:
         """Check nothing: no message was collected."""

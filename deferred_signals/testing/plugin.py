@@ -108,6 +108,16 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Drop what is kept for a broker that was away: the next test must not publish it."""
+    result = yield
+    lines = sys.modules.get("deferred_signals.publishing.lines")
+    if lines is not None:
+        lines.drop_kept()
+    return result
+
+
 def _mode_of(item: pytest.Item) -> inline | live | manual:
     from deferred_signals.testing.modes import inline, live, manual  # noqa: PLC0415 - see above
 

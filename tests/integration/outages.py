@@ -12,6 +12,7 @@ from django.dispatch import Signal
 
 from deferred_signals import events
 from tests.support.connected import Connected, deferred
+from tests.support.processes import wait_until
 
 from .own_app import on_broker
 
@@ -34,6 +35,10 @@ class Told:
     published: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     causes: list[BaseException | None] = field(default_factory=list)
+
+    def wait_for_failures(self, ids: list[str]) -> None:
+        """Wait until these messages, and no others, were reported; what was on its way is so later."""
+        wait_until(lambda: sorted(self.failed) == sorted(ids), 15, f"{len(ids)} failures")
 
 
 @pytest.fixture

@@ -15,12 +15,16 @@ class Proxy:
         silent: whether connections are accepted, and nothing is answered any more.
         delay: seconds by which each reply is late.
         cut_after: how many more bytes of the client pass before connections are cut; None: all.
+        drip: seconds between two bytes of a reply; 0: replies come as a whole.
     """
 
     def __init__(self, url: str) -> None:
         self.silent = False
         self.delay = 0.0
         self.cut_after: int | None = None
+        self.drip = 0.0
+        self._flows = threading.Event()
+        self._flows.set()
         parts = urlsplit(url)
         self._target = parts.hostname or "", parts.port or 0
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -34,6 +38,29 @@ class Proxy:
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
+
+    def stand_still(self) -> None:
+        """Hold back all bytes, as a broker does that is busy with something else."""
+        self._flows.clear()
+
+    def go_on(self) -> None:
+        """Let bytes pass again, those first that were held back."""
+        self._flows.set()
+
+    def go_away(self) -> None:
+        """Cut all connections, and refuse new ones."""
+        with self._lock:
+            gone, self._sockets = self._sockets, []
+        for one in gone:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def come_back(self) -> None:
+        """Accept connections again, at the same address."""
+        port = int(self.url.rpartition(":")[2].partition("/")[0])
+        self._server = self._keep(socket.create_server(("127.0.0.1", port)))
+        threading.Thread(target=self._accept, daemon=True).start()
 
     def __exit__(self, *exc_info: object) -> None:
         with self._lock:
@@ -68,6 +95,7 @@ class Proxy:
                 if self.cut_after is not None:
                     data = data[: self.cut_after]
                     self.cut_after -= len(data)
+                self._flows.wait()
                 if not self.silent:
                     server.sendall(data)
                 if self.cut_after == 0:
@@ -78,8 +106,12 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := server.recv(4096):
                 time.sleep(self.delay)
-                if not self.silent:
-                    client.sendall(data)
+                self._flows.wait()
+                if self.silent:
+                    continue
+                for piece in [data] if not self.drip else [bytes([byte]) for byte in data]:
+                    client.sendall(piece)
+                    time.sleep(self.drip)
         self._end(client, server)
 
     @staticmethod

@@ -10,6 +10,7 @@ from django.test import override_settings
 from pytest_celery import CeleryTestSetup
 
 from deferred_signals import events
+from deferred_signals.testing import settings
 from tests.app.fault_receivers import fails_when_told, leaves_a_row, takes_its_time
 from tests.app.models import Order, Run
 from tests.project.celery import app
@@ -107,7 +108,10 @@ def test_broker_that_refuses_connections_fails_no_request_and_is_reported(scheme
     events.publish_failed.connect(listen)
     began = time.monotonic()
     try:
-        with override_settings(CELERY_BROKER_URL=f"{scheme}://127.0.0.1:{free_port()}"):
+        with (
+            override_settings(CELERY_BROKER_URL=f"{scheme}://127.0.0.1:{free_port()}"),
+            settings(KEEP_FOR=0),
+        ):
             forget_connections(app)
             with transaction.atomic():
                 order = Order.objects.create(status="new")

@@ -52,9 +52,8 @@ def test_copies_are_what_the_producer_makes_of_the_same(channel: Any, headers: A
     assert first.pattern is not None
     pattern = first.pattern
     copies = [copy_of(pattern, payloads=(text,)) for text in ("one", "zwei \\ ü", '"')]
-    ours = Channel(channel)
-    with ours.batch(7) as batch:
-        assert not batch.holds_back
+    ours = Channel(channel, None)
+    with ours.batch():
         ours.publish(first)
         assert pattern.sent is not None
         for copy in copies:
@@ -75,7 +74,7 @@ def test_copies_are_what_the_producer_makes_of_the_same(channel: Any, headers: A
 def test_copies_of_a_body_that_is_not_known_are_made_by_the_producer(channel: Any) -> None:
     first = recorded(serializer="yaml")
     assert first.pattern is not None
-    ours = Channel(channel)
+    ours = Channel(channel, None)
     ours.publish(first)
     assert first.pattern.sent is None
     copy = copy_of(first.pattern, payloads=("other",))
@@ -87,7 +86,7 @@ def test_copies_of_a_body_that_is_not_known_are_made_by_the_producer(channel: An
 
 
 def test_channel_of_another_broker_publishes_by_kombu_alone(channel: Any) -> None:
-    assert isinstance(batch_for(channel, 500), Alone)
+    assert isinstance(batch_for(channel, None), Alone)
 
 
 def test_template_of_another_driver_is_not_filled(channel: Any) -> None:
@@ -95,8 +94,8 @@ def test_template_of_another_driver_is_not_filled(channel: Any) -> None:
     first = recorded()
     assert first.pattern is not None
     first.pattern.templates[Foreign] = Foreign()
-    ours = Channel(channel)
-    with ours.batch(2):
+    ours = Channel(channel, None)
+    with ours.batch():
         ours.publish(first)
         ours.publish(copy_of(first.pattern))
     assert len(taken(channel, 2)) == 2

@@ -12,10 +12,9 @@ from kombu import Connection as KombuConnection
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
-from deferred_signals.publishing.bounds import bound
+from deferred_signals.publishing.clients import bound
 from deferred_signals.publishing.connection import Connection
 from deferred_signals.publishing.patterns import Publication
-from deferred_signals.testing import settings
 
 
 class Refusing:
@@ -62,7 +61,7 @@ def test_each_broker_of_a_list_is_tried_once(brokers: Sequence[Refusing]) -> Non
     app = app_on(*(f"amqp://127.0.0.1:{broker.port}" for broker in brokers))
     began = time.monotonic()
     with pytest.raises(OperationalError):
-        Connection(app).connect()
+        Connection(app).ensure(5)
     assert time.monotonic() - began < 2
     assert [broker.count for broker in brokers] == [1, 1, 1]
 
@@ -95,13 +94,21 @@ def publications(*keys: str) -> list[Publication]:
     ]
 
 
+def publish(connection: Connection, batch: Sequence[Publication], settle: Any) -> None:
+    """Publish as the line does."""
+    connection.ensure(5)
+    assert connection.declare(batch) == {}
+    assert connection.together(batch) == len(batch)
+    connection.write(batch, settle)
+    assert connection.collect(settle, settle, time.monotonic())
+
+
 def test_connection_that_was_dropped_is_made_again(app: Celery) -> None:
     connection = Connection(app)
     settled: list[int] = []
     for _ in range(2):
-        connection.connect()
-        connection.publish(
-            publications("a", "b"), lambda places, error=None: settled.extend(places)
+        publish(
+            connection, publications("a", "b"), lambda places, error=None: settled.extend(places)
         )
         connection.drop()
         assert not connection.is_ready([])
@@ -111,23 +118,21 @@ def test_connection_that_was_dropped_is_made_again(app: Celery) -> None:
 
 def test_connection_of_an_unknown_driver_is_never_ready(app: Celery) -> None:
     connection = Connection(app)
-    connection.connect()
-    connection.publish(publications("a"), lambda places, error=None: None)
-    with settings(PUBLISH_TIMEOUT=60):
-        assert not connection.is_ready(publications("a"))
+    publish(connection, publications("a"), lambda places, error=None: None)
+    assert connection.is_recent
+    assert not connection.is_ready(publications("a"))
     connection.drop()
 
 
 def test_what_a_serializer_refuses_is_settled_alone(app: Celery) -> None:
     connection = Connection(app)
-    connection.connect()
     outcomes: dict[int, Exception | None] = {}
 
     def settle(places: Any, error: Exception | None = None) -> None:
         outcomes.update(dict.fromkeys(places, error))
 
     first, second = publications("a", "b")
-    connection.publish([first._replace(body=object()), second], settle)
+    publish(connection, [first._replace(body=object()), second], settle)
     assert outcomes[1] is None
     assert isinstance(outcomes[0], Exception)
     connection.drop()

@@ -27,6 +27,10 @@ class Amqp:
         self.published.append((message, arguments))
 
 
+#: Confirms that no test here asks for.
+CONFIRMS: Any = None
+
+
 def properties_of(pattern: Pattern, prepared: Prepared) -> Properties | None:
     channel = Amqp()
     return Properties.of(channel, channel.prepare_message(*prepared), prepared, pattern)
@@ -57,7 +61,7 @@ def test_batch_publishes_copies_by_the_template_that_it_made(ends: Any) -> None:
     near, _ = ends
     pattern, prepared = learned()
     copy = copy_of(pattern)
-    with Corked(near) as batch:
+    with Corked(near, CONFIRMS) as batch:
         assert not batch.publish_copy(copy)
         batch.publish(near.prepare_message(*prepared), {"exchange": "x"}, prepared, pattern)
         assert batch.publish_copy(copy)
@@ -73,7 +77,7 @@ def test_ids_of_another_length_are_left_to_the_driver(own: dict[str, str], ends:
     near, _ = ends
     pattern, prepared = learned()
     copy = copy_of(pattern, **own)
-    with Corked(near) as batch:
+    with Corked(near, CONFIRMS) as batch:
         batch.publish(near.prepare_message(*prepared), {}, prepared, pattern)
         assert isinstance(pattern.templates[Properties], Properties)
         assert not batch.publish_copy(copy)
@@ -83,7 +87,7 @@ def test_ids_of_another_length_are_left_to_the_driver(own: dict[str, str], ends:
 def test_template_is_tried_once(ends: Any) -> None:
     near, _ = ends
     pattern, prepared = learned(headers={"argsrepr": "(a)"})
-    with Corked(near) as batch:
+    with Corked(near, CONFIRMS) as batch:
         batch.publish(near.prepare_message(*prepared), {}, prepared, pattern)
         assert not pattern.may_have(Properties)
         assert not batch.publish_copy(copy_of(pattern))
@@ -120,7 +124,7 @@ def test_templates_of_two_brokers_do_not_meet(ends: Any) -> None:
     near, _ = ends
     pattern, prepared = learned()
     pattern.templates[Elsewhere] = Elsewhere()
-    with Corked(near) as batch:
+    with Corked(near, CONFIRMS) as batch:
         assert not batch.publish_copy(copy_of(pattern))
         batch.publish(near.prepare_message(*prepared), {}, prepared, pattern)
         assert batch.publish_copy(copy_of(pattern, task_id=new_id()))
@@ -145,7 +149,7 @@ def ends() -> Iterator[tuple[Amqp, socket.socket]]:
 
 def test_what_is_written_corked_arrives_after_the_block(ends: Any) -> None:
     near, far = ends
-    with Corked(near):
+    with Corked(near, CONFIRMS):
         near.sock.sendall(b"one")
         near.sock.sendall(b"two")
     far.settimeout(5)
@@ -154,6 +158,6 @@ def test_what_is_written_corked_arrives_after_the_block(ends: Any) -> None:
 
 def test_socket_that_breaks_in_the_block_shows_its_own_error(ends: Any) -> None:
     near, _ = ends
-    with pytest.raises(ConnectionError, match="cut"), Corked(near):
+    with pytest.raises(ConnectionError, match="cut"), Corked(near, CONFIRMS):
         near.sock.close()
         raise ConnectionError("cut")

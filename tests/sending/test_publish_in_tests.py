@@ -24,6 +24,12 @@ REFUSED = r"A test would publish 1 messages, for .*\(amqp\).* inline\(\) or manu
 
 
 @pytest.fixture(autouse=True)
+def nothing_is_kept(configure: Callable[..., None]) -> None:
+    """Let what cannot be published be reported at once."""
+    configure(KEEP_FOR=0)
+
+
+@pytest.fixture(autouse=True)
 def current() -> Iterator[Celery]:
     """Make an app current whose broker is outside; nothing listens there, so nothing is harmed."""
     with socket.socket() as closed:

@@ -15,7 +15,7 @@ def test_messages_are_published_where_no_thread_can_be_started() -> None:
 
 @pytest.mark.parametrize("broker", ["amqp://127.0.0.1:1", "redis://127.0.0.1:1"])
 def test_broker_that_is_away_as_well_is_asked_once(broker: str) -> None:
-    outcome = run_scenario("without_threads", broker)
+    outcome = run_scenario("without_threads", broker, SETTINGS='{"KEEP_FOR": 0}')
     assert outcome.published == []
     assert outcome.lost == len(outcome.sent) == 4
 

@@ -222,6 +222,7 @@ def test_sender_goes_on_where_nothing_can_be_published(
 ) -> None:
     request.getfixturevalue(fault)
     connect(defer, sent, Fault(Exception), request.getfixturevalue("settings"))
+    request.getfixturevalue("configure")(KEEP_FOR=0)
     sent.act()
     assert set(lifecycle.names) == {"publish_failed"}
     for told in lifecycle.of("publish_failed"):

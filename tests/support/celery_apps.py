@@ -32,6 +32,7 @@ def make_current() -> Iterator[MakeCurrent]:
 
 
 @pytest.fixture
-def broker_away(make_current: MakeCurrent) -> None:
-    """Make an app current whose broker is a port where nothing listens."""
+def broker_away(make_current: MakeCurrent, configure: Callable[..., None]) -> None:
+    """Make an app current whose broker is a port where nothing listens, and keep no messages for it."""
+    configure(KEEP_FOR=0)
     make_current(broker_url="amqp://127.0.0.1:1//", broker_connection_timeout=1)

@@ -27,6 +27,7 @@ from django.dispatch import Signal
 settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "deferred_signals"],
+    DEFERRED_SIGNALS=json.loads(os.environ.get("SETTINGS", "{}")),
 )
 django.setup()
 app = Celery("scenarios", broker=os.environ["BROKER_URL"])
@@ -45,6 +46,7 @@ class Told:
         self.sent: list[str] = []
         self.published: list[str] = []
         self.lost = 0
+        self.failed: list[str] = []
         self.longest = 0.0
         self.children: list[int] = []
 
@@ -70,8 +72,9 @@ def count_published(sender: str, message: Any, **kwargs: object) -> None:
 
 
 @receiver(events.publish_failed, weak=False)
-def count_lost(sender: None, messages: tuple[object, ...], **kwargs: object) -> None:
+def count_lost(sender: None, messages: tuple[Any, ...], **kwargs: object) -> None:
     told.lost += len(messages) or 1
+    told.failed += [message.id for message in messages]
 
 
 def send(count: int = 1) -> None:
@@ -240,7 +243,54 @@ def in_a_handler_among_locks() -> None:
     send()
 
 
+def at_length() -> None:
+    """Commit twenty times a second on four threads, for some seconds, and end as a program does."""
+    atexit.register(lambda: sys.stdout.write(str(told)))
+    until = time.monotonic() + float(os.environ["SECONDS"])
+
+    def go_on() -> None:
+        while time.monotonic() < until:
+            send()
+            time.sleep(0.2)
+
+    threads = [threading.Thread(target=go_on) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def among_bad_neighbours() -> None:
+    """Send on eighteen threads, while two more send to an exchange that does not exist."""
+    app.conf.task_routes = {"scenarios.lost": {"exchange": "no.such.exchange", "routing_key": "x"}}
+    lost = Signal(use_caching=True)
+
+    @receiver(lost, deferred=True, name="scenarios.lost", weak=False)
+    def receive_nothing(sender: object, **kwargs: object) -> None: ...
+
+    send()
+    start = threading.Barrier(20)
+
+    def go_on(*, badly: bool) -> None:
+        for _ in range(10):
+            start.wait()
+            if badly:
+                lost.send(Told)
+            else:
+                send()
+
+    threads = [
+        threading.Thread(target=go_on, kwargs={"badly": place in {3, 12}}) for place in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 SCENARIOS = [
+    among_bad_neighbours,
+    at_length,
     without_threads,
     without_files,
     at_exit,

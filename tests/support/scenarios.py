@@ -17,6 +17,7 @@ class Outcome(NamedTuple):
         sent: the ids of the messages that were deferred.
         published: the ids that `message_published` named.
         lost: how many messages and calls `publish_failed` counted.
+        failed: the ids that `publish_failed` named.
         longest: the seconds of the longest send.
         children: how each child ended; 0 if it succeeded.
         errors: what the program wrote to stderr.
@@ -25,6 +26,7 @@ class Outcome(NamedTuple):
     sent: list[str]
     published: list[str]
     lost: int
+    failed: list[str]
     longest: float
     children: list[int]
     errors: str

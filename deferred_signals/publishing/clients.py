@@ -1,0 +1,58 @@
+"""kombu's connections: bounded, made, asked whether the broker is there, and let go."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kombu import Connection
+
+__all__ = ["bound", "connected", "let_go", "ping"]
+
+
+def bound(client: Connection, patience: float) -> bool:
+    """Bound each reply that a connection waits for; return whether its driver is known to obey.
+
+    Arguments:
+        client: a connection that is not yet made.
+        patience: seconds that the broker has for each of its replies.
+    """
+    bounds = _transport_options(client.transport.driver_type, patience)
+    client.connect_timeout = patience
+    client.transport_options = {**(client.transport_options or {}), **bounds}
+    return bool(bounds)
+
+
+def _transport_options(driver: str, patience: float) -> dict[str, Any]:
+    if driver == "redis":
+        return {
+            "socket_timeout": patience,
+            "socket_connect_timeout": patience,
+            "retry_on_timeout": False,
+        }
+    if driver == "amqp":
+        # `Confirms` asks for confirms itself.
+        return {"read_timeout": patience, "write_timeout": patience, "confirm_publish": False}
+    return {}
+
+
+def connected(client: Connection, within: float | None) -> Any:
+    """Connect, and return kombu's channel: each of the broker's URLs is tried once, without a pause."""
+    tries = max(1, len(client.alt) - 1)  # to kombu, 0 means to try for ever
+    timeout: Any = within  # its stubs want whole seconds
+    client.ensure_connection(max_retries=tries, interval_start=0, interval_step=0, timeout=timeout)
+    return client.default_channel
+
+
+def ping(channel: Any) -> None:
+    """Ask Redis whether it is there; a broker of another kind is asked when it is published to."""
+    if hasattr(channel, "conn_or_acquire"):
+        with channel.conn_or_acquire() as redis:
+            redis.ping()
+
+
+def let_go(client: Connection) -> None:
+    """Let go of a connection without telling the broker, which might not answer."""
+    with suppress(Exception):  # it is broken as often as not
+        client.collect()

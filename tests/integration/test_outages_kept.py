@@ -1,0 +1,201 @@
+"""A broker that is slow or away for a while: what is kept, what is told, and what a commit waits.
+
+Messages are counted: each that was sent has arrived once, or was reported, and none is both.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+
+from tests.support.scenarios import Outcome, run_scenario
+
+from .nodes import Broker, LocalRabbitMQ
+from .own_app import on_broker
+from .proxy import Proxy
+
+#: Seconds that a commit may take beyond ``PUBLISH_TIMEOUT``, on a machine that is busy with tests.
+ALLOWANCE = 0.5
+
+
+def committed(
+    node: Broker,
+    proxy: Proxy,
+    act: Callable[[], object],
+    *,
+    seconds: float,
+    within: float = 1 + ALLOWANCE,
+    **settings: object,
+) -> Outcome:
+    """Run a process that commits twenty times a second, while something is done to its broker.
+
+    Every message arrived once or was reported; `Outcome.failed` has those that were.
+
+    Arguments:
+        node: the broker.
+        proxy: where the process finds the broker.
+        act: is called meanwhile.
+        seconds: how long the process commits.
+        within: seconds that no commit exceeds.
+        settings: keys of `DEFERRED_SIGNALS`.
+    """
+    queue = f"outages.{uuid4().hex}"
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(
+            run_scenario,
+            "at_length",
+            proxy.url,
+            queue,
+            SECONDS=str(seconds),
+            SETTINGS=json.dumps({"BREAKER_COOLDOWN": 0.5, **settings}),
+        )
+        act()
+        outcome = running.result()
+    arrived = on_broker(node.host_url, queue)
+    assert len(arrived) == len(set(arrived)), "a message was published twice"
+    assert set(outcome.sent) == set(outcome.published) | set(outcome.failed), "a loss was not told"
+    assert not set(outcome.published) & set(outcome.failed), "a message was told of twice"
+    assert set(outcome.published) <= set(arrived), "a message that was told to be published is lost"
+    assert outcome.longest < within
+    return outcome
+
+
+def test_broker_that_stands_still_loses_nothing(node: Broker) -> None:
+    with Proxy(node.host_url) as proxy:
+
+        def stand_still() -> None:
+            time.sleep(4)
+            proxy.stand_still()
+            time.sleep(1.5)
+            proxy.go_on()
+
+        outcome = committed(node, proxy, stand_still, seconds=8)
+    assert outcome.failed == []
+    assert len(outcome.sent) > 60
+
+
+@pytest.mark.parametrize("away", [1, 4])
+def test_broker_that_is_away_loses_at_most_what_was_on_its_way(node: Broker, away: float) -> None:
+    with Proxy(node.host_url) as proxy:
+
+        def be_away() -> None:
+            time.sleep(4)
+            proxy.go_away()
+            time.sleep(away)
+            proxy.come_back()
+
+        outcome = committed(node, proxy, be_away, seconds=7 + away)
+    assert len(outcome.failed) <= 4  # a commit of each thread
+
+
+def test_broker_that_is_away_too_long_loses_what_is_told(node: Broker) -> None:
+    with Proxy(node.host_url) as proxy:
+
+        def be_away() -> None:
+            time.sleep(4)
+            proxy.go_away()
+            time.sleep(4)
+            proxy.come_back()
+
+        outcome = committed(node, proxy, be_away, seconds=11, KEEP_FOR=1.5)
+    assert len(outcome.failed) > 20
+    assert len(outcome.published) > 60
+
+
+def test_no_more_is_kept_than_the_settings_say(node: Broker) -> None:
+    with Proxy(node.host_url) as proxy:
+
+        def be_away() -> None:
+            time.sleep(4)
+            proxy.go_away()
+            time.sleep(3)
+            proxy.come_back()
+
+        outcome = committed(node, proxy, be_away, seconds=10, KEEP_MESSAGES=10)
+    assert len(outcome.failed) > 20
+
+
+def test_process_that_starts_while_the_broker_is_away_keeps_what_it_sends(node: Broker) -> None:
+    with Proxy(node.host_url) as proxy:
+        proxy.go_away()
+
+        def come_back() -> None:
+            time.sleep(4)
+            proxy.come_back()
+
+        outcome = committed(node, proxy, come_back, seconds=7)
+    assert outcome.failed == []
+    assert len(outcome.sent) > 60
+
+
+def test_process_that_ends_while_the_broker_is_away_reports_what_it_kept(node: Broker) -> None:
+    with Proxy(node.host_url) as proxy:
+
+        def go_away() -> None:
+            time.sleep(4)
+            proxy.go_away()
+
+        outcome = committed(node, proxy, go_away, seconds=6, CONNECT_TIMEOUT=1)
+    assert len(outcome.failed) > 10
+
+
+def test_process_that_ends_while_the_broker_comes_back_publishes_what_it_kept(
+    node: Broker,
+) -> None:
+    with Proxy(node.host_url) as proxy:
+
+        def be_away() -> None:
+            time.sleep(4)
+            proxy.go_away()
+            time.sleep(4)
+            proxy.come_back()
+
+        outcome = committed(node, proxy, be_away, seconds=6, CONNECT_TIMEOUT=8)
+    assert len(outcome.failed) <= 4
+
+
+def test_reply_that_drips_holds_no_commit_beyond_its_deadline(node: Broker) -> None:
+    with Proxy(node.host_url) as proxy:
+
+        def drip() -> None:
+            time.sleep(4)
+            proxy.drip = 0.4
+            time.sleep(2)
+            proxy.drip = 0
+
+        committed(node, proxy, drip, seconds=9)
+
+
+def test_first_commit_on_a_slow_network_arrives(node: Broker) -> None:
+    with Proxy(node.host_url) as proxy:
+        proxy.delay = 0.3
+        # The first send imports, too.
+        outcome = committed(node, proxy, lambda: None, seconds=3, within=4)
+    assert outcome.failed == []
+
+
+def test_connection_that_broke_meanwhile_is_replaced(node: Broker) -> None:
+    with Proxy(node.host_url) as proxy:
+
+        def cut() -> None:
+            time.sleep(4)
+            proxy.go_away()
+            proxy.come_back()
+
+        outcome = committed(node, proxy, cut, seconds=6)
+    assert len(outcome.failed) <= 1
+
+
+def test_neighbours_of_a_message_that_rabbitmq_refuses_lose_nothing(
+    default_rabbitmq_broker: LocalRabbitMQ,
+) -> None:
+    queue = f"outages.{uuid4().hex}"
+    outcome = run_scenario("among_bad_neighbours", default_rabbitmq_broker.host_url, queue)
+    assert len(outcome.failed) == 20
+    assert "no exchange 'no.such.exchange'" in outcome.errors
+    assert len(outcome.sent) == 181
+    assert sorted(outcome.published) == sorted(outcome.sent)
+    assert sorted(on_broker(default_rabbitmq_broker.host_url, queue)) == sorted(outcome.sent)
