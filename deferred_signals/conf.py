@@ -178,28 +178,21 @@ def current() -> Settings:
     Raises:
         ConfigurationError: the setting has an unknown key or a value of the wrong type.
     """
+    # Each send reads the settings several times, and Django takes long to say that one is not there.
+    # So this place alone looks behind Django's lazy object. What holds the settings is another object
+    # within `override_settings`, and has no `__dict__` while another thread exchanges it.
     global _current  # noqa: PLW0603 - the cache of one value, replaced as a whole
     holder, raw, settings = _current
-    now = _holder()
-    if settings is None or holder is not now or raw is not _raw(now):
+    now = _behind(django_settings, "_wrapped")
+    if settings is None or holder is not now or raw is not getattr(now, "__dict__", {}).get(NAME):
         settings = _parse(getattr(django_settings, NAME, None))
-        now = _holder()
-        _current = now, _raw(now), settings
+        now = _behind(django_settings, "_wrapped")
+        _current = now, getattr(now, "__dict__", {}).get(NAME), settings
     return settings
 
 
-def _holder() -> object:
-    """Return what holds Django's settings now; ``override_settings`` makes a new holder.
-
-    Each send reads the settings several times, and Django takes long to say that one is not there.
-    So this place alone looks behind Django's lazy object, whose look-up of attributes is slow too.
-    """
-    return object.__getattribute__(django_settings, "_wrapped")
-
-
-def _raw(holder: object) -> object:
-    """Return the setting of a holder; there is no holder while another thread is exchanging it."""
-    return getattr(holder, "__dict__", {}).get(NAME)
+#: Reads an attribute of Django's lazy object itself, whose own look-up is slow.
+_behind = object.__getattribute__
 
 
 def problems() -> list[Problem]:

@@ -30,6 +30,10 @@ The values of a message are encoded. `deferred_signals.decoded` gives them as th
 them, `deferred_signals.send_again` publishes the message anew, and ``message.describe()`` names the
 rows that it refers to, without a value, for logs.
 
+The first two signals may come after the commit has returned, from another thread of the process: if
+the broker was slow or away. The handler then runs in a copy of the context of the send, and the
+connections to the database that it opens are closed afterwards.
+
 Each attempt that starts ends with one of the last four signals. If the process of an attempt dies,
 the worker's parent process sends that signal. If the whole worker dies, nobody sends one, and the
 broker redelivers the message. An attempt may also end without having started: for example, if no

@@ -53,6 +53,26 @@ def test_batch_on_redis_is_a_pipeline_of_lpush_commands() -> None:
     assert channel.global_keyprefix == ""
 
 
+@pytest.mark.skipif(not HAS_BATCHES, reason="this kombu publishes one by one, and so do we")
+def test_connection_of_redis_sends_and_reads_by_itself() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        make: Any = redis.Connection
+        connection = make()
+        vars(connection)["_sock"] = near
+        vars(connection)["_parser"].on_connect(connection)
+        connection.send_packed_command(
+            connection.pack_commands([("LPUSH", "celery", "7")]), check_health=False
+        )
+        assert far.recv(100) == b"*3\r\n$5\r\nLPUSH\r\n$6\r\ncelery\r\n$1\r\n7\r\n"
+        assert not connection.can_read(timeout=0)
+        far.sendall(b":1\r\n-OOM full\r\n")
+        assert connection.can_read(timeout=5)
+        assert connection.read_response(disconnect_on_error=False) == 1
+        with pytest.raises(redis.exceptions.ResponseError, match="full"):
+            connection.read_response(disconnect_on_error=False)
+
+
 def test_batches_are_taken_where_no_command_is_sent_twice() -> None:
     if HAS_BATCHES:
         assert isinstance(vars(Channel)["supports_batch_publish"], property)
