@@ -119,8 +119,8 @@ class Writer:
         Raises:
             Exception: the connection broke.
         """
-        with unforked():
-            is_answered = self._connection.collect(self._settle, self._begin_again, until)
+        # A fork need not wait for this: no lock is held that a child would want.
+        is_answered = self._connection.collect(self._settle, self._begin_again, until)
         if is_answered:
             self.written = []
         return is_answered
