@@ -193,6 +193,7 @@ OUTSIDE = {
         from proj.settings import *
 
         CELERY_BROKER_URL = "redis://127.0.0.1:1/"  # nobody listens
+        DEFERRED_SIGNALS = {"KEEP_FOR": 0}  # so a loss is told at once
         """
 }
 
