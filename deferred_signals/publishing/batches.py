@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deferred_signals.publishing.confirms import Confirms, Settle
     from deferred_signals.publishing.patterns import Copy, Pattern, Prepared
 
-__all__ = ["Alone", "Batch", "batch_for"]
+__all__ = ["Alone", "Batch", "batch_for", "may_be_left"]
 
 
 class Batch(Protocol):
@@ -132,3 +132,11 @@ def batch_for(channel: Any, confirms: Confirms | None) -> Batch:
     if confirms is not None:
         return Corked(channel, confirms)
     return Alone(channel)
+
+
+def may_be_left(channel: Any, confirms: Confirms | None) -> bool:
+    """Return whether answers can be waited for until a deadline, and left to another thread then.
+
+    Publishing by kombu alone cannot: it returns when the broker has answered, or hangs.
+    """
+    return confirms is not None or Pipeline.suits(channel)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.common import maybe_declare
 
+from deferred_signals.publishing.batches import may_be_left
 from deferred_signals.publishing.channel import Channel
 from deferred_signals.publishing.clients import bound, connected, let_go, ping
 from deferred_signals.publishing.confirms import Confirms
@@ -55,7 +56,7 @@ class Connection:
         self._declared: set[Any] = set()
         #: Exchanges to which a message was published and confirmed on this channel.
         self._proven: set[str] = set()
-        #: The driver waits for each reply no longer than it was told.
+        #: A commit's thread may write here: its deadline will be met.
         self._is_bounded = False
         self._used = 0.0
 
@@ -104,7 +105,7 @@ class Connection:
 
     def _connect(self, patience: float, within: float | None) -> None:
         client = self._app.connection_for_write()
-        self._is_bounded = bound(client, patience)
+        is_bounded = bound(client, patience)
         try:
             opened = connected(client, within)
             self._open(client, opened)
@@ -112,6 +113,7 @@ class Connection:
             let_go(client)
             raise
         self._client = client
+        self._is_bounded = is_bounded and may_be_left(opened, self._confirms)
         self._declared = set()
         self._used = monotonic()
 
