@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from celery.app import app_or_default
@@ -85,7 +86,7 @@ class _Flush:
         """Tell of the messages whose fates this completes."""
         failures, self._unrecorded = self._unrecorded, []
         published: list[Outgoing] = []
-        for place, fate in fates.items():
+        for place, fate in sorted(fates.items(), key=itemgetter(0)):
             parcel = self._parcels[place]
             key = id(parcel)
             if fate is not None:

@@ -141,7 +141,7 @@ CASES = {
     "time limits": Case(
         options={"time_limit": 60, "soft_time_limit": AN_HOUR / 120},
         by_hand={"time_limit": 60, "soft_time_limit": 30},
-        shows={"timelimit": r"\[60, 30(\.0)?\]"},
+        shows={"timelimit": r"\[60(\.0)?, 30(\.0)?\]"},
     ),
     "compression": Case(options={"compression": "gzip"}, shows={"compression": ".*gzip"}),
     "compression of the app": Case(

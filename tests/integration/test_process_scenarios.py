@@ -29,7 +29,7 @@ def test_broker_that_never_answers_is_waited_for_once_where_no_thread_can_be_sta
 ) -> None:
     with Proxy(node.host_url) as proxy:
         proxy.silent = True
-        outcome = run_scenario("without_threads", proxy.url)
+        outcome = run_scenario("without_threads", proxy.url, SETTINGS='{"KEEP_FOR": 0}')
     assert outcome.lost == len(outcome.sent) == 4
     assert outcome.longest < 1.7
 
