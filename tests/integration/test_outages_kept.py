@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -63,6 +64,14 @@ def committed(
     return outcome
 
 
+def be_away(proxy: Proxy, seconds: float) -> None:
+    """Let a process commit for a while, and be away for some seconds."""
+    time.sleep(4)
+    proxy.go_away()
+    time.sleep(seconds)
+    proxy.come_back()
+
+
 def test_broker_that_stands_still_loses_nothing(node: Broker) -> None:
     with Proxy(node.host_url) as proxy:
 
@@ -80,41 +89,20 @@ def test_broker_that_stands_still_loses_nothing(node: Broker) -> None:
 @pytest.mark.parametrize("away", [1, 4])
 def test_broker_that_is_away_loses_at_most_what_was_on_its_way(node: Broker, away: float) -> None:
     with Proxy(node.host_url) as proxy:
-
-        def be_away() -> None:
-            time.sleep(4)
-            proxy.go_away()
-            time.sleep(away)
-            proxy.come_back()
-
-        outcome = committed(node, proxy, be_away, seconds=7 + away)
+        outcome = committed(node, proxy, partial(be_away, proxy, away), seconds=7 + away)
     assert len(outcome.failed) <= 4  # a commit of each thread
 
 
 def test_broker_that_is_away_too_long_loses_what_is_told(node: Broker) -> None:
     with Proxy(node.host_url) as proxy:
-
-        def be_away() -> None:
-            time.sleep(4)
-            proxy.go_away()
-            time.sleep(4)
-            proxy.come_back()
-
-        outcome = committed(node, proxy, be_away, seconds=11, KEEP_FOR=1.5)
+        outcome = committed(node, proxy, partial(be_away, proxy, 4), seconds=11, KEEP_FOR=1.5)
     assert len(outcome.failed) > 20
     assert len(outcome.published) > 60
 
 
 def test_no_more_is_kept_than_the_settings_say(node: Broker) -> None:
     with Proxy(node.host_url) as proxy:
-
-        def be_away() -> None:
-            time.sleep(4)
-            proxy.go_away()
-            time.sleep(3)
-            proxy.come_back()
-
-        outcome = committed(node, proxy, be_away, seconds=10, KEEP_MESSAGES=10)
+        outcome = committed(node, proxy, partial(be_away, proxy, 3), seconds=10, KEEP_MESSAGES=10)
     assert len(outcome.failed) > 20
 
 
@@ -146,14 +134,7 @@ def test_process_that_ends_while_the_broker_comes_back_publishes_what_it_kept(
     node: Broker,
 ) -> None:
     with Proxy(node.host_url) as proxy:
-
-        def be_away() -> None:
-            time.sleep(4)
-            proxy.go_away()
-            time.sleep(4)
-            proxy.come_back()
-
-        outcome = committed(node, proxy, be_away, seconds=6, CONNECT_TIMEOUT=8)
+        outcome = committed(node, proxy, partial(be_away, proxy, 4), seconds=6, CONNECT_TIMEOUT=8)
     assert len(outcome.failed) <= 4
 
 
