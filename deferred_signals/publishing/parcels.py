@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deferred_signals import conf
@@ -53,8 +54,7 @@ class Parcel(NamedTuple):
     @property
     def descriptions(self) -> tuple[str, ...]:
         """Describe the kwargs of each message, for logs and monitors."""
-        messages = [outgoing.message for outgoing in self.outgoings]
-        return tuple([describe_kwargs(message.kwargs, message.sender) for message in messages])
+        return tuple([_description_of(outgoing) for outgoing in self.outgoings])
 
 
 def parcels(batch: Sequence[Outgoing]) -> list[Parcel]:
@@ -104,3 +104,20 @@ def _parcel(chunk: list[Outgoing]) -> Parcel:
         limit: first.options[limit] * len(chunk) for limit in LIMITS if limit in first.options
     }
     return Parcel(new_id(), tuple(chunk), {**first.options, **longer})
+
+
+#: How the tags begin of everything that refers to rows: ``$ref``, ``$row``, ``$rows``.
+MARK = '"$r'
+
+
+def _description_of(outgoing: Outgoing) -> str:
+    message = outgoing.message
+    if MARK in outgoing.payload:
+        return describe_kwargs(message.kwargs, message.sender)
+    return _names(tuple(message.kwargs))
+
+
+@lru_cache(maxsize=1024)
+def _names(names: tuple[str, ...]) -> str:
+    """Describe kwargs that refer to no rows: alike for all messages of a receiver."""
+    return describe_kwargs(dict.fromkeys(names))
