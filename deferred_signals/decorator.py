@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from functools import cache
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import django.dispatch
@@ -87,8 +88,8 @@ def receiver(
     return decorate
 
 
-if receiver.__doc__:  # python -OO leaves none
-    receiver.__doc__ += f"\n    Options:\n{meanings('        ')}\n    "
+if receiver.__doc__:  # python -OO leaves none; from 3.13 on Python takes the indentation away
+    receiver.__doc__ = f"{cleandoc(receiver.__doc__)}\n\nOptions:\n{meanings('    ')}\n"
 
 
 def connect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -85,7 +86,8 @@ class LineThread:
 
     def ring(self) -> None:
         """Wake the thread: there is something to do."""
-        self._bell.put(None)
+        if not sys.is_finalizing():  # a thread that wakes up then may crash the interpreter
+            self._bell.put(None)
 
     def connect_soon(self) -> None:
         """Connect, so that the first commit finds a connection."""
@@ -257,6 +259,11 @@ class LineThread:
         for job in jobs:
             job.end(reason)
             job.tell()
+        until = monotonic() + LOOK
+        while (
+            self._daemon.is_running and monotonic() < until
+        ):  # it ends before the interpreter does
+            sleep(0.001)
 
 
 def settings() -> Settings:
