@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite
@@ -123,7 +124,7 @@ class Message:
             f'{{"v":{WIRE_VERSION},"id":{quote(self.id)},"receiver":{quote(self.receiver)},'
             f'"signal":{quote(self.signal)},"sender":{to_json(self.sender)},'
             f'"kwargs":{to_json(self.kwargs) if kwargs is None else kwargs},'
-            f'"using":{quote(self.using)},"sent_at":{self.sent_at.timestamp():.6f}{unusual}}}'
+            f'"using":{quote(self.using)},"sent_at":{_seconds_of(self.sent_at):.6f}{unusual}}}'
         )
 
     @classmethod
@@ -236,3 +237,16 @@ def _moment(sent_at: object) -> datetime:
     if type(sent_at) in {int, float} and 0 <= sent_at < LATEST:  # type: ignore[operator]  # a number
         return datetime.fromtimestamp(sent_at, UTC)  # type: ignore[arg-type]  # as above
     raise _Malformed("'sent_at' is no point in time.")
+
+
+def _seconds_of(moment: datetime) -> float:
+    """Return a moment as seconds since the epoch.
+
+    Where a finalizer sends as the interpreter ends, Python 3.13 crashes in `datetime.timestamp`. What
+    is sent there is of now, in UTC.
+    """
+    if not sys.is_finalizing():
+        return moment.timestamp()
+    days = moment.toordinal() - 719_163
+    seconds = (days * 24 + moment.hour) * 3600 + moment.minute * 60 + moment.second
+    return seconds + moment.microsecond / 1e6
