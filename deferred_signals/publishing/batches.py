@@ -1,8 +1,8 @@
 """Batches: how publications that leave together go into a channel.
 
 kombu alone can publish to every broker, one message after another. Two files can do it faster, one
-for Redis and one for RabbitMQ. `KINDS` is the one place that knows them. If one is taken out of `KINDS`,
-kombu alone publishes to that broker.
+for Redis and one for RabbitMQ. Only `batch_for` and `may_be_left` know these two. Without their lines
+for one of them, kombu alone publishes to that broker.
 """
 
 from __future__ import annotations

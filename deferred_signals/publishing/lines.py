@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from celery.signals import worker_process_shutdown
 
-from deferred_signals import conf
-from deferred_signals.errors import ConfigurationError
 from deferred_signals.publishing.celery_settings import answers
 from deferred_signals.publishing.line import Line
+from deferred_signals.publishing.line_thread import settings
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -57,12 +56,8 @@ def drop_kept(*, tell: bool = False) -> None:
 
 def close_lines(**_kwargs: object) -> None:
     """Publish what is kept, since this process ends; report what cannot be published in time."""
-    try:
-        patience = conf.current().CONNECT_TIMEOUT
-    except ConfigurationError:
-        patience = conf.Settings().CONNECT_TIMEOUT
     for line in _own_lines():
-        line.close(patience)
+        line.close(settings().CONNECT_TIMEOUT)
 
 
 def _own_lines() -> list[Line]:

@@ -47,7 +47,7 @@ class Writer:
     @property
     def jobs(self) -> Sequence[Job]:
         """Return the jobs whose publications were written, and have no answer."""
-        return tuple(dict.fromkeys(entry.job for entry in self.written))
+        return _jobs_of(self.written)
 
     def connect(self, patience: float, within: float | None, *, prove: bool) -> None:
         """Ensure that there is a connection that works.
@@ -104,7 +104,7 @@ class Writer:
                 batch[place].settle(refusal)
         self.written = [entry for place, entry in enumerate(batch) if place not in refused]
         self._write()
-        return tuple(dict.fromkeys(entry.job for entry in batch))
+        return _jobs_of(batch)
 
     def _write(self) -> None:
         with unforked():
@@ -143,6 +143,10 @@ class Writer:
 
     def _begin_again(self, place: int) -> None:
         self._waiting.begin_again(self.written[place:])
+
+
+def _jobs_of(entries: Iterable[Entry]) -> Sequence[Job]:
+    return tuple(dict.fromkeys(entry.job for entry in entries))
 
 
 def no_answer(seconds: float) -> TimeoutError:
