@@ -18,11 +18,11 @@ from deferred_signals.message.keys import shown_key
 from deferred_signals.support.escaping import quoted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from django.db.models import Model
 
-__all__ = ["bounded", "describe", "describe_kwargs"]
+__all__ = ["bounded", "describe", "describe_kwargs", "first_row"]
 
 #: How much of one message is shown: names of kwargs, rows, characters of a name and of a model's
 #: label, and characters in all.
@@ -68,6 +68,20 @@ def describe_kwargs(kwargs: object, sender: object = None) -> str:
     if len(kwargs) > MOST_NAMES or look.is_over:
         parts.append("...")
     return bounded(", ".join(parts))
+
+
+def first_row(kwargs: Mapping[str, Any], sender: Any) -> str:
+    """Describe the first row that a message refers to; empty where it refers to none.
+
+    >>> first_row({"total": 9, "order": {"$ref": ["shop.Order", 7, "default"]}}, None)
+    'shop.Order 7'
+    """
+    look = _Look()
+    for form in (*kwargs.values(), sender):
+        if type(form) in _HOLDERS:
+            for row in look.found(form):
+                return row
+    return ""
 
 
 def _describe_row(label: object, key: str) -> str:
@@ -120,12 +134,13 @@ class _Look:
 
     def rows_in(self, form: Any) -> str:
         """List the rows inside a dict or list, as they stand behind a name; empty where there are none."""
-        rows = list(self._found(form))
+        rows = list(self.found(form))
         if not rows:
             return ""
         return f"={rows[0]}" if len(rows) == 1 else f"=[{', '.join(rows)}]"
 
-    def _found(self, form: Any) -> Iterator[str]:
+    def found(self, form: Any) -> Iterator[str]:
+        """Describe the rows inside a dict or list."""
         waiting = [form]
         while waiting:
             form = waiting.pop()

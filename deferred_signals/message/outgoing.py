@@ -25,6 +25,7 @@ class Outgoing(NamedTuple):
             stays alone.
         quiet: nobody is told of the message, since whoever deferred it was just being told of
             another one.
+        durable: the message becomes a row of the outbox, and the broker gets a wake-up for it.
     """
 
     message: Message
@@ -32,6 +33,7 @@ class Outgoing(NamedTuple):
     options: dict[str, Any]
     coalesce_key: Hashable = None
     quiet: bool = False
+    durable: bool = False
 
     def __repr__(self) -> str:
         return repr(self.message)  # the payload has values, which no log should show

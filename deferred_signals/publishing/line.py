@@ -93,6 +93,7 @@ class Line:
         tell: Callable[[Fates], object],
         *,
         keep: bool = True,
+        wait: bool = True,
     ) -> Fates:
         """Hand publications to the broker, in order; on a line that was taken.
 
@@ -103,6 +104,7 @@ class Line:
             publications: what to publish.
             tell: is called with the fates that become known later, on another thread.
             keep: whether what has not begun by then may still be published later.
+            wait: whether to wait for the broker at all.
 
         Returns:
             By the places of the publications: None where the broker has one, an exception where
@@ -110,7 +112,7 @@ class Line:
         """
         if not publications:
             return {}
-        patience = settings().PUBLISH_TIMEOUT
+        patience = settings().PUBLISH_TIMEOUT if wait else 0.0
         if not keep:
             patience = patience or settings().CONNECT_TIMEOUT
         job, deadline = Job(publications, tell), monotonic() + patience

@@ -21,12 +21,11 @@ from weakref import WeakKeyDictionary
 from kombu import Producer
 
 from deferred_signals.publishing.celery_settings import answers
-from deferred_signals.publishing.celery_tasks import argsrepr, task_of
+from deferred_signals.publishing.celery_tasks import task_of
 from deferred_signals.publishing.copyable import is_timeless, is_unpatched, may_copy, may_copy_task
 from deferred_signals.publishing.patterns import Copy, Pattern, Publication
 from deferred_signals.publishing.waits import in_pieces
 from deferred_signals.receivers import registry
-from deferred_signals.support.cached import cached_property
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from kombu import Connection
 
     from deferred_signals.publishing.celery_settings import Answers
-    from deferred_signals.publishing.parcels import Parcel
+    from deferred_signals.publishing.parcels import Postable
     from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Recorder", "recorded"]
@@ -51,9 +50,11 @@ class Recorder:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._copying = may_copy(app)
+        self._is_unpatched = self._copying and is_unpatched()
+        self._reply_to = app.thread_oid
         self._patterns: dict[str, Pattern | None] = {}
 
-    def record(self, parcel: Parcel) -> Sequence[Publication | Copy]:
+    def record(self, parcel: Postable) -> Sequence[Publication | Copy]:
         """Return what publishing a parcel takes: more than one call if Celery sends an event with it.
 
         Raises:
@@ -64,15 +65,16 @@ class Recorder:
             self._patterns[name] = self._kept_pattern(name)
         pattern = self._patterns.get(name)
         if pattern is not None and pattern.options == parcel.options:
-            described = argsrepr(parcel.descriptions)
-            return (Copy(pattern, parcel.task_id, parcel.payloads, described, self._reply_to),)
+            return (
+                Copy(pattern, parcel.task_id, parcel.payloads, parcel.argsrepr, self._reply_to),
+            )
         task = task_of(name)
         kept = recorded(self._app, partial(_apply, task, parcel), connect=not task.ignore_result)
         if self._copying and len(kept) == 1 and may_copy_task(task, kept[0]):
             return (self._first(parcel, kept[0]),)
         return kept
 
-    def _first(self, parcel: Parcel, recorded: Publication) -> Publication:
+    def _first(self, parcel: Postable, recorded: Publication) -> Publication:
         """Make a recorded message the first of a pattern."""
         pattern = self._patterns[parcel.name] = Pattern(parcel.options, recorded)
         if self._is_unpatched and is_timeless(recorded):
@@ -84,14 +86,6 @@ class Recorder:
         if process != os.getpid() or then is not answers():
             return None
         return pattern if self._is_unpatched else None
-
-    @cached_property
-    def _is_unpatched(self) -> bool:
-        return is_unpatched()
-
-    @cached_property
-    def _reply_to(self) -> str:
-        return self._app.thread_oid
 
 
 def recorded(
@@ -110,12 +104,12 @@ def recorded(
         return producer.kept
 
 
-def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
+def _apply(task: Any, parcel: Postable, producer: Producer) -> None:
     task.apply_async(
         parcel.payloads,
         task_id=parcel.task_id,
         producer=producer,
-        argsrepr=argsrepr(parcel.descriptions),
+        argsrepr=parcel.argsrepr,
         kwargsrepr="{}",
         **(_with_a_piece(parcel.options) if "countdown" in parcel.options else parcel.options),
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.receivers.options import Options
 
-__all__ = ["CATALOGUE", "Entry", "check", "check_coalesce", "entry_of"]
+__all__ = ["CATALOGUE", "Entry", "check", "check_coalesce", "check_durable", "entry_of"]
 
 
 class Entry(NamedTuple):
@@ -211,6 +211,24 @@ def check(signal: Signal, *, opt_in: bool) -> Entry:
     if entry.verdict == "opt-in" and not opt_in:
         raise SignalNotDeferrable(f"{entry.path} is deferred only with opt_in=True. {entry.reason}")
     return entry
+
+
+def check_durable(name: str, options: Options, entry: Entry) -> None:
+    """Refuse durable delivery for a signal that waits for no commit.
+
+    Arguments:
+        name: the receiver's.
+        options: its options.
+        entry: what the catalogue says of the signal that it is connected to.
+
+    Raises:
+        InvalidReceiver: the row would be undone by the transaction that the signal tells of.
+    """
+    if options.durable and entry.immediate:
+        raise InvalidReceiver(
+            f"durable=True of {name!r} writes a row in the sender's transaction, and {entry.path} "
+            f"does not wait for its commit: the row would be undone with it. Remove the option."
+        )
 
 
 def check_coalesce(name: str, options: Options, signal: Signal, entry: Entry) -> None:

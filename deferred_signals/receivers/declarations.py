@@ -6,6 +6,7 @@ from collections.abc import Generator
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.apps import apps
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
@@ -63,6 +64,7 @@ def declared(
     options = sound_options(given, refusals)
     is_sure = not refusals or _UNSURE.isdisjoint(given)
     refusals.ask(_check_policy, options)
+    refusals.ask(_check_outbox, options)
     known = list(_known(name, signals, refusals, opt_in=bool(given.get("opt_in"))))
     entries = [entry for _signal, entry in known]
     if callable(function):
@@ -72,6 +74,7 @@ def declared(
     refusals.add(*problems_of_callables(name, options, entries))
     for signal, entry in known:
         refusals.ask(catalogue.check_coalesce, name, options, signal, entry)
+        refusals.ask(catalogue.check_durable, name, options, entry)
     uid = refusals.ask(_uid_of, function, given.get("dispatch_uid"))
     senders = refusals.ask(senders_of, given.get("sender")) or []
     connections = [
@@ -95,6 +98,15 @@ def _check_policy(options: Options) -> None:
     except ConfigurationError:
         return
     policy_of(options)
+
+
+def _check_outbox(options: Options) -> None:
+    """Refuse durable delivery without the app for it; while apps load nobody knows which there are."""
+    if options.durable and apps.apps_ready and not apps.is_installed("deferred_signals.outbox"):
+        raise ConfigurationError(
+            "durable=True needs the app that keeps the messages. Add 'deferred_signals.outbox' to "
+            "INSTALLED_APPS, and run migrate."
+        )
 
 
 #: Options that decide which kwargs a receiver gets. Where one of them is wrong, nobody can say.

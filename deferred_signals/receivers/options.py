@@ -39,6 +39,7 @@ __all__ = [
     "OPTIONS",
     "Option",
     "Options",
+    "is_durable",
     "meanings",
     "names_at",
     "policy_of",
@@ -97,6 +98,7 @@ class Options(Frozen):
     schema: type | None = option("encode", anything, "a dataclass that the signal's kwargs must fit", default=None)
     version: int = option("encode", whole(1), "the version of the receiver's kwargs", default=1)
     using: str | None = option("defer", or_none(text), "the database whose commit is waited for", default=None)
+    durable: bool | None = option("defer", or_none(flag), "the message is a row of the outbox, written by the transaction itself", default=None)
     coalesce: bool | Call = option("defer", or_call(flag), "several sends in one transaction, for one instance or one key, become one message", default=False)
     chunk_size: int = option("publish", whole(1), "up to so many calls of one transaction travel together", default=1)
     queue: str | Call | None = option("message", or_none(or_call(text)), "Celery's queue", default=None)
@@ -108,6 +110,7 @@ class Options(Frozen):
     headers: Mapping[str, Any] | None = option("message", or_none(mapping), "headers of Celery's message", default=None)
     compression: str | None = option("message", or_none(text), "kombu's compression", default=None)
     upgrade: Call | None = option("run", or_none(call), "``upgrade(version, kwargs)`` mends the kwargs of an older version", default=None)
+    atomic: bool = option("run", flag, "the receiver's writes and the end of its row are one transaction; needs durable delivery", default=False)
     missing: Missing | None = option("run", or_none(one_of("discard", "retry", "fail")), "what follows where a referenced row is gone", default=None)
     retry: Retry | str | None = option("run", rules.retry, "when a failed run is tried again: a Retry, a policy's name, or None for one attempt", default=DEFAULT_POLICY)
     rate_limit: str | float | None = option("task", or_none(rules.rate), "Celery's rate limit of each worker", default=None)
@@ -118,9 +121,7 @@ class Options(Frozen):
     base: type | None = option("task", or_none(task_base), "the class of the task", default=None)
     send_events: bool = option("task", flag, "whether Celery sends task events", default=True)
     serializer: str | None = option("task", or_none(rules.serializer), "kombu's serializer of Celery's message", default=None)
-    durable: bool = option("outbox", flag, "the message is a row of the outbox", default=False)
     ordered_by: str | Call | None = option("outbox", or_none(or_call(one_of("instance"))), "messages of one key run one after another", default=None)
-    atomic: bool = option("outbox", flag, "the receiver's writes and its row's end are one transaction", default=False)
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -133,6 +134,10 @@ class Options(Frozen):
             raise InvalidReceiver(
                 f"soft_time_limit is {self.soft_time_limit:g} s, more than time_limit, "
                 f"{self.time_limit:g} s. Make it the smaller of the two."
+            )
+        if self.atomic and self.durable is False:
+            raise InvalidReceiver(
+                "atomic=True needs durable delivery, and durable is False. Give durable=True."
             )
 
     @cached_property
@@ -211,10 +216,14 @@ def valid(name: str, value: object) -> Any:
         if value == told.default:
             return told.default
         raise ConfigurationError(
-            f"{name}={value!r} needs durable delivery, and the app for it, 'deferred_signals.outbox', "
-            f"is not part of this version. Remove the option."
+            f"{name}={value!r} is not available in this version. Remove the option."
         )
     return validated(name, value, told.validator, InvalidReceiver)
+
+
+def is_durable(options: Options) -> bool:
+    """Return whether messages are rows of the outbox: by the option, or else by the settings."""
+    return conf.current().DURABLE if options.durable is None else options.durable
 
 
 def policy_of(options: Options) -> Retry:

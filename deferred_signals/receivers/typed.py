@@ -36,7 +36,7 @@ class ReceiverOptions(TypedDict, total=False):
     actions: Sequence[str]
     opt_in: bool
     using: str | None
-    durable: bool
+    durable: bool | None
     coalesce: bool | Call
     ordered_by: str | Call | None
     schema: type | None

@@ -6,6 +6,9 @@ one batch.
 
 Messages to be coalesced are the exception. Which of them survive is known only when Django has
 run the hooks of all that do. So they are handed over from a `Tail`, one more hook behind those.
+
+Durable messages are written by the transaction itself, right before its COMMIT, and their hooks are
+what survived until then.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from typing import TYPE_CHECKING
 from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
-from deferred_signals.sending.coalesce import coalesced
 from deferred_signals.sending.destinations import current_destination, may_raise
+from deferred_signals.sending.durable import durable_way
+from deferred_signals.sending.flush import Flush, Tail
 from deferred_signals.sending.testcase import defer_in_testcase, in_testcase
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from deferred_signals.message.outgoing import Outgoing
     from deferred_signals.sending.destinations import Destination
 
-__all__ = ["Flush", "Tail", "defer", "is_in_coroutine"]
+__all__ = ["defer", "is_in_coroutine"]
 
 
 def defer(outgoing: Outgoing, *, immediate: bool) -> None:
@@ -40,19 +44,27 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
     Raises:
         TransactionManagementError: autocommit is off and no transaction is open.
         PublishError: there is nothing to wait for, and a test would publish.
+        ConfigurationError: a durable message has no outbox that it could be kept in.
+        django.db.DatabaseError: the row of a durable message cannot be written.
     """
     destination = current_destination()
     using = outgoing.message.using
     connection = connections[using]
+    durable = durable_way(outgoing, destination)
     if immediate:
         destination.take([outgoing])
     elif connection.in_atomic_block:
         if destination.local and in_testcase(connection):
             defer_in_testcase(connection, outgoing, destination.take)
-        else:
+        elif durable is None:
             _gather(connection, destination, outgoing)
+        else:
+            durable.join(connection, _gather(connection, durable.at_commit, outgoing))
     elif _is_in_autocommit(connection):
-        destination.take([outgoing])
+        if durable is None:
+            destination.take([outgoing])
+        else:
+            durable.write(outgoing)
     else:
         raise TransactionManagementError(
             f"The deferred receiver {outgoing.message.receiver!r} waits for a commit on "
@@ -74,74 +86,6 @@ def is_in_coroutine() -> bool:
     return not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
 
 
-class Flush:
-    """The hook that hands over what it gathered when the transaction is committed.
-
-    Attributes:
-        destination: what takes the messages.
-        closed: no further message may join, since Django has called the hook, or since it is to
-            hold a single message.
-        tail: the hook that waits for those of its messages that are to be coalesced, if any are.
-    """
-
-    def __init__(self, destination: Destination, *, closed: bool) -> None:
-        # Django logs the name of a robust hook that fails, and instances have none.
-        self.__qualname__ = type(self).__qualname__
-        self.destination = destination
-        self.closed = closed
-        self.tail: Tail | None = None
-        self._gathered: list[Outgoing] = []
-
-    def add(self, outgoing: Outgoing) -> None:
-        """Take one more message of the same transaction."""
-        self._gathered.append(outgoing)
-
-    @property
-    def gathered(self) -> tuple[Outgoing, ...]:
-        """Return the messages that still wait for the commit."""
-        return tuple(self._gathered)
-
-    def __call__(self) -> None:
-        """Hand over what was gathered."""
-        self.closed = True
-        gathered, self._gathered = self._gathered, []
-        if self.tail is not None:
-            gathered = self.tail.keep(gathered)
-        if gathered:
-            self.destination.take(gathered)
-
-
-class Tail:
-    """The hook behind all flushes of a transaction, which hands over what is to be coalesced.
-
-    A flush that Django calls has survived, and so have its messages. A later flush stands behind a
-    tail, so a transaction may hold several tails. The last one hands over what all were given.
-
-    Attributes:
-        destination: what takes the messages.
-        survivors: the messages that this tail, and those before it in the transaction, were given.
-        is_last: no other tail stands behind this one.
-    """
-
-    def __init__(self, destination: Destination, survivors: list[Outgoing]) -> None:
-        self.__qualname__ = type(self).__qualname__
-        self.destination = destination
-        self.survivors = survivors
-        self.is_last = True
-
-    def keep(self, gathered: list[Outgoing]) -> list[Outgoing]:
-        """Keep the messages that are to be coalesced, and return the others."""
-        self.survivors += [item for item in gathered if item.coalesce_key is not None]
-        return [item for item in gathered if item.coalesce_key is None]
-
-    def __call__(self) -> None:
-        """Hand over what survived, merged."""
-        if self.is_last and self.survivors:
-            merged = coalesced(self.survivors)
-            self.survivors.clear()
-            self.destination.take(merged)
-
-
 def _is_in_autocommit(connection: BaseDatabaseWrapper) -> bool:
     """Return what `get_autocommit()` would, without connecting, which a test may be forbidden to."""
     if connection.connection is None:
@@ -149,7 +93,7 @@ def _is_in_autocommit(connection: BaseDatabaseWrapper) -> bool:
     return bool(connection.autocommit)
 
 
-def _gather(connection: BaseDatabaseWrapper, destination: Destination, outgoing: Outgoing) -> None:
+def _gather(connection: BaseDatabaseWrapper, destination: Destination, outgoing: Outgoing) -> Flush:
     """Add a message to the last hook, if no other hook came between; else to a new one."""
     flush = _open_flush(connection, destination)
     if flush is None:
@@ -161,6 +105,7 @@ def _gather(connection: BaseDatabaseWrapper, destination: Destination, outgoing:
         flush.add(outgoing)
     if outgoing.coalesce_key is not None:
         flush.tail = _last_tail(connection, destination)
+    return flush
 
 
 def _open_flush(connection: BaseDatabaseWrapper, destination: Destination) -> Flush | None:

@@ -17,7 +17,7 @@ from deferred_signals.message.context import taken
 from deferred_signals.message.outgoing import Outgoing
 from deferred_signals.message.wire import pack
 from deferred_signals.receivers import registry
-from deferred_signals.receivers.options import valid
+from deferred_signals.receivers.options import is_durable, valid
 from deferred_signals.running.current import current_message
 from deferred_signals.sending.coalesce import key_of
 from deferred_signals.sending.commit import is_in_coroutine
@@ -91,6 +91,7 @@ def encode(send: Send) -> Outgoing:
         publish_options(receiver.options, sender, kwargs, settings),
         key_of(receiver, signal, sender, kwargs),
         quiet=is_telling(),
+        durable=not entry.immediate and is_durable(receiver.options),
     )
 
 

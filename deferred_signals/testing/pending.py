@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connections
 
-from deferred_signals.sending.commit import Flush
+from deferred_signals.sending.flush import Flush
 from deferred_signals.sending.testcase import in_testcase, waiting_in_testcase
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "deferred_signals",
+    "deferred_signals.outbox",
     "tests.app",
 ]
 MIDDLEWARE = [

@@ -1,18 +1,26 @@
-"""Ids: random UUIDs, no two of them the same, on any thread and in any process."""
+"""Ids: UUIDs in the order of time, no two of them the same, on any thread and in any process."""
 
 import os
 import threading
+import time
 from uuid import UUID
 
 from deferred_signals.support.ids import new_id
 
 
-def test_id_is_a_random_uuid() -> None:
-    for _ in range(300):
-        made = new_id()
-        parsed = UUID(made)
-        assert str(parsed) == made
-        assert (parsed.version, parsed.variant) == (4, "specified in RFC 4122")
+def test_id_is_a_uuid_of_the_time_and_of_chance() -> None:
+    made = [new_id() for _ in range(300)]
+    for id_ in made:
+        parsed = UUID(id_)
+        assert str(parsed) == id_
+        assert (parsed.int >> 76 & 15, parsed.variant) == (7, "specified in RFC 4122")
+        assert abs((parsed.int >> 80) / 1000 - time.time()) < 5
+    assert len({id_[20:] for id_ in made}) == 300
+
+
+def test_ids_are_in_the_order_in_which_they_were_made() -> None:
+    made = [new_id() for _ in range(10_000)]
+    assert made == sorted(made)
 
 
 def test_no_two_ids_are_the_same_on_many_threads() -> None:

@@ -1,0 +1,13 @@
+"""Plug the outbox in at the ports of the rooms below."""
+
+from __future__ import annotations
+
+from deferred_signals.outbox.sending import Outbox
+from deferred_signals.sending.durable import keep_durable_in
+
+__all__ = ["plug_in"]
+
+
+def plug_in() -> None:
+    """Let durable messages be kept in the table."""
+    keep_durable_in(Outbox())
