@@ -15,7 +15,7 @@ from deferred_signals.message import Message
 from deferred_signals.serialization import is_too_deep, may_be_too_deep
 from deferred_signals.support.json import size_of
 
-__all__ = ["pack", "unpack"]
+__all__ = ["pack", "unpack", "unsigned"]
 
 SALT = "deferred_signals"
 
@@ -33,6 +33,11 @@ def pack(message: Message, kwargs: str | None = None) -> str:
     """
     text = message.to_wire(kwargs)
     return f"{_signer().signature(text)}:{text}" if conf.current().SIGNING else text
+
+
+def unsigned(payload: str) -> str:
+    """Return the JSON of a payload that this process has packed."""
+    return payload if payload.startswith("{") else payload.partition(":")[2]
 
 
 def unpack(payload: object) -> Message:

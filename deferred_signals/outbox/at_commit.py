@@ -106,7 +106,7 @@ class _Commit:
         if self._before is None:
             del self._connection.commit
         else:
-            self._connection.commit = self._before  # type: ignore[method-assign]  # as it was
+            self._connection.commit = self._before
 
     def _surviving(self) -> list[Flush]:
         """Return the hooks that survived, and whose messages are not written."""

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.backends.utils import CursorWrapper
 
-__all__ = ["Claimed", "Holder", "bury", "claim", "remove", "renew", "retry", "set_on"]
+__all__ = [
+    "Claimed",
+    "Found",
+    "Holder",
+    "bury",
+    "claim",
+    "find",
+    "remove",
+    "renew",
+    "retry",
+    "set_on",
+]
 
 
 class Claimed(NamedTuple):
@@ -27,14 +38,34 @@ class Claimed(NamedTuple):
     Attributes:
         receiver: the receiver's name, as it was when the row was written.
         payload: the message's text, as it was sent.
+        error: what it tells of earlier failures.
         age: seconds since the row was written, by the database's clock.
         left: seconds until it expires; None where it does not.
     """
 
     receiver: str
     payload: str
+    error: str
     age: float
     left: float | None
+
+
+class Found(NamedTuple):
+    """A row that was only looked at.
+
+    Attributes:
+        receiver: the receiver's name.
+        payload: the message's text, as it was sent.
+        error: what it tells of earlier failures.
+        attempt: the runs that were begun.
+        age: seconds since the row was written, by the database's clock.
+    """
+
+    receiver: str
+    payload: str
+    error: str
+    attempt: int
+    age: float
 
 
 def claim(
@@ -58,7 +89,7 @@ def claim(
         f"WHERE id = %s AND attempt = %s AND dead_at IS NULL"
     )
     values = [*due.values, owner, *now.values, dialect.id(id_), attempt]
-    columns = f"receiver, payload, {age.sql}, {left.sql}"
+    columns = f"receiver, payload, error, {age.sql}, {left.sql}"
     told = [*age.values, *left.values]
     with connection.cursor() as cursor:
         if dialect.returns:
@@ -78,8 +109,25 @@ def _claimed(cursor: CursorWrapper) -> Claimed | None:
     found = cursor.fetchone()
     if found is None:
         return None
-    receiver, payload, age, since = found
-    return Claimed(receiver, payload, float(age), None if since is None else -float(since))
+    receiver, payload, error, age, since = found
+    return Claimed(receiver, payload, error, float(age), None if since is None else -float(since))
+
+
+def find(connection: BaseDatabaseWrapper, id_: str) -> Found | None:
+    """Look at a row that is not dead."""
+    dialect = dialect_of(connection)
+    age = dialect.seconds_since("created_at")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT receiver, payload, error, attempt, {age.sql} FROM {TABLE} "
+            f"WHERE id = %s AND dead_at IS NULL",
+            [*age.values, dialect.id(id_)],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    receiver, payload, error, attempt, seconds = found
+    return Found(receiver, payload, error, attempt, float(seconds))
 
 
 def remove(connection: BaseDatabaseWrapper, id_: str, attempt: int | None) -> bool:
@@ -106,14 +154,20 @@ class Holder(NamedTuple):
         attempt: the run that ended.
         dead: the process that died, if one did: its run counts, though it may never have claimed the
             row, and a row that another process claimed is left alone.
+        is_unclaimed: nobody has the row: its lease was over, and a wake-up is out.
     """
 
     attempt: int
     dead: str | None = None
+    is_unclaimed: bool = False
 
     @property
     def where(self) -> Term:
         """Return the condition that the claim is still this one."""
+        if self.is_unclaimed:
+            return Term(
+                "attempt = %s AND woken_at IS NOT NULL AND dead_at IS NULL", (self.attempt,)
+            )
         if self.dead is None:
             return Term("attempt = %s AND dead_at IS NULL", (self.attempt,))
         return Term(
@@ -139,40 +193,39 @@ def bury(connection: BaseDatabaseWrapper, id_: str, holder: Holder, error: str) 
 
 
 def _end(
-    connection: BaseDatabaseWrapper, id_: str, holder: Holder, change: Term, error: str
+    connection: BaseDatabaseWrapper,
+    id_: str,
+    holder: Holder,
+    change: Term,
+    error: str,
+    attempt: int | None = None,
 ) -> bool:
-    where = holder.where
+    where, begun = holder.where, holder.attempt if attempt is None else attempt
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {TABLE} SET {change.sql}, attempt = %s, error = %s, woken_at = NULL, "
             f"claimed_by = NULL, claimed_at = NULL, running_key = NULL WHERE id = %s AND {where.sql}",
-            [*change.values, holder.attempt, error, dialect_of(connection).id(id_), *where.values],
+            [*change.values, begun, error, dialect_of(connection).id(id_), *where.values],
         )
         return bool(cursor.rowcount)
 
 
 def set_on(
-    connection: BaseDatabaseWrapper, id_: str, attempt: int, wait: float, error: str
+    connection: BaseDatabaseWrapper, id_: str, holder: Holder, wait: float, error: str
 ) -> bool:
-    """Let a row wait that this process cannot run: its run does not count.
+    """Let a row wait that this process cannot run: no run of it counts.
 
     Arguments:
         connection: of the row's database.
         id_: the row's.
-        attempt: the run that the claim was for.
+        holder: who could not run it.
         wait: seconds until somebody looks at it again.
         error: what is not known.
     """
-    dialect = dialect_of(connection)
-    due = dialect.after(wait)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {TABLE} SET due_at = {due.sql}, attempt = attempt - 1, error = %s, "
-            f"woken_at = NULL, claimed_by = NULL, claimed_at = NULL, running_key = NULL "
-            f"WHERE id = %s AND attempt = %s AND dead_at IS NULL",
-            [*due.values, error, dialect.id(id_), attempt],
-        )
-        return bool(cursor.rowcount)
+    before = holder.attempt if holder.is_unclaimed else holder.attempt - 1
+    due = dialect_of(connection).after(wait)
+    change = Term(f"due_at = {due.sql}", due.values)
+    return _end(connection, id_, holder, change, error, attempt=before)
 
 
 def renew(connection: BaseDatabaseWrapper, running: Sequence[tuple[str, str]], lease: float) -> int:

@@ -1,13 +1,36 @@
-"""Plug the outbox in at the ports of the rooms below."""
+"""Plug the outbox in at the ports of the rooms below.
+
+Most processes send no durable message and run none. So what is plugged in is imported when it is first
+needed.
+"""
 
 from __future__ import annotations
 
-from deferred_signals.outbox.sending import Outbox
+from typing import TYPE_CHECKING
+
 from deferred_signals.sending.durable import keep_durable_in
+from deferred_signals.worker.rows import keep_rows_in
+
+if TYPE_CHECKING:
+    from deferred_signals.sending.durable import Durable
+    from deferred_signals.worker.rows import Rows
 
 __all__ = ["plug_in"]
 
 
 def plug_in() -> None:
-    """Let durable messages be kept in the table."""
-    keep_durable_in(Outbox())
+    """Let durable messages be kept in the table, and be run from there."""
+    keep_durable_in(_durable)
+    keep_rows_in(_rows)
+
+
+def _durable() -> Durable:
+    from deferred_signals.outbox.sending import Outbox  # noqa: PLC0415 - see above
+
+    return Outbox()
+
+
+def _rows() -> Rows:
+    from deferred_signals.outbox.worker import OutboxRows  # noqa: PLC0415 - see above
+
+    return OutboxRows()

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["Due", "take_due"]
+__all__ = [
+    "Due",
+    "Overdue",
+    "look_for_overdue",
+    "set_back",
+    "set_on_woken",
+    "take_due",
+    "take_overdue",
+]
 
 
 class Due(NamedTuple):
@@ -49,6 +57,79 @@ def take_due(connection: BaseDatabaseWrapper, most: int, lease: float) -> list[D
         f"woken_at IS NULL AND due_at <= {now.sql} ORDER BY due_at LIMIT {most:d}", now.values
     )
     return _take(connection, which, dialect_of(connection).after(lease))
+
+
+class Overdue(NamedTuple):
+    """A row whose wake-up has brought no claim in time.
+
+    Attributes:
+        row: the row.
+        patience: seconds that it was waited for.
+        since: seconds since the wake-up was published.
+    """
+
+    row: Due
+    patience: float
+    since: float
+
+
+def look_for_overdue(connection: BaseDatabaseWrapper, most: int) -> list[Overdue]:
+    """List rows whose wake-ups wait in a queue for longer than expected, or were lost."""
+    dialect = dialect_of(connection)
+    now, told = dialect.now(), dialect.seconds()
+    woken, due = dialect.seconds_since("woken_at"), dialect.seconds_since("due_at")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_TAKEN}, {told.sql}, {woken.sql}, {due.sql} FROM {TABLE} "
+            f"WHERE woken_at IS NOT NULL AND due_at <= {now.sql} ORDER BY due_at LIMIT {most:d}",
+            [*told.values, *woken.values, *due.values, *now.values],
+        )
+        found = cursor.fetchall()
+    return [
+        Overdue(_due(row), float(since) - float(overdue), float(since))
+        for *row, since, overdue in found
+    ]
+
+
+def take_overdue(connection: BaseDatabaseWrapper, ids: Sequence[str], patience: float) -> list[Due]:
+    """Take rows whose wake-ups were lost, but those that somebody took or claimed meanwhile.
+
+    Arguments:
+        connection: one in autocommit.
+        ids: the rows'.
+        patience: seconds until their next wake-up is looked for.
+    """
+    dialect = dialect_of(connection)
+    now = dialect.now()
+    which = Term(
+        f"id IN ({places(ids)}) AND woken_at IS NOT NULL AND due_at <= {now.sql}",
+        (*map(dialect.id, ids), *now.values),
+    )
+    return _take(connection, which, dialect.after(patience))
+
+
+def set_on_woken(connection: BaseDatabaseWrapper, ids: Sequence[str], patience: float) -> None:
+    """Wait longer for wake-ups that seem to wait in a queue."""
+    dialect = dialect_of(connection)
+    due, now = dialect.after(patience), dialect.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {TABLE} SET due_at = {due.sql} WHERE id IN ({places(ids)}) "
+            f"AND woken_at IS NOT NULL AND due_at <= {now.sql}",
+            [*due.values, *map(dialect.id, ids), *now.values],
+        )
+
+
+def set_back(connection: BaseDatabaseWrapper, ids: Sequence[str], wait: float) -> None:
+    """Let rows wait whose wake-ups could not be published."""
+    dialect = dialect_of(connection)
+    due = dialect.after(wait)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {TABLE} SET due_at = {due.sql}, woken_at = NULL "
+            f"WHERE id IN ({places(ids)}) AND woken_at IS NOT NULL",
+            [*due.values, *map(dialect.id, ids)],
+        )
 
 
 _TAKEN = "id, receiver, subject, options, attempt"

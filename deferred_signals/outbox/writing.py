@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from deferred_signals import conf, events
 from deferred_signals.message.description import describe_kwargs, first_row
 from deferred_signals.message.wakeup import WakeUp
+from deferred_signals.message.wire import unsigned
 from deferred_signals.outbox.rows import PARAMETERS, Row, insert
 from deferred_signals.publishing.celery_tasks import argsrepr
 from deferred_signals.publishing.waking import Waking
@@ -81,7 +82,7 @@ def _row(outgoing: Outgoing) -> Row:
         message.id,
         message.receiver,
         first_row(message.kwargs, message.sender)[:255],
-        outgoing.payload,
+        unsigned(outgoing.payload),
         _own(message.receiver, options),
         options.get("countdown"),
         options.get("expires"),

@@ -83,6 +83,11 @@ class Line:
     def _be_taken(self) -> None:
         self._caller.is_publishing = True
 
+    @property
+    def is_away(self) -> bool:
+        """Return whether the breaker is open."""
+        return self._thread.broken is not None
+
     def wake(self) -> None:
         """Connect soon, so that the first commit finds a connection."""
         self._thread.connect_soon()

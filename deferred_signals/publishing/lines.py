@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from celery.app import app_or_default
 from celery.signals import worker_process_shutdown
 
 from deferred_signals.publishing.celery_settings import answers
@@ -16,7 +17,7 @@ from deferred_signals.publishing.line_thread import settings
 if TYPE_CHECKING:
     from celery import Celery
 
-__all__ = ["Line", "close_lines", "drop_kept", "line_of", "wake"]
+__all__ = ["Line", "close_lines", "drop_kept", "is_away", "line_of", "wake"]
 
 #: The process is a part of the key because uWSGI forks in C, where no hook of Python's runs.
 _lines: dict[tuple[int, Celery, str], Line] = {}
@@ -36,6 +37,11 @@ def line_of(app: Celery) -> Line:
         for other in [other for other in _lines if other[:2] == key[:2] and other != key]:
             _lines.pop(other).retire()
     return line
+
+
+def is_away() -> bool:
+    """Return whether the broker of the current app is known to be away; commits do not wait for it."""
+    return line_of(app_or_default()).is_away
 
 
 def wake(app: Celery) -> None:

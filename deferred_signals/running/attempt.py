@@ -11,6 +11,8 @@ from deferred_signals.receivers.options import policy_of
 from deferred_signals.running.outcomes import Failed, Unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deferred_signals.message import Message
     from deferred_signals.policies import Retry
     from deferred_signals.receivers.receiver import Receiver
@@ -25,14 +27,19 @@ class Attempt(NamedTuple):
         message: the message.
         receiver: the receiver that this process has under the message's name for it.
         policy: the receiver's retry policy, as the settings are now.
+        elapsed: counts the seconds since the send, by the clock of the message's database; None: this
+            process's own clock does.
     """
 
     message: Message
     receiver: Receiver
     policy: Retry
+    elapsed: Callable[[], float] | None = None
 
     def age(self) -> float:
         """Count the seconds since the send."""
+        if self.elapsed is not None:
+            return self.elapsed()
         return self.message.age(datetime.now(UTC))
 
 

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 from deferred_signals import conf
 from deferred_signals.errors import EagerReceiverFailed
@@ -77,6 +77,15 @@ def _run_through(message: Message) -> Outcome:
         message = unpack(pack(message.next_attempt()))
 
 
+def _run(message: Message, receiver: Receiver, kwargs: Mapping[str, Any]) -> None:
+    """Call the receiver; where it is ``atomic``, what it wrote is rolled back if it fails."""
+    if receiver.options.atomic:
+        with transaction.atomic(using=message.using):
+            run(receiver, kwargs)
+    else:
+        run(receiver, kwargs)
+
+
 def run_attempt(message: Message) -> Outcome:
     """Run one attempt; where the caller has transactions open, run it in blocks of its own."""
     attempt = prepare(message)
@@ -93,7 +102,7 @@ def run_attempt(message: Message) -> Outcome:
         with ExitStack() as watching:
             for watch in watches:
                 watching.enter_context(watch.running(message, receiver, rows))
-            own.run(partial(run, receiver, kwargs))
+            own.run(partial(_run, message, receiver, kwargs))
 
     try:
         outcome = execute(attempt, fetch_and_note, call)

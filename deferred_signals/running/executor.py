@@ -20,7 +20,7 @@ from deferred_signals.running.async_receivers import await_here
 from deferred_signals.running.control_flow import translated
 from deferred_signals.running.current import CurrentMessage, entered
 from deferred_signals.running.deciding import decide
-from deferred_signals.running.outcomes import Failed, Retrying, Succeeded, Unknown
+from deferred_signals.running.outcomes import Failed, LeaseLost, Lost, Retrying, Succeeded, Unknown
 from deferred_signals.running.relations import is_gone_relation
 from deferred_signals.running.resolving import Gone, resolve
 from deferred_signals.serialization import fetch
@@ -100,6 +100,8 @@ def _run(attempt: Attempt, kwargs: dict[str, Any], call: Call) -> Outcome:
     """Call the receiver, and decide what follows from what it raises."""
     try:
         call(attempt.receiver, kwargs)
+    except LeaseLost as lost:
+        return Lost(str(lost))
     except Exception as error:  # noqa: BLE001 - whatever a receiver raises
         return decide(attempt, _judged(error), raised_by_receiver=True)
     return Succeeded()

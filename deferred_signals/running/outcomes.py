@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Discarded", "Failed", "Outcome", "Retrying", "Succeeded", "Unknown"]
+__all__ = [
+    "Discarded",
+    "Failed",
+    "LeaseLost",
+    "Lost",
+    "Outcome",
+    "Retrying",
+    "Succeeded",
+    "Unknown",
+]
 
 
 @dataclass(frozen=True)
@@ -48,4 +57,19 @@ class Unknown(Failed):
     reason: str = "this process does not know the receiver, or something that the message refers to"
 
 
-Outcome = Succeeded | Retrying | Discarded | Failed
+@dataclass(frozen=True)
+class Lost:
+    """The run of a durable message is over, and its row is not this process's any more.
+
+    Its lease ended, and another process runs it, or its database went away, and the lease decides. What
+    an ``atomic`` receiver wrote was rolled back. Nobody is told, and no attempt is charged.
+    """
+
+    reason: str
+
+
+class LeaseLost(Exception):
+    """End an ``atomic`` run whose row is not this process's any more."""
+
+
+Outcome = Succeeded | Retrying | Discarded | Failed | Lost

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
+from deferred_signals.errors import ConfigurationError
 from deferred_signals.sending.destinations import current_destination, may_raise
-from deferred_signals.sending.durable import durable_way
+from deferred_signals.sending.durable import durable
 from deferred_signals.sending.flush import Flush, Tail
 from deferred_signals.sending.testcase import defer_in_testcase, in_testcase
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.message.outgoing import Outgoing
     from deferred_signals.sending.destinations import Destination
+    from deferred_signals.sending.durable import Durable
 
 __all__ = ["defer", "is_in_coroutine"]
 
@@ -50,27 +52,47 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
     destination = current_destination()
     using = outgoing.message.using
     connection = connections[using]
-    durable = durable_way(outgoing, destination)
+    outbox = _outbox_for(outgoing, destination)
     if immediate:
         destination.take([outgoing])
     elif connection.in_atomic_block:
         if destination.local and in_testcase(connection):
             defer_in_testcase(connection, outgoing, destination.take)
-        elif durable is None:
+        elif outbox is None:
             _gather(connection, destination, outgoing)
         else:
-            durable.join(connection, _gather(connection, durable.at_commit, outgoing))
+            outbox.join(connection, _gather(connection, outbox.at_commit, outgoing))
     elif _is_in_autocommit(connection):
-        if durable is None:
+        if outbox is None:
             destination.take([outgoing])
         else:
-            durable.write(outgoing)
+            outbox.write(outgoing)
     else:
         raise TransactionManagementError(
             f"The deferred receiver {outgoing.message.receiver!r} waits for a commit on "
             f"{using!r}, whose autocommit is off and which has no transaction "
             f"that could be followed. Send inside transaction.atomic()."
         )
+
+
+def _outbox_for(outgoing: Outgoing, destination: Destination) -> Durable | None:
+    """Return what keeps a durable message; None where it goes to the destination like any other.
+
+    That is so in this process, and in a test that may not publish.
+
+    Raises:
+        ConfigurationError: nothing can keep the message.
+    """
+    if not outgoing.durable or destination.local or may_raise(destination):
+        return None
+    outbox = durable()
+    if outbox is None:
+        raise ConfigurationError(
+            f"{outgoing.message.receiver!r} is durable, and no app keeps its messages. Add "
+            f"'deferred_signals.outbox' to INSTALLED_APPS, and run migrate."
+        )
+    outbox.check(outgoing)
+    return outbox
 
 
 def is_in_coroutine() -> bool:

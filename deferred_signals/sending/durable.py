@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from deferred_signals.errors import ConfigurationError
-from deferred_signals.sending.destinations import Destination, may_raise
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from deferred_signals.message.outgoing import Outgoing
+    from deferred_signals.sending.destinations import Destination
     from deferred_signals.sending.flush import Flush
 
-__all__ = ["Durable", "durable_way", "keep_durable_in"]
+__all__ = ["Durable", "durable", "keep_durable_in"]
 
 
 class Durable(Protocol):
-    """Durable delivery, which the outbox app plugs in: a message becomes a row of its database.
+    """Durable delivery: a message becomes a row of its database.
 
     Attributes:
         at_commit: takes messages whose rows no commit has written: somebody called its hooks without
@@ -36,30 +36,25 @@ class Durable(Protocol):
         """Have the messages of a flush written by the COMMIT; one of them has just joined it."""
 
 
-_durable: Durable | None = None
+#: Makes what is plugged in, and what it made.
+_make: Callable[[], Durable] | None = None
+_made: Durable | None = None
 
 
-def keep_durable_in(durable: Durable | None) -> Durable | None:
-    """Plug durable delivery in; return what was plugged in until now."""
-    global _durable
-    before, _durable = _durable, durable
+def keep_durable_in(make: Callable[[], Durable] | None) -> Callable[[], Durable] | None:
+    """Plug durable delivery in; return what was plugged in until now.
+
+    Arguments:
+        make: is called when the first durable message is sent; None: there is no outbox.
+    """
+    global _make, _made
+    before, _make, _made = _make, make, None
     return before
 
 
-def durable_way(outgoing: Outgoing, destination: Destination) -> Durable | None:
-    """Return how a durable message goes; None where it goes to the destination like any other.
-
-    That is so in this process, and in a test that may not publish.
-
-    Raises:
-        ConfigurationError: nothing can keep the message.
-    """
-    if not outgoing.durable or destination.local or may_raise(destination):
-        return None
-    if _durable is None:
-        raise ConfigurationError(
-            f"{outgoing.message.receiver!r} is durable, and no app keeps its messages. Add "
-            f"'deferred_signals.outbox' to INSTALLED_APPS, and run migrate."
-        )
-    _durable.check(outgoing)
-    return _durable
+def durable() -> Durable | None:
+    """Return what keeps durable messages; None where nothing does."""
+    global _made  # noqa: PLW0603 - as above
+    if _made is None and _make is not None:
+        _made = _make()
+    return _made

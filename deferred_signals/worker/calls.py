@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from deferred_signals.running.resolving import Fetch
     from deferred_signals.worker.parking import Stay
 
-__all__ = ["carry_out", "give_back", "run_message"]
+__all__ = ["carry_out", "charging_exits", "give_back", "run_message", "told_to_celery"]
 
 
 def run_message(
@@ -69,7 +69,7 @@ def run_message(
         afterwards(request, partial(settle, message, outcome))
     elif not isinstance(outcome, (Elsewhere, GivenBack)):
         settle(message, outcome)
-    return _told_to_celery(outcome)
+    return told_to_celery(outcome)
 
 
 def carry_out(
@@ -90,7 +90,7 @@ def carry_out(
     if not isinstance(claimed, Attempt):
         return claimed
     begin()
-    outcome = _run(claimed, fetch)
+    outcome = charging_exits(claimed, partial(execute, claimed, fetch))
     if isinstance(outcome, (Retrying, Unknown)):
         return answered(follow, delivery, message, outcome, outcome=outcome)
     return outcome
@@ -102,10 +102,10 @@ def give_back(error: Exception) -> NoReturn:
     raise Reject(str(error.__cause__ or error), requeue=True) from error
 
 
-def _run(attempt: Attempt, fetch: Fetch) -> Outcome:
+def charging_exits(attempt: Attempt, run: Callable[[], Outcome]) -> Outcome:
     """Run an attempt; where no parent would see this process end, ``sys.exit()`` is a failure."""
     try:
-        return execute(attempt, fetch)
+        return run()
     except SystemExit as error:
         # The exceptions that shut a worker down are derived from SystemExit.
         if type(error) is not SystemExit or _has_parent():
@@ -122,7 +122,7 @@ def _has_parent() -> bool:
     return bool(current_process().name != "MainProcess")
 
 
-def _told_to_celery(outcome: Outcome | Elsewhere | GivenBack) -> str | None:
+def told_to_celery(outcome: Outcome | Elsewhere | GivenBack) -> str | None:
     """Tell Celery of an outcome in its words: return the task's result, or raise what ends the task."""
     match outcome:
         case GivenBack(error):

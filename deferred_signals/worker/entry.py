@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deferred_signals.message.wakeup import is_wake_up
 from deferred_signals.worker import parked  # noqa: F401 - its task is one that every worker knows
 from deferred_signals.worker.calls import run_message
 from deferred_signals.worker.chunks import run_chunk
 from deferred_signals.worker.pieces import wait_until_due
+from deferred_signals.worker.woken import run_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +23,12 @@ __all__ = ["run_task"]
 
 
 def run_task(task: Task[..., object], payloads: Sequence[object]) -> str | None:
-    """Run what a message of Celery's brought: one message of ours, or a chunk of them.
+    """Run what a message of Celery's brought: one message of ours, a chunk of them, or a wake-up.
 
     Return what Celery is told as the task's result.
     """
+    if payloads and is_wake_up(payloads[0]):
+        return run_row(task, str(payloads[0]))
     wait_until_due(task.name, task.request, payloads)
     if len(payloads) > 1:
         run_chunk(task, task.request, payloads)

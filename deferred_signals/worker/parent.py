@@ -19,6 +19,7 @@ from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker.request import Request
 
 from deferred_signals.errors import DecodeError
+from deferred_signals.message.wakeup import is_wake_up
 from deferred_signals.publishing.posting import CannotPublish
 from deferred_signals.publishing.waits import seconds_left
 from deferred_signals.running.settling import settle
@@ -26,6 +27,7 @@ from deferred_signals.worker.delivery import Delivery
 from deferred_signals.worker.parking import PARKED, opened
 from deferred_signals.worker.pieces import go_on_waiting
 from deferred_signals.worker.progress import SLOT, Progress
+from deferred_signals.worker.rows import rows
 from deferred_signals.worker.unfinished import republish_unfinished
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class ReceiverRequest(Request):
 
     #: Celery's, which its stubs do not know.
     _already_revoked: bool
+    worker_pid: Any
     _context: Any
 
     _charged = False
@@ -100,6 +103,9 @@ class ReceiverRequest(Request):
             return
         self._charged = True
         payloads, progress = self._payloads, self._progress or Progress()
+        if payloads and is_wake_up(payloads[0]):
+            self._charge_row(str(payloads[0]), error)
+            return
         if len(payloads) == 1:
             progress.begin()
         progress.take_over()
@@ -115,6 +121,11 @@ class ReceiverRequest(Request):
         self.acknowledge()
         for message, outcome in pairs:
             settle(message, outcome)
+
+    def _charge_row(self, wake_up: str, error: BaseException) -> None:
+        """Leave a row whose run died to a thread that may wait for the database."""
+        rows().charge(self.type, wake_up, self.worker_pid, error)
+        self.acknowledge()
 
     @property
     def _delivery(self) -> Delivery:

@@ -1,0 +1,173 @@
+"""The run of a row, in named steps: claim, run, settle.
+
+The claim is committed before the run, and counts it. So a run whose process dies has been charged, and
+the row is free again when its lease is over.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import Error, InterfaceError, OperationalError, connections, transaction
+
+from deferred_signals import conf
+from deferred_signals.errors import ConfigurationError, DecodeError, RedeliveredTooOften
+from deferred_signals.message import Message
+from deferred_signals.outbox.claims import Claimed, Holder, claim, find, remove
+from deferred_signals.outbox.ending import Run, end, end_patiently
+from deferred_signals.receivers import registry
+from deferred_signals.receivers.options import policy_of
+from deferred_signals.running.attempt import Attempt, prepare
+from deferred_signals.running.executor import execute, run
+from deferred_signals.running.outcomes import Discarded, Failed, LeaseLost, Lost, Unknown
+from deferred_signals.running.settling import settle, settle_malformed
+from deferred_signals.serialization import fetch
+from deferred_signals.worker.afterwards import afterwards
+from deferred_signals.worker.calls import charging_exits
+from deferred_signals.worker.delivery import Elsewhere, GivenBack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from deferred_signals.message.wakeup import WakeUp
+    from deferred_signals.outbox.store import Store
+    from deferred_signals.receivers.receiver import Receiver
+    from deferred_signals.running.outcomes import Outcome
+    from deferred_signals.worker.delivery import Delivery
+
+__all__ = ["message_of", "owner_of", "run_row"]
+
+
+def owner_of(pid: int) -> str:
+    """Name a process of this host, as claims do."""
+    return f"{socket.gethostname()[:200]} {pid}"
+
+
+def message_of(payload: str, attempt: int) -> Message:
+    """Read the message of a row, for one of its runs.
+
+    Raises:
+        DecodeError: it is of a newer wire version, or somebody altered the row.
+    """
+    return replace(Message.from_wire(payload), attempt=attempt)
+
+
+def run_row(
+    store: Store, delivery: Delivery, wake_up: WakeUp
+) -> Outcome | Elsewhere | GivenBack | None:
+    """Claim the row of a wake-up, run it, and settle it. Return what to tell Celery.
+
+    None stands for a row that is not there to be claimed: it is through, or runs elsewhere.
+    """
+    try:
+        with store.connection(wake_up.using) as connection:
+            if _is_spent(delivery.name, wake_up):
+                return _bury(connection, delivery, wake_up)
+            claimed = claim(
+                connection,
+                wake_up.id,
+                wake_up.attempt,
+                owner_of(os.getpid()),
+                conf.current().OUTBOX.LEASE,
+            )
+    except Error as error:
+        return GivenBack(error)
+    if claimed is None:
+        return None
+    return _run_claimed(store, delivery, wake_up, claimed)
+
+
+def _run_claimed(
+    store: Store, delivery: Delivery, wake_up: WakeUp, claimed: Claimed
+) -> Outcome | Elsewhere:
+    holder = Holder(wake_up.attempt + 1)
+    this = Run(wake_up.using, wake_up.id, holder, claimed.error)
+    try:
+        message = message_of(claimed.payload, holder.attempt)
+    except DecodeError as error:
+        outcome = end_patiently(store, this, Unknown(error))
+        if isinstance(outcome, Failed):
+            afterwards(delivery.request, partial(settle_malformed, delivery.name, error))
+        return outcome
+    attempt = prepare(message)
+    if isinstance(attempt, Attempt):
+        this = this._replace(atomic=attempt.receiver.options.atomic)
+        attempt = attempt._replace(elapsed=_elapsed_since(claimed.age))
+    outcome = end_patiently(store, this, _outcome_of(attempt, this, claimed))
+    if isinstance(outcome, Failed):
+        afterwards(delivery.request, partial(settle, message, outcome))
+    elif not isinstance(outcome, Elsewhere):
+        settle(message, outcome)
+    return outcome
+
+
+def _outcome_of(attempt: Attempt | Failed, this: Run, claimed: Claimed) -> Outcome:
+    if claimed.left is not None and claimed.left <= 0:
+        return Discarded("it has expired")
+    if isinstance(attempt, Failed):
+        return attempt
+    call = partial(_run_in_transaction, this) if this.atomic else run
+    return charging_exits(attempt, partial(execute, attempt, fetch, call))
+
+
+def _elapsed_since(age: float) -> Any:
+    """Count on from an age that the database told."""
+    then = time.monotonic()
+    return lambda: age + time.monotonic() - then
+
+
+def _run_in_transaction(this: Run, receiver: Receiver, kwargs: Mapping[str, Any]) -> None:
+    """Call the receiver and remove its row, in one transaction.
+
+    Raises:
+        LeaseLost: the row is another process's by now, or the connection broke: the lease decides.
+        Exception: whatever the receiver raises, or the COMMIT.
+    """
+    connection = connections[this.using]
+    try:
+        with transaction.atomic(using=this.using):
+            run(receiver, kwargs)
+            if not remove(connection, this.id, this.holder.attempt):
+                raise LeaseLost("another process has claimed its row")
+    except (InterfaceError, OperationalError) as error:
+        if connection.connection is not None and connection.is_usable():
+            raise
+        raise LeaseLost("the connection to its database broke") from error
+
+
+def _is_spent(name: str, wake_up: WakeUp) -> bool:
+    """Return whether all runs that the policy allows have begun, and none of them came back."""
+    receiver = registry.find(name)
+    if receiver is None:
+        return False
+    try:
+        most = policy_of(receiver.options).max_attempts
+    except ConfigurationError:
+        return False
+    return most is not None and wake_up.attempt >= most
+
+
+def _bury(connection: BaseDatabaseWrapper, delivery: Delivery, wake_up: WakeUp) -> Outcome | None:
+    """Make a row dead whose last run never came back."""
+    found = find(connection, wake_up.id)
+    if found is None:
+        return None
+    count = wake_up.attempt
+    why = f"run {count} of {count} never came back"
+    failed = Failed(RedeliveredTooOften(f"{delivery.name!r}: {why}."), why)
+    holder = Holder(count, is_unclaimed=True)
+    outcome = end(connection, Run(wake_up.using, wake_up.id, holder, found.error), failed)
+    if isinstance(outcome, Lost):
+        return None
+    try:
+        afterwards(delivery.request, partial(settle, message_of(found.payload, count), failed))
+    except DecodeError as error:
+        afterwards(delivery.request, partial(settle_malformed, delivery.name, error))
+    return failed

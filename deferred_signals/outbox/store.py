@@ -1,0 +1,86 @@
+"""The outbox's own connections: claims and their ends are committed by themselves, and cheaply.
+
+Celery closes Django's connections around every task, and a receiver may have a transaction open on one,
+or none at all. So each process has one connection more to each database of the outbox, for all of its
+threads. It is made from the alias' settings, but without a pool, whose sockets children would share.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from copy import deepcopy
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from django.db import connections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+__all__ = ["Store"]
+
+#: Seconds after which a connection is asked whether it works, before it is used again.
+IDLE = 5.0
+
+#: Connections of the process that this one was forked from. They are kept: if they were collected,
+#: their drivers would close a session that the parent still uses.
+_inherited: list[BaseDatabaseWrapper] = []
+
+
+class Store:
+    """Connections to the outbox's databases, each for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._own: dict[tuple[int, str], BaseDatabaseWrapper] = {}
+        self._used: dict[tuple[int, str], float] = {}
+        self._lock = threading.RLock()
+        os.register_at_fork(after_in_child=self._leave_to_parent)
+
+    @contextmanager
+    def connection(self, alias: str) -> Iterator[BaseDatabaseWrapper]:
+        """Lend the connection to a database, in autocommit; after any error the next one is new.
+
+        Raises:
+            django.db.Error: the database does not answer.
+        """
+        key = os.getpid(), alias
+        with self._lock:
+            connection = self._own.get(key)
+            if connection is None:
+                connection = self._own[key] = _made(alias)
+            elif monotonic() - self._used.get(key, 0.0) > IDLE and not _works(connection):
+                connection.close()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            self._used[key] = monotonic()
+
+    def close(self) -> None:
+        """Close what this process has open."""
+        with self._lock:
+            for (pid, _alias), connection in self._own.items():
+                if pid == os.getpid():
+                    connection.close()
+
+    def _leave_to_parent(self) -> None:
+        _inherited.extend(self._own.values())
+        self._own, self._used, self._lock = {}, {}, threading.RLock()
+
+
+def _made(alias: str) -> BaseDatabaseWrapper:
+    known = connections[alias]
+    settings = deepcopy(known.settings_dict)
+    settings.get("OPTIONS", {}).pop("pool", None)
+    connection = type(known)(settings, alias)
+    connection.inc_thread_sharing()
+    return connection
+
+
+def _works(connection: BaseDatabaseWrapper) -> bool:
+    return connection.connection is not None and connection.is_usable()

@@ -1,0 +1,66 @@
+"""The worker's side of durable delivery: what the outbox plugs in where rows are run."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from deferred_signals import conf
+from deferred_signals.errors import ConfigurationError, DecodeError
+from deferred_signals.message.wakeup import WakeUp
+from deferred_signals.outbox.leases import Death, Leases
+from deferred_signals.outbox.relay import Relay
+from deferred_signals.outbox.running import run_row
+from deferred_signals.outbox.store import Store
+
+if TYPE_CHECKING:
+    from deferred_signals.running.outcomes import Outcome
+    from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
+
+__all__ = ["OutboxRows"]
+
+#: Seconds that a worker which shuts down waits for what its threads are doing.
+PATIENCE = 5.0
+
+
+class OutboxRows:
+    """Runs rows, and does for them what goes on beside the runs."""
+
+    def __init__(self) -> None:
+        self._store = Store()
+        #: The threads have connections of their own: a run must not wait for a relay's look.
+        self._leases = Leases(Store())
+        self._relay = Relay(Store())
+
+    def run(self, delivery: Delivery, wake_up: str) -> Outcome | Elsewhere | GivenBack | None:
+        """Claim the row of a wake-up, run it, and settle it; return what to tell Celery.
+
+        Raises:
+            ConfigurationError: the wake-up names a database that has no outbox here.
+        """
+        found = WakeUp.from_wire(wake_up)
+        databases = conf.current().OUTBOX.DATABASES
+        if found.using not in databases:
+            raise ConfigurationError(
+                f"A wake-up names the database {found.using!r}, and this worker's "
+                f"DEFERRED_SIGNALS['OUTBOX']['DATABASES'] has {', '.join(databases)}. Give workers the "
+                f"senders' setting."
+            )
+        return run_row(self._store, delivery, found)
+
+    def charge(self, name: str, wake_up: str, pid: int | None, error: BaseException) -> None:
+        """Charge the run of a row whose process died, soon, and on another thread."""
+        del name  # the row has it
+        with suppress(DecodeError):
+            self._leases.note(Death(WakeUp.from_wire(wake_up), pid, error))
+
+    def begin(self) -> None:
+        """Begin to renew claims and to wake up what is due: the worker is ready."""
+        self._leases.loop.start()
+        if conf.current().OUTBOX.RELAY_IN_WORKER:
+            self._relay.loop.start()
+
+    def end(self) -> None:
+        """End that: the worker shuts down."""
+        self._relay.loop.stop(PATIENCE)
+        self._leases.end(PATIENCE)

@@ -1,0 +1,41 @@
+"""Ask the broker whether messages wait in the queue of a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery.app import app_or_default
+
+from deferred_signals.publishing.recorder import Recorder
+from deferred_signals.support.forks import unforked
+
+if TYPE_CHECKING:
+    from deferred_signals.publishing.parcels import Postable
+
+__all__ = ["has_ready", "queue_of"]
+
+
+def queue_of(parcel: Postable) -> str | None:
+    """Return the name of the one queue that a parcel is published to; None where that cannot be told."""
+    with unforked():
+        first, *_others = Recorder(app_or_default()).record(parcel)
+    names = [getattr(item, "name", None) for item in first.declare if hasattr(item, "bindings")]
+    return names[0] if len(names) == 1 else None
+
+
+def has_ready(queue: str) -> bool | None:
+    """Return whether messages wait in a queue; None where the broker does not tell.
+
+    A queue that does not exist has none: Redis has no empty ones.
+    """
+    app = app_or_default()
+    with app.connection_for_read() as connection:
+        connection.ensure_connection(max_retries=1)
+        channel: Any = connection.channel()
+        try:
+            return bool(channel.queue_declare(queue, passive=True).message_count)
+        except connection.channel_errors as error:
+            return False if getattr(error, "code", None) == _NOT_FOUND else None
+
+
+_NOT_FOUND = 404

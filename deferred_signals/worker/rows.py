@@ -1,0 +1,120 @@
+"""The port of durable delivery on a worker: the outbox app plugs in here what runs rows.
+
+A task that is given a wake-up instead of a message runs a row. What goes on beside the tasks, like the
+renewal of claims, begins and ends with the worker.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from celery.signals import worker_init, worker_ready, worker_shutdown
+
+from deferred_signals.errors import ConfigurationError
+from deferred_signals.message.wakeup import is_wake_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from deferred_signals.running.outcomes import Outcome
+    from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
+
+__all__ = ["Rows", "keep_rows_in", "rows", "running_wake_ups"]
+
+
+class Rows(Protocol):
+    """Durable delivery on a worker."""
+
+    def run(self, delivery: Delivery, wake_up: str) -> Outcome | Elsewhere | GivenBack | None:
+        """Claim the row of a wake-up, run it, and settle it; return what to tell Celery.
+
+        None stands for a row that is not this worker's to run, and which is told of elsewhere.
+        """
+
+    def charge(self, name: str, wake_up: str, pid: int | None, error: BaseException) -> None:
+        """Charge the run of a row whose process died, soon, and on another thread.
+
+        Arguments:
+            name: the receiver's name.
+            wake_up: the row's.
+            pid: of the process; None where it is not known.
+            error: what ended the run.
+        """
+
+    def begin(self) -> None:
+        """Begin to renew claims and to wake up what is due: the worker is ready."""
+
+    def end(self) -> None:
+        """End that: the worker shuts down."""
+
+
+#: Makes what is plugged in, and what it made.
+_make: Callable[[], Rows] | None = None
+_made: Rows | None = None
+
+
+def keep_rows_in(make: Callable[[], Rows] | None) -> Callable[[], Rows] | None:
+    """Plug durable delivery in; return what was plugged in until now.
+
+    Arguments:
+        make: is called when a worker starts; None: there is no outbox.
+    """
+    global _make, _made
+    before, _make, _made = _make, make, None
+    return before
+
+
+def rows() -> Rows:
+    """Return what runs rows.
+
+    Raises:
+        ConfigurationError: this worker has no outbox.
+    """
+    global _made  # noqa: PLW0603 - one for the process
+    if _make is None:
+        raise ConfigurationError(
+            "This worker was woken up for a durable message, and cannot read it. Add "
+            "'deferred_signals.outbox' to INSTALLED_APPS. The message waits in its table."
+        )
+    if _made is None:
+        _made = _make()
+    return _made
+
+
+def running_wake_ups() -> list[tuple[str, int]]:
+    """List the wake-ups whose tasks are running in this worker, with the processes that run them.
+
+    Celery's `active_requests` are what a worker's parent knows to be running.
+    """
+    from celery.worker import state  # noqa: PLC0415 - most processes are no workers
+
+    return [
+        (str(argument), getattr(request, "worker_pid", None) or os.getpid())
+        for request in tuple(state.active_requests)
+        for argument in _arguments_of(request)
+        if is_wake_up(argument)
+    ]
+
+
+def _arguments_of(request: object) -> Sequence[object]:
+    arguments = getattr(request, "args", None)
+    return arguments if isinstance(arguments, (list, tuple)) else ()
+
+
+@worker_init.connect(weak=False, dispatch_uid="deferred_signals.rows")
+def _prepare(**_kwargs: object) -> None:
+    if _make is not None:  # before children are forked, so that none imports it again
+        rows()
+
+
+@worker_ready.connect(weak=False, dispatch_uid="deferred_signals.rows")
+def _begin(**_kwargs: object) -> None:
+    if _make is not None:
+        rows().begin()
+
+
+@worker_shutdown.connect(weak=False, dispatch_uid="deferred_signals.rows")
+def _end(**_kwargs: object) -> None:
+    if _make is not None:
+        rows().end()
