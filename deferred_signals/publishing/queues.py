@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from celery.app import app_or_default
 
+from deferred_signals.publishing.clients import bound, connected, let_go
+from deferred_signals.publishing.line_thread import settings
 from deferred_signals.publishing.recorder import Recorder
 from deferred_signals.support.forks import unforked
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from deferred_signals.publishing.parcels import Postable
 
 __all__ = ["has_ready", "queue_of"]
+
+#: RabbitMQ's reply code for a queue that is not there; kombu answers the same for Redis.
+NOT_FOUND = 404
 
 
 def queue_of(parcel: Postable) -> str | None:
@@ -27,15 +32,18 @@ def has_ready(queue: str) -> bool | None:
     """Return whether messages wait in a queue; None where the broker does not tell.
 
     A queue that does not exist has none: Redis has no empty ones.
+
+    Raises:
+        Exception: the broker is away.
     """
-    app = app_or_default()
-    with app.connection_for_read() as connection:
-        connection.ensure_connection(max_retries=1)
-        channel: Any = connection.channel()
+    client = app_or_default().connection_for_read()
+    patience = settings().CONNECT_TIMEOUT
+    bound(client, patience)
+    try:
+        channel = connected(client, patience)
         try:
             return bool(channel.queue_declare(queue, passive=True).message_count)
-        except connection.channel_errors as error:
-            return False if getattr(error, "code", None) == _NOT_FOUND else None
-
-
-_NOT_FOUND = 404
+        except client.channel_errors as error:
+            return False if getattr(error, "code", None) == NOT_FOUND else None
+    finally:
+        let_go(client)

@@ -31,7 +31,7 @@ def connect() -> None:
 @receiver(plain, deferred=True, durable=True, retry=POLICY, name="tests.plain", weak=False)
 def acts(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Leave a row, and do what the message says, at the first attempts."""
-    leave(**kwargs.get("note", {}))
+    leave()
     if attempt() <= times:
         ACTS[does](**kwargs)
 
