@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["has_ready", "queue_of"]
 
-#: RabbitMQ's reply code for a queue that is not there; kombu answers the same for Redis.
-NOT_FOUND = 404
+#: The reply code for a queue that is not there: a number from RabbitMQ, and a text from kombu for Redis.
+NOT_FOUND = "404"
 
 
 def queue_of(parcel: Postable) -> str | None:
@@ -44,6 +44,6 @@ def has_ready(queue: str) -> bool | None:
         try:
             return bool(channel.queue_declare(queue, passive=True).message_count)
         except client.channel_errors as error:
-            return False if getattr(error, "code", None) == NOT_FOUND else None
+            return False if str(getattr(error, "code", "")) == NOT_FOUND else None
     finally:
         let_go(client)
