@@ -44,6 +44,6 @@ def has_ready(queue: str) -> bool | None:
         try:
             return bool(channel.queue_declare(queue, passive=True).message_count)
         except client.channel_errors as error:
-            return False if str(getattr(error, "code", "")) == NOT_FOUND else None
+            return False if str(getattr(error, "reply_code", "")) == NOT_FOUND else None
     finally:
         let_go(client)
