@@ -102,13 +102,20 @@ class Relay:
     def _sorted(
         self, alias: str, overdue: Sequence[Overdue]
     ) -> tuple[list[Overdue], list[Overdue]]:
-        """Tell lost wake-ups from those that may wait in a queue."""
+        """Tell lost wake-ups from those that may wait in a queue.
+
+        A row whose receiver this process does not know counts as lost: it is only set on, and soon found
+        by a process that knows more.
+        """
         lost: list[Overdue] = []
         waiting: list[Overdue] = []
         ready: dict[str | None, bool | None] = {None: None}
         for item in overdue:
             receiver = registry.find(item.row.receiver)
-            queue = None if receiver is None else queue_of(_waking(alias, item.row, receiver))
+            if receiver is None:
+                lost.append(item)
+                continue
+            queue = queue_of(_waking(alias, item.row, receiver))
             if queue not in ready:
                 ready[queue] = has_ready(str(queue))
             is_there = ready[queue]
