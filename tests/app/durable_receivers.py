@@ -24,15 +24,9 @@ POLICY = Retry(max_attempts=3, wait_initial=0.2, wait_exp_base=1, wait_jitter=0)
 
 #: Sends to the receiver, and to its atomic twin.
 plain, atomic = Signal(), Signal()
-#: Sends to receivers with limits of time, with times, and with versions.
-limited, timed, versioned = Signal(), Signal(), Signal()
-SIGNALS = {
-    "plain": plain,
-    "atomic": atomic,
-    "limited": limited,
-    "timed": timed,
-    "versioned": versioned,
-}
+#: Sends to receivers with limits of time, and with times.
+limited, timed = Signal(), Signal()
+SIGNALS = {"plain": plain, "atomic": atomic, "limited": limited, "timed": timed}
 
 
 def connect() -> None:
@@ -66,8 +60,8 @@ def acts_in_transaction(sender: object, does: str, times: int = 0, **kwargs: Any
     limited,
     deferred=True,
     durable=True,
-    soft_time_limit=1,
-    time_limit=2,
+    soft_time_limit=2,
+    time_limit=4,
     retry=POLICY,
     name="tests.limited",
     weak=False,
@@ -88,19 +82,6 @@ def acts_within_limits(sender: object, does: str, times: int = 0, **kwargs: Any)
 )
 def acts_in_time(sender: object, **kwargs: Any) -> None:
     """Run once, and neither too early nor too late."""
-    leave()
-
-
-@receiver(
-    versioned,
-    deferred=True,
-    durable=True,
-    version=int(os.environ.get("TESTS_VERSION") or 2),
-    name="tests.versioned",
-    weak=False,
-)
-def is_of_a_version(sender: object, **kwargs: Any) -> None:
-    """Run once, where this version is known."""
     leave()
 
 

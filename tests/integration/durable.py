@@ -18,6 +18,8 @@ from tests.support.processes import wait_until
 from .runs import runs
 
 SETTINGS = {"OUTBOX": {"LEASE": 2, "RELAY_INTERVAL": 0.2}}
+#: The shortest lease, for workers that are to wait for its end.
+LEASE = {"LEASE": 1, "RELAY_INTERVAL": 0.2}
 KINDS = ("plain", "atomic")
 
 
@@ -65,7 +67,7 @@ def effects_of(ids: list[str]) -> Counter[str]:
     return Counter({id_: found[id_] for id_ in ids})
 
 
-def wait_for_empty_outbox(timeout: float = 15) -> None:
+def wait_for_empty_outbox(timeout: float = 60) -> None:
     """Wait until no message is left but dead letters."""
     wait_until(
         lambda: not OutboxMessage.objects.filter(dead_at=None).exists(), timeout, "all is through"

@@ -12,6 +12,7 @@ from tests.support.processes import wait_until
 
 from .durable import (
     KINDS,
+    LEASE,
     attempts_of,
     dead_letters,
     effects_of,
@@ -58,7 +59,7 @@ def test_death_repeats_the_effects_of_no_other_run(broker: Broker, tmp_path: Pat
             neighbours = [send(kind) for kind in KINDS for _ in range(10)]
             for id_, (_kind, point) in killed.items():
                 (tmp_path / f"{point}.{id_}").touch()
-        wait_for_empty_outbox(timeout=many(40, 300))
+        wait_for_empty_outbox(timeout=many(60, 300))
     found = {id_: (*fate, attempts_of(id_, fate[0])) for id_, fate in killed.items()}
     assert found == {
         id_: (kind, point, EFFECTS[kind][point]) for id_, (kind, point) in killed.items()
@@ -86,7 +87,7 @@ def test_message_that_kills_children_is_dead_after_its_last_attempt(
         with transaction.atomic():
             poisonous = {kind: send(kind, "kill", times=9) for kind in KINDS}
             neighbours = [send(kind) for kind in KINDS for _ in range(10)]
-        wait_for_runs(2, receiver="failed", timeout=30)
+        wait_for_runs(2, receiver="failed", timeout=60)
         wait_for_empty_outbox()
     assert_dead_after_three_runs(poisonous, neighbours)
 
@@ -96,7 +97,7 @@ def test_message_that_kills_workers_is_dead_after_its_last_attempt(
     kind: str, broker: Broker, tmp_path: Path
 ) -> None:
     pool = {"plain": "solo", "atomic": "prefork"}[kind]
-    with worker(broker, tmp_path, options=("-P", pool), **environment()) as process:
+    with worker(broker, tmp_path, options=("-P", pool), **environment(OUTBOX=LEASE)) as process:
         with transaction.atomic():
             poisonous = {kind: send(kind, "kill_worker", times=9)}
             neighbours = [send(kind) for _ in range(20)]
@@ -119,5 +120,5 @@ def start_until_dead(process: Any) -> int:
                 process.start()
         return bool(dead_letters()) and bool(runs(receiver="failed"))
 
-    wait_until(is_over, 60, "the message is dead")
+    wait_until(is_over, 90, "the message is dead")
     return starts

@@ -13,6 +13,7 @@ from tests.support.processes import wait_until
 
 from .durable import (
     KINDS,
+    LEASE,
     attempts_of,
     dead_letters,
     environment,
@@ -29,13 +30,11 @@ pytestmark = [
     needs_local_broker,
 ]
 
-LEASE = {"LEASE": 1, "RELAY_INTERVAL": 0.2}
-
 
 def wait_for_claims(count: int) -> None:
     """Wait until so many messages are running."""
     running = OutboxMessage.objects.exclude(claimed_by=None)
-    wait_until(lambda: running.count() == count, 15, f"{count} messages run")
+    wait_until(lambda: running.count() == count, 30, f"{count} messages run")
 
 
 def test_worker_that_goes_on_after_its_lease_changes_nothing(
@@ -43,15 +42,15 @@ def test_worker_that_goes_on_after_its_lease_changes_nothing(
 ) -> None:
     kinds = KINDS if connection.vendor != "sqlite" else KINDS[:1]  # one that stops locks all out
     with worker(broker, tmp_path, "stopped", ("-c", "2"), **environment()) as stopped:
-        ids = {kind: send(kind, "sleep", times=1, seconds=2) for kind in kinds}
+        ids = {kind: send(kind, "sleep", times=1, seconds=4) for kind in kinds}
         wait_for_claims(len(kinds))
-        wait_for_runs(1, receiver="plain")
+        wait_for_runs(1, 30, receiver="plain")
         stopped.signal(signal.SIGSTOP)
         with worker(broker, tmp_path, "other", **environment()):
             wait_for_empty_outbox()
             assert not runs(receiver="succeeded", attempt=1)
             stopped.signal(signal.SIGCONT)
-            wait_for_runs(1, receiver="succeeded", attempt=1, message_id=ids["plain"])
+            wait_for_runs(1, receiver="succeeded", attempt=1, message_id=ids["plain"], timeout=30)
             assert_no_more_runs(2, message_id=ids["plain"], receiver="plain")
     effects = {kind: attempts_of(id_, kind) for kind, id_ in ids.items()}
     assert effects == {"plain": [1, 2], "atomic": [2]}
@@ -66,8 +65,8 @@ def test_times_and_limits_are_kept(broker: Broker, tmp_path: Path) -> None:
         soft = send("limited", "sleep", times=1, seconds=60)
         hard = send("limited", "hang", times=1, seconds=60)
         broken = send("atomic", "break_commit", times=9)
-        wait_for_empty_outbox(timeout=30)
-        wait_for_runs(1, receiver="failed")
+        wait_for_empty_outbox()
+        wait_for_runs(1, receiver="failed", timeout=30)
     assert {kind: attempts_of(id_, kind) for kind, id_ in renewed.items()} == {
         "plain": [1],
         "atomic": [1],
@@ -90,8 +89,8 @@ def test_message_whose_wake_up_is_revoked_runs_on_another_worker(
     with worker(broker, tmp_path, **environment(OUTBOX=LEASE)) as process:
         revoked, other = send("timed", seconds=1), send("timed", seconds=1)
         app.control.revoke(revoked)
-        wait_for_runs(1, message_id=other)
-        wait_until(lambda: f"[{revoked}]" in process.logs(), 10, "its wake-up is dropped")
+        wait_for_runs(1, 30, message_id=other)
+        wait_until(lambda: f"[{revoked}]" in process.logs(), 30, "its wake-up is dropped")
         assert not runs(message_id=revoked)
     with worker(broker, tmp_path, "other", **environment(OUTBOX=LEASE)):
         wait_for_empty_outbox()
