@@ -11,6 +11,7 @@ from django.db import Error
 from deferred_signals import conf
 from deferred_signals.outbox.claims import Holder, bury, remove, retry, set_on
 from deferred_signals.outbox.failures import since_unknown, told, unknown_since
+from deferred_signals.outbox.waking import wake_next
 from deferred_signals.running.outcomes import (
     Discarded,
     Failed,
@@ -46,6 +47,7 @@ class Run(NamedTuple):
         holder: whose claim it is.
         error: what the row tells of earlier failures.
         atomic: a success has removed the row already, in the receiver's own transaction.
+        order_key: rows with equal keys wait for this one.
     """
 
     using: str
@@ -53,6 +55,7 @@ class Run(NamedTuple):
     holder: Holder
     error: str = ""
     atomic: bool = False
+    order_key: str | None = None
 
 
 def end_patiently(store: Store, this: Run, outcome: Outcome) -> Outcome | Elsewhere:
@@ -89,15 +92,19 @@ def end(connection: BaseDatabaseWrapper, this: Run, outcome: Outcome) -> Outcome
             return _end_unknown(connection, this, outcome)
         case Succeeded():
             if not this.atomic:  # however late: it did succeed
-                remove(connection, this.id, None)
-            return outcome
+                attempt = None if this.order_key is None else this.holder.attempt
+                is_ended = remove(connection, this.id, attempt) or attempt is None
         case Discarded():
             is_ended = remove(connection, this.id, this.holder.attempt)
         case Retrying(exception, wait):
             is_ended = retry(connection, this.id, this.holder, wait, told(this.error, exception))
         case Failed(exception):
             is_ended = bury(connection, this.id, this.holder, told(this.error, exception))
-    return outcome if is_ended else Lost("its lease was over")
+    if not is_ended:
+        return Lost("its lease was over")
+    if this.order_key is not None and isinstance(outcome, (Discarded, Failed, Succeeded)):
+        wake_next(connection, this.order_key)
+    return outcome
 
 
 def _end_unknown(

@@ -123,7 +123,7 @@ class Leases:
             holder = Holder(wake_up.attempt + 1, dead=owner or "")
             outcome = end(
                 connection,
-                Run(wake_up.using, wake_up.id, holder, found.error),
+                Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key),
                 charge(prepared, death.error),
             )
         if not isinstance(outcome, (Elsewhere, Lost)):

@@ -6,14 +6,12 @@ for, and the wake-up was lost: with its sender, before it was published, or with
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from math import log2
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError, UnknownReceiver
-from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.outbox.claims import Holder, find
 from deferred_signals.outbox.ending import Run, end
 from deferred_signals.outbox.looping import Loop
@@ -25,11 +23,11 @@ from deferred_signals.outbox.taking import (
     take_due,
     take_overdue,
 )
-from deferred_signals.outbox.writing import OWN_COLUMNS
-from deferred_signals.publishing.celery_tasks import argsrepr
+from deferred_signals.outbox.turns import set_blocked_on
+from deferred_signals.outbox.waking import waking_for
 from deferred_signals.publishing.lines import is_away
 from deferred_signals.publishing.queues import has_ready, queue_of
-from deferred_signals.publishing.waking import Waking, try_to_wake
+from deferred_signals.publishing.waking import try_to_wake
 from deferred_signals.receivers import registry
 from deferred_signals.running.outcomes import Failed, Unknown
 from deferred_signals.running.settling import settle
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 
     from deferred_signals.outbox.store import Store
     from deferred_signals.outbox.taking import Due, Overdue
-    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Relay"]
 
@@ -82,6 +79,7 @@ class Relay:
     def _look_for_due(self, alias: str) -> int:
         settings = conf.current().OUTBOX
         with self._store.connection(alias) as connection:
+            set_blocked_on(connection, settings.RELAY_BATCH, settings.LEASE)
             found = take_due(connection, settings.RELAY_BATCH, settings.LEASE)
         self._publish(alias, found)
         return len(found)
@@ -108,7 +106,7 @@ class Relay:
         ready: dict[str | None, bool | None] = {None: None}
         for item in overdue:
             receiver = registry.find(item.row.receiver)
-            queue = None if receiver is None else queue_of(_waking(alias, item.row, receiver))
+            queue = None if receiver is None else queue_of(waking_for(alias, item.row, receiver))
             if queue not in ready:
                 ready[queue] = has_ready(str(queue))
             is_there = ready[queue]
@@ -125,7 +123,7 @@ class Relay:
             if receiver is None:
                 self._set_on(alias, row)
             else:
-                wakings.append(_waking(alias, row, receiver))
+                wakings.append(waking_for(alias, row, receiver))
         failed = [waking.task_id for waking, _error in try_to_wake(wakings)] if wakings else []
         if failed:
             with self._store.connection(alias) as connection:
@@ -141,7 +139,11 @@ class Relay:
             if found is None:
                 return
             holder = Holder(row.attempt, is_unclaimed=True)
-            outcome = end(connection, Run(alias, row.id, holder, found.error), unknown)
+            outcome = end(
+                connection,
+                Run(alias, row.id, holder, found.error, order_key=found.order_key),
+                unknown,
+            )
         if isinstance(outcome, Failed):
             _tell(found.payload, row.attempt, outcome)
 
@@ -162,21 +164,3 @@ def _by_patience(overdue: Sequence[Overdue]) -> list[tuple[float, list[str]]]:
         doubled = lease * 2.0 ** (round(log2(max(patience, lease) / lease)) + 1)
         found[min(doubled, MOST_PATIENCE)].append(row.id)
     return list(found.items())
-
-
-def _waking(alias: str, row: Due, receiver: Receiver) -> Waking:
-    settings, options = conf.current(), dict[str, Any]()
-    if settings.QUEUE is not None:
-        options["queue"] = settings.QUEUE
-    options |= receiver.options.publish_values
-    if row.options:
-        options |= json.loads(row.options)
-    for name in OWN_COLUMNS:
-        options.pop(name, None)
-    return Waking(
-        row.receiver,
-        row.id,
-        WakeUp(alias, row.id, row.attempt, row.at).to_wire(),
-        argsrepr([row.subject]),
-        options,
-    )

@@ -20,6 +20,7 @@ from deferred_signals.errors import ConfigurationError, DecodeError, Redelivered
 from deferred_signals.message import Message
 from deferred_signals.outbox.claims import Claimed, Holder, claim, find, remove
 from deferred_signals.outbox.ending import Run, end, end_patiently
+from deferred_signals.outbox.turns import claim_in_turn
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.options import policy_of
 from deferred_signals.running.attempt import Attempt, prepare
@@ -70,7 +71,7 @@ def run_row(
         with store.connection(wake_up.using) as connection:
             if _is_spent(delivery.name, wake_up):
                 return _bury(connection, delivery, wake_up)
-            claimed = claim(
+            claimed = (claim_in_turn if _is_ordered(delivery.name) else claim)(
                 connection,
                 wake_up.id,
                 wake_up.attempt,
@@ -88,7 +89,7 @@ def _run_claimed(
     store: Store, delivery: Delivery, wake_up: WakeUp, claimed: Claimed
 ) -> Outcome | Elsewhere:
     holder = Holder(wake_up.attempt + 1)
-    this = Run(wake_up.using, wake_up.id, holder, claimed.error)
+    this = Run(wake_up.using, wake_up.id, holder, claimed.error, order_key=claimed.order_key)
     try:
         message = message_of(claimed.payload, holder.attempt)
     except DecodeError as error:
@@ -142,6 +143,11 @@ def _run_in_transaction(this: Run, receiver: Receiver, kwargs: Mapping[str, Any]
         raise LeaseLost("the connection to its database broke") from error
 
 
+def _is_ordered(name: str) -> bool:
+    receiver = registry.find(name)
+    return receiver is not None and receiver.options.ordered_by is not None
+
+
 def _is_spent(name: str, wake_up: WakeUp) -> bool:
     """Return whether all runs that the policy allows have begun, and none of them came back."""
     receiver = registry.find(name)
@@ -163,7 +169,8 @@ def _bury(connection: BaseDatabaseWrapper, delivery: Delivery, wake_up: WakeUp) 
     why = f"run {count} of {count} never came back"
     failed = Failed(RedeliveredTooOften(f"{delivery.name!r}: {why}."), why)
     holder = Holder(count, is_unclaimed=True)
-    outcome = end(connection, Run(wake_up.using, wake_up.id, holder, found.error), failed)
+    this = Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key)
+    outcome = end(connection, this, failed)
     if isinstance(outcome, Lost):
         return None
     try:

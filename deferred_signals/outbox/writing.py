@@ -86,6 +86,7 @@ def _row(outgoing: Outgoing) -> Row:
         _own(message.receiver, options),
         options.get("countdown"),
         options.get("expires"),
+        outgoing.order_key,
     )
 
 

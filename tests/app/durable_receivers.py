@@ -20,6 +20,9 @@ POLICY = Retry(max_attempts=3, wait_initial=0.2, wait_exp_base=1, wait_jitter=0)
 
 #: Sends to the receiver, and to its atomic twin.
 plain, atomic = Signal(), Signal()
+
+#: Sends to a receiver whose runs of one key follow one another.
+in_turn = Signal()
 SIGNALS = {"plain": plain, "atomic": atomic}
 
 
@@ -42,6 +45,24 @@ def acts(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
 def acts_in_transaction(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Do the same, in one transaction with the end of the message's row."""
     acts(sender, does, times, **kwargs)
+
+
+@receiver(
+    in_turn,
+    deferred=True,
+    durable=True,
+    ordered_by=lambda sender, key, **kwargs: key,
+    retry=Retry(max_attempts=None, timeout=60, wait_initial=0.1, wait_exp_base=1, wait_jitter=0),
+    name="tests.in_turn",
+    weak=False,
+)
+def takes_its_turn(sender: object, key: str, number: int, fails: int, **kwargs: Any) -> None:
+    """Leave a row when a run begins and when it ends; fail at the first attempts."""
+    leave(key=key, number=number, what="begins")
+    time.sleep(0.01)
+    leave(key=key, number=number, what="ends")
+    if attempt() <= fails:
+        raise ConnectionError
 
 
 def fail(**kwargs: Any) -> None:

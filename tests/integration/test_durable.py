@@ -1,6 +1,7 @@
 """Durable messages on real workers: what is committed runs, whatever dies."""
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from django.db import transaction
 from django.test import override_settings
 
 from deferred_signals.outbox.models import OutboxMessage
-from tests.app.durable_receivers import SIGNALS
+from tests.app.durable_receivers import SIGNALS, in_turn
 from tests.support.connected import deferred
 from tests.support.processes import wait_until
 
@@ -96,3 +97,24 @@ def test_child_that_is_killed_is_charged(kind: str, broker: Broker, tmp_path: Pa
     assert [attempts_of(message, kind) for message in neighbours] == [[1]] * 20
     [dead] = OutboxMessage.objects.all()
     assert (str(dead.id), dead.attempt) == (never, 3)
+
+
+def test_rows_of_one_key_run_in_their_order_and_never_at_once(
+    broker: Broker, tmp_path: Path
+) -> None:
+    chance = random.Random(7)
+    keys = [f"key {place}" for place in range(8)]
+    sends = [(key, number) for number in range(6) for key in keys]
+    with (
+        worker(broker, tmp_path, "one", ("-c", "2"), **ENVIRONMENT),
+        worker(broker, tmp_path, "other", ("-c", "2"), **ENVIRONMENT),
+    ):
+        for key, number in sends:
+            in_turn.send(None, key=key, number=number, fails=int(chance.random() < 0.2))
+        wait_for_empty_outbox(60)
+    for key in keys:
+        story = [run.payload for run in runs(receiver="in_turn", payload__key=key)]
+        numbers = [step["number"] for step in story]
+        assert numbers == sorted(numbers)
+        assert set(numbers) == set(range(6))
+        assert [step["what"] for step in story] == ["begins", "ends"] * (len(story) // 2)
