@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from django.db import Error
 
@@ -24,12 +24,16 @@ from deferred_signals.support.telling import log
 from deferred_signals.worker.delivery import Elsewhere
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from deferred_signals.outbox.store import Store
     from deferred_signals.running.outcomes import Outcome
 
-__all__ = ["Run", "end", "end_patiently"]
+__all__ = ["Run", "end", "end_patiently", "patiently"]
+
+Answer = TypeVar("Answer")
 
 #: Seconds before a database that is away is asked again.
 PAUSE = 0.5
@@ -63,20 +67,31 @@ def end_patiently(store: Store, this: Run, outcome: Outcome) -> Outcome | Elsewh
 
     Return what there is to tell: `Lost` if the row was not this process's any more.
     """
+    ended = patiently(store, this.using, lambda connection: end(connection, this, outcome))
+    return Lost("its database is away") if ended is None else ended
+
+
+def patiently(
+    store: Store, using: str, change: Callable[[BaseDatabaseWrapper], Answer]
+) -> Answer | None:
+    """Call a function that changes rows, and try again for a lease if the database does not answer.
+
+    Return what it returns; None if the database stays away, so that the rows run again.
+    """
     deadline = time.monotonic() + conf.current().OUTBOX.LEASE
     while True:
         try:
-            with store.connection(this.using) as connection:
-                return end(connection, this, outcome)
+            with store.connection(using) as connection:
+                return change(connection)
         except Error as error:
             if time.monotonic() > deadline:
                 log(
                     logging.WARNING,
-                    "Durable message %s cannot be settled, and will run again: %s",
-                    this.id,
+                    "Durable messages cannot be settled in database %s, and will run again: %s",
+                    using,
                     type(error).__name__,
                 )
-                return Lost("its database is away")
+                return None
         time.sleep(PAUSE)
 
 

@@ -17,6 +17,7 @@ from deferred_signals.outbox.claims import Holder, find, renew
 from deferred_signals.outbox.ending import Run, end
 from deferred_signals.outbox.looping import Loop
 from deferred_signals.outbox.running import message_of, owner_of
+from deferred_signals.outbox.together import give_back, remove_together
 from deferred_signals.running.attempt import Attempt, prepare
 from deferred_signals.running.deciding import charge
 from deferred_signals.running.outcomes import Lost, Unknown
@@ -31,15 +32,19 @@ __all__ = ["Death", "Leases"]
 
 
 class Death(NamedTuple):
-    """The end of a process that ran a row, or was about to.
+    """The end of a process that ran rows, or was about to.
 
     Attributes:
-        wake_up: the row's.
+        wake_ups: all that it was given.
+        through: how many of their runs are through.
+        begun: how many have begun.
         pid: the process.
-        error: what ended the run.
+        error: what ended it.
     """
 
-    wake_up: WakeUp
+    wake_ups: tuple[WakeUp, ...]
+    through: int
+    begun: int
     pid: int | None
     error: BaseException
 
@@ -77,7 +82,7 @@ class Leases:
 
     def _work(self) -> float:
         while self._deaths:
-            self._charge(self._deaths[0])
+            self._see_to(self._deaths[0])
             self._deaths.popleft()
         lease = conf.current().OUTBOX.LEASE
         if monotonic() >= self._renew_at:
@@ -99,14 +104,24 @@ class Leases:
             with self._store.connection(alias) as connection:
                 renew(connection, claimed, lease)
 
-    def _charge(self, death: Death) -> None:
-        """Charge a run, and settle what became of its message.
+    def _see_to(self, death: Death) -> None:
+        """End what is through, charge the run that ended, and give the other rows back.
 
         Raises:
             django.db.Error: the database does not answer; the death stays noted.
         """
-        wake_up = death.wake_up
-        owner = None if death.pid is None else owner_of(death.pid)
+        owner = "" if death.pid is None else owner_of(death.pid)
+        for wake_up in death.wake_ups[death.through : death.begun]:
+            self._charge(wake_up, owner, death.error)
+        using, attempt = death.wake_ups[0].using, death.wake_ups[0].attempt
+        ids = [wake_up.id for wake_up in death.wake_ups]
+        with self._store.connection(using) as connection:
+            if through := ids[: death.through]:
+                remove_together(connection, through, owner)
+            if others := ids[death.begun :]:
+                give_back(connection, others, attempt, owner)
+
+    def _charge(self, wake_up: WakeUp, owner: str, error: BaseException) -> None:
         with self._store.connection(wake_up.using) as connection:
             found = find(connection, wake_up.id)
             if found is None:
@@ -120,11 +135,8 @@ class Leases:
                 return
             if isinstance(prepared, Attempt):
                 prepared = prepared._replace(elapsed=lambda: found.age)
-            holder = Holder(wake_up.attempt + 1, dead=owner or "")
-            outcome = end(
-                connection,
-                Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key),
-                charge(prepared, death.error),
-            )
+            holder = Holder(wake_up.attempt + 1, dead=owner)
+            this = Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key)
+            outcome = end(connection, this, charge(prepared, error))
         if not isinstance(outcome, (Elsewhere, Lost)):
             settle(message, outcome)

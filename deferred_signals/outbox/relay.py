@@ -27,7 +27,7 @@ from deferred_signals.outbox.turns import set_blocked_on
 from deferred_signals.outbox.waking import waking_for
 from deferred_signals.publishing.lines import is_away
 from deferred_signals.publishing.queues import has_ready, queue_of
-from deferred_signals.publishing.waking import try_to_wake
+from deferred_signals.publishing.waking import alone, try_to_wake
 from deferred_signals.receivers import registry
 from deferred_signals.running.outcomes import Failed, Unknown
 from deferred_signals.running.settling import settle
@@ -106,7 +106,9 @@ class Relay:
         ready: dict[str | None, bool | None] = {None: None}
         for item in overdue:
             receiver = registry.find(item.row.receiver)
-            queue = None if receiver is None else queue_of(waking_for(alias, item.row, receiver))
+            queue = (
+                None if receiver is None else queue_of(alone(waking_for(alias, item.row, receiver)))
+            )
             if queue not in ready:
                 ready[queue] = has_ready(str(queue))
             is_there = ready[queue]
@@ -124,7 +126,7 @@ class Relay:
                 self._set_on(alias, row)
             else:
                 wakings.append(waking_for(alias, row, receiver))
-        failed = [waking.task_id for waking, _error in try_to_wake(wakings)] if wakings else []
+        failed = try_to_wake(wakings) if wakings else []
         if failed:
             with self._store.connection(alias) as connection:
                 set_back(connection, failed, SET_BACK)

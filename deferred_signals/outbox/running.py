@@ -11,7 +11,7 @@ import socket
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import Error, InterfaceError, OperationalError, connections, transaction
 
@@ -41,9 +41,19 @@ if TYPE_CHECKING:
     from deferred_signals.outbox.store import Store
     from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.running.outcomes import Outcome
+    from deferred_signals.running.resolving import Fetch
     from deferred_signals.worker.delivery import Delivery
 
-__all__ = ["message_of", "owner_of", "run_row"]
+__all__ = [
+    "Opened",
+    "is_spent",
+    "message_of",
+    "open_claimed",
+    "outcome_of",
+    "owner_of",
+    "run_row",
+    "tell",
+]
 
 
 def owner_of(pid: int) -> str:
@@ -69,7 +79,7 @@ def run_row(
     """
     try:
         with store.connection(wake_up.using) as connection:
-            if _is_spent(delivery.name, wake_up):
+            if is_spent(delivery.name, wake_up):
                 return _bury(connection, delivery, wake_up)
             claimed = (claim_in_turn if _is_ordered(delivery.name) else claim)(
                 connection,
@@ -88,34 +98,67 @@ def run_row(
 def _run_claimed(
     store: Store, delivery: Delivery, wake_up: WakeUp, claimed: Claimed
 ) -> Outcome | Elsewhere:
+    opened = open_claimed(wake_up, claimed)
+    outcome = end_patiently(store, opened.run, outcome_of(opened))
+    tell(delivery, opened, outcome)
+    return outcome
+
+
+class Opened(NamedTuple):
+    """A row that was claimed, and what its message asks for.
+
+    Attributes:
+        run: what is to be ended.
+        attempt: the attempt, or why this process cannot make one.
+        message: the message; None if this process cannot read it.
+        is_expired: it must not run any more.
+    """
+
+    run: Run
+    attempt: Attempt | Failed
+    message: Message | None
+    is_expired: bool
+
+
+def open_claimed(wake_up: WakeUp, claimed: Claimed) -> Opened:
+    """Read the message of a row that was claimed."""
     holder = Holder(wake_up.attempt + 1)
     this = Run(wake_up.using, wake_up.id, holder, claimed.error, order_key=claimed.order_key)
+    is_expired = claimed.left is not None and claimed.left <= 0
     try:
         message = message_of(claimed.payload, holder.attempt)
     except DecodeError as error:
-        outcome = end_patiently(store, this, Unknown(error))
-        if isinstance(outcome, Failed):
-            afterwards(delivery.request, partial(settle_malformed, delivery.name, error))
-        return outcome
+        return Opened(this, Unknown(error), None, is_expired)
     attempt = prepare(message)
     if isinstance(attempt, Attempt):
         this = this._replace(atomic=attempt.receiver.options.atomic)
         attempt = attempt._replace(elapsed=_elapsed_since(claimed.age))
-    outcome = end_patiently(store, this, _outcome_of(attempt, this, claimed))
-    if isinstance(outcome, Failed):
-        afterwards(delivery.request, partial(settle, message, outcome))
-    elif not isinstance(outcome, Elsewhere):
-        settle(message, outcome)
-    return outcome
+    return Opened(this, attempt, message, is_expired)
 
 
-def _outcome_of(attempt: Attempt | Failed, this: Run, claimed: Claimed) -> Outcome:
-    if claimed.left is not None and claimed.left <= 0:
+def outcome_of(opened: Opened, fetch: Fetch = fetch) -> Outcome:
+    """Run the attempt of a row."""
+    attempt, this = opened.attempt, opened.run
+    if opened.is_expired:
         return Discarded("it has expired")
     if isinstance(attempt, Failed):
         return attempt
     call = partial(_run_in_transaction, this) if this.atomic else run
     return charging_exits(attempt, partial(execute, attempt, fetch, call))
+
+
+def tell(delivery: Delivery, opened: Opened, outcome: Outcome | Elsewhere) -> None:
+    """Tell the log and the lifecycle signals how the run of a row ended."""
+    message = opened.message
+    if message is None:
+        if isinstance(outcome, Failed) and isinstance(outcome.exception, DecodeError):
+            afterwards(
+                delivery.request, partial(settle_malformed, delivery.name, outcome.exception)
+            )
+    elif isinstance(outcome, Failed) and delivery.calls == 1:
+        afterwards(delivery.request, partial(settle, message, outcome))
+    elif not isinstance(outcome, Elsewhere):
+        settle(message, outcome)
 
 
 def _elapsed_since(age: float) -> Any:
@@ -148,7 +191,7 @@ def _is_ordered(name: str) -> bool:
     return receiver is not None and receiver.options.ordered_by is not None
 
 
-def _is_spent(name: str, wake_up: WakeUp) -> bool:
+def is_spent(name: str, wake_up: WakeUp) -> bool:
     """Return whether all runs that the policy allows have begun, and none of them came back."""
     receiver = registry.find(name)
     if receiver is None:

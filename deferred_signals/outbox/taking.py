@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Due",
     "Overdue",
+    "in_transaction",
     "look_for_overdue",
     "set_back",
     "set_on_woken",
@@ -172,7 +173,7 @@ def _take(connection: BaseDatabaseWrapper, which: Term, due: Term) -> list[Due]:
                 [*changes, *which.values, *told.values],
             )
             return [_due(row) for row in cursor.fetchall()]
-    with _transaction(connection), connection.cursor() as cursor:
+    with in_transaction(connection), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {_TAKEN}, {told.sql} FROM {TABLE} WHERE {which.sql}{lock or ' FOR UPDATE'}",
             [*told.values, *which.values],
@@ -190,7 +191,7 @@ def _due(row: Sequence[Any]) -> Due:
 
 
 @contextmanager
-def _transaction(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def in_transaction(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Run a block in a transaction of a connection that Django's ``atomic()`` does not know."""
     connection.set_autocommit(False)
     try:

@@ -9,7 +9,6 @@ from deferred_signals import conf
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.outbox.taking import take_aside
 from deferred_signals.outbox.writing import OWN_COLUMNS
-from deferred_signals.publishing.celery_tasks import argsrepr
 from deferred_signals.publishing.waking import Waking, wake
 from deferred_signals.receivers import registry
 
@@ -48,7 +47,8 @@ def waking_for(alias: str, row: Due, receiver: Receiver) -> Waking:
     return Waking(
         row.receiver,
         row.id,
+        row.attempt,
         WakeUp(alias, row.id, row.attempt, row.at).to_wire(),
-        argsrepr([row.subject]),
+        row.subject,
         options,
     )

@@ -104,7 +104,7 @@ class ReceiverRequest(Request):
         self._charged = True
         payloads, progress = self._payloads, self._progress or Progress()
         if payloads and is_wake_up(payloads[0]):
-            self._charge_row(str(payloads[0]), error)
+            self._charge_rows([str(payload) for payload in payloads], progress, error)
             return
         if len(payloads) == 1:
             progress.begin()
@@ -122,9 +122,12 @@ class ReceiverRequest(Request):
         for message, outcome in pairs:
             settle(message, outcome)
 
-    def _charge_row(self, wake_up: str, error: BaseException) -> None:
-        """Leave a row whose run died to a thread that may wait for the database."""
-        rows().charge(self.type, wake_up, self.worker_pid, error)
+    def _charge_rows(
+        self, wake_ups: Sequence[str], progress: Progress, error: BaseException
+    ) -> None:
+        """Leave rows whose process died to a thread that may wait for the database."""
+        progress.take_over()
+        rows().charge(wake_ups, progress, self.worker_pid, error)
         self.acknowledge()
 
     @property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.running.outcomes import Outcome
     from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
+    from deferred_signals.worker.progress import Progress
 
 __all__ = ["Rows", "keep_rows_in", "rows", "running_wake_ups"]
 
@@ -32,12 +33,19 @@ class Rows(Protocol):
         None stands for a row that is not this worker's to run, and which is told of elsewhere.
         """
 
-    def charge(self, name: str, wake_up: str, pid: int | None, error: BaseException) -> None:
+    def run_chunk(
+        self, delivery: Delivery, wake_ups: Sequence[str], progress: Progress
+    ) -> GivenBack | None:
+        """Do the same for several rows; return what to tell Celery."""
+
+    def charge(
+        self, wake_ups: Sequence[str], progress: Progress, pid: int | None, error: BaseException
+    ) -> None:
         """Charge the run of a row whose process died, soon, and on another thread.
 
         Arguments:
-            name: the receiver's name.
-            wake_up: the row's.
+            wake_ups: all that the process was given.
+            progress: how many of their runs have begun, and how many are through.
             pid: of the process; None where it is not known.
             error: what ended the run.
         """

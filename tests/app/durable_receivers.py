@@ -18,12 +18,12 @@ from .fault_receivers import attempt, leave, wait_for_prefetch
 
 POLICY = Retry(max_attempts=3, wait_initial=0.2, wait_exp_base=1, wait_jitter=0)
 
-#: Sends to the receiver, and to its atomic twin.
-plain, atomic = Signal(), Signal()
+#: Sends to the receiver, to its atomic twin, and to one whose calls travel in chunks.
+plain, atomic, chunked = Signal(), Signal(), Signal()
+SIGNALS = {"plain": plain, "atomic": atomic, "chunked": chunked}
 
 #: Sends to a receiver whose runs of one key follow one another.
 in_turn = Signal()
-SIGNALS = {"plain": plain, "atomic": atomic}
 
 
 def connect() -> None:
@@ -44,6 +44,20 @@ def acts(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
 )
 def acts_in_transaction(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Do the same, in one transaction with the end of the message's row."""
+    acts(sender, does, times, **kwargs)
+
+
+@receiver(
+    chunked,
+    deferred=True,
+    durable=True,
+    chunk_size=10,
+    retry=POLICY,
+    name="tests.chunked",
+    weak=False,
+)
+def acts_in_a_chunk(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
+    """Do the same, in one message with others."""
     acts(sender, does, times, **kwargs)
 
 

@@ -85,6 +85,32 @@ def test_failures_are_tried_again_and_buried(kind: str, broker: Broker, tmp_path
     assert "ConnectionError" in dead.error
 
 
+def test_rows_of_a_chunk_succeed_retry_and_fail_alone(broker: Broker, tmp_path: Path) -> None:
+    with worker(broker, tmp_path, **ENVIRONMENT):
+        with transaction.atomic():
+            fine = [send("chunked") for _ in range(4)]
+            recovers = send("chunked", "fail", times=1)
+            never = send("chunked", "fail", times=9)
+            fine += [send("chunked") for _ in range(19)]
+        wait_for_runs(1, receiver="failed")
+        wait_for_empty_outbox()
+    assert [attempts_of(message, "chunked") for message in fine] == [[1]] * 23
+    assert attempts_of(recovers, "chunked") == [1, 2]
+    assert attempts_of(never, "chunked") == [1, 2, 3]
+    assert [str(dead.id) for dead in OutboxMessage.objects.all()] == [never]
+
+
+def test_chunk_whose_child_dies_is_charged_once(broker: Broker, tmp_path: Path) -> None:
+    with worker(broker, tmp_path, **ENVIRONMENT):
+        with transaction.atomic():
+            before = [send("chunked") for _ in range(3)]
+            killed = send("chunked", "kill", times=1)
+            after = [send("chunked") for _ in range(6)]
+        wait_for_empty_outbox(30)
+    assert [attempts_of(message, "chunked") for message in before + after] == [[1]] * 9
+    assert attempts_of(killed, "chunked") == [1, 2]
+
+
 @both
 def test_child_that_is_killed_is_charged(kind: str, broker: Broker, tmp_path: Path) -> None:
     with worker(broker, tmp_path, **ENVIRONMENT):
