@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError, UnknownReceiver
-from deferred_signals.outbox.claims import Holder, find
-from deferred_signals.outbox.ending import Run, end
+from deferred_signals.outbox.claims import Holder, find, set_on
+from deferred_signals.outbox.ending import LEAST_WAIT, Run, end
+from deferred_signals.outbox.failures import unknown_since
 from deferred_signals.outbox.looping import Loop
 from deferred_signals.outbox.running import message_of
 from deferred_signals.outbox.taking import (
@@ -26,22 +27,27 @@ from deferred_signals.outbox.taking import (
 from deferred_signals.outbox.turns import set_blocked_on
 from deferred_signals.outbox.waking import waking_for
 from deferred_signals.publishing.lines import is_away
-from deferred_signals.publishing.queues import has_ready, queue_of
+from deferred_signals.publishing.queues import has_ready, route_of
 from deferred_signals.publishing.waking import alone, try_to_wake
 from deferred_signals.receivers import registry
 from deferred_signals.running.outcomes import Failed, Unknown
 from deferred_signals.running.settling import settle
+from deferred_signals.worker.rows import newest_received
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from deferred_signals.outbox.store import Store
     from deferred_signals.outbox.taking import Due, Overdue
+    from deferred_signals.publishing.waking import Waking
 
 __all__ = ["Relay"]
 
-#: Seconds until what could not be published is tried again.
-SET_BACK = 5.0
+#: Seconds until what could not be published is tried again, at first and at most.
+SET_BACK, MOST_SET_BACK = 5.0, 60.0
+
+#: While nothing is due, looks become rarer by this factor, up to so many times ``RELAY_INTERVAL``.
+GROWTH, MOST_INTERVALS = 1.5, 5
 
 #: How many times the relay looks for rows that are due while it looks once for lost wake-ups.
 LOOKS = 5
@@ -52,29 +58,52 @@ MOST_PATIENCE, LOST_AFTER = 24 * 3600.0, 3600.0
 
 
 class Relay:
-    """What a worker does for rows that wait.
+    """What a worker does for rows that wait; also a command, and a task of Celery's beat.
 
     Arguments:
         store: lends connections.
+        ends_unknown: whether a row whose receiver nobody knows is dead after ``UNKNOWN_GRACE``; else
+            that is left to workers.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, ends_unknown: bool = True) -> None:
         self._store = store
+        self._ends_unknown = ends_unknown
         self._looks = 0
-        self.loop = Loop("deferred_signals.relay", self.look)
+        self._wait = 0.0
+        self._pauses = Pauses()
+        self.loop = Loop("deferred_signals.relay", lambda: self.work()[1])
 
-    def look(self) -> float:
-        """Wake up what is due. Return the seconds until the next look."""
+    def work(self) -> tuple[int, float]:
+        """Look once; return how many rows were due, and the seconds until the next look.
+
+        Those become more while nothing is due.
+        """
         settings = conf.current().OUTBOX
-        if is_away():
-            return settings.RELAY_INTERVAL
-        is_full = False
         self._looks += 1
-        for alias in settings.DATABASES:
-            is_full |= self._look_for_due(alias) >= settings.RELAY_BATCH
-            if self._looks % LOOKS == 0:
-                self._look_for_lost(alias)
-        return 0.0 if is_full else settings.RELAY_INTERVAL
+        found = self.look(for_lost=self._looks % LOOKS == 0)
+        if pause := self._pauses.of_broker:
+            return found, pause
+        if found >= settings.RELAY_BATCH:
+            return found, 0.0
+        least = settings.RELAY_INTERVAL
+        self._wait = least if found else min(self._wait * GROWTH or least, least * MOST_INTERVALS)
+        return found, self._wait
+
+    def look(self, *, for_lost: bool) -> int:
+        """Wake up what is due; return how many rows that were.
+
+        Arguments:
+            for_lost: look for wake-ups that were lost, too.
+        """
+        if is_away():
+            return 0
+        found = 0
+        for alias in conf.current().OUTBOX.DATABASES:
+            found += self._look_for_due(alias)
+            if for_lost:
+                found += self._look_for_lost(alias)
+        return found
 
     def _look_for_due(self, alias: str) -> int:
         settings = conf.current().OUTBOX
@@ -84,8 +113,8 @@ class Relay:
         self._publish(alias, found)
         return len(found)
 
-    def _look_for_lost(self, alias: str) -> None:
-        """Publish wake-ups anew that no queue holds."""
+    def _look_for_lost(self, alias: str) -> int:
+        """Publish wake-ups anew that no queue holds; return how many."""
         with self._store.connection(alias) as connection:
             overdue = look_for_overdue(connection, conf.current().OUTBOX.RELAY_BATCH)
         lost, waiting = self._sorted(alias, overdue)
@@ -96,6 +125,7 @@ class Relay:
             for patience, ids in _by_patience(waiting):
                 set_on_woken(connection, ids, patience)
         self._publish(alias, taken)
+        return len(taken)
 
     def _sorted(
         self, alias: str, overdue: Sequence[Overdue]
@@ -103,18 +133,17 @@ class Relay:
         """Tell lost wake-ups from those that may wait in a queue."""
         lost: list[Overdue] = []
         waiting: list[Overdue] = []
-        ready: dict[str | None, bool | None] = {None: None}
+        queues: dict[str | None, bool | None] = {None: None}
         for item in overdue:
             receiver = registry.find(item.row.receiver)
-            queue = (
-                None if receiver is None else queue_of(alone(waking_for(alias, item.row, receiver)))
-            )
-            if queue not in ready:
-                ready[queue] = has_ready(str(queue))
-            is_there = ready[queue]
-            if is_there is None:
-                is_there = item.since < LOST_AFTER
-            (waiting if is_there else lost).append(item)
+            if receiver is None:
+                is_lost = item.since >= LOST_AFTER
+            else:
+                route, queue = route_of(alone(waking_for(alias, item.row, receiver)))
+                if queue not in queues:
+                    queues[queue] = has_ready(str(queue))
+                is_lost = _is_lost(item, queues[queue], newest_received(route))
+            (lost if is_lost else waiting).append(item)
         return lost, waiting
 
     def _publish(self, alias: str, due: Sequence[Due]) -> None:
@@ -126,10 +155,13 @@ class Relay:
                 self._set_on(alias, row)
             else:
                 wakings.append(waking_for(alias, row, receiver))
-        failed = try_to_wake(wakings) if wakings else []
-        if failed:
+        if not wakings:
+            return
+        failed = set(try_to_wake(wakings))
+        self._pauses.note(wakings, failed)
+        for pause, ids in self._pauses.of(waking for waking in wakings if waking.id in failed):
             with self._store.connection(alias) as connection:
-                set_back(connection, failed, SET_BACK)
+                set_back(connection, ids, pause)
 
     def _set_on(self, alias: str, row: Due) -> None:
         """Let a row wait whose receiver this process does not know; it is dead after a while."""
@@ -141,6 +173,15 @@ class Relay:
             if found is None:
                 return
             holder = Holder(row.attempt, is_unclaimed=True)
+            if not self._ends_unknown:
+                set_on(
+                    connection,
+                    row.id,
+                    holder,
+                    LEAST_WAIT,
+                    unknown_since(found.error, unknown.exception),
+                )
+                return
             outcome = end(
                 connection,
                 Run(alias, row.id, holder, found.error, order_key=found.order_key),
@@ -148,6 +189,54 @@ class Relay:
             )
         if isinstance(outcome, Failed):
             _tell(found.payload, row.attempt, outcome)
+
+
+class Pauses:
+    """How long what could not be published waits: longer each time.
+
+    A receiver whose route refuses is set aside by itself. Where nothing can be published, the relay looks
+    no sooner.
+
+    Attributes:
+        of_broker: seconds until the next look; 0: the broker takes something.
+    """
+
+    def __init__(self) -> None:
+        self.of_broker = 0.0
+        self._of_receivers: dict[str, float] = {}
+
+    def note(self, tried: Sequence[Waking], failed: Collection[str]) -> None:
+        """Note which wake-ups could be published."""
+        for name in {waking.name for waking in tried if waking.id in failed}:
+            self._of_receivers[name] = _longer(self._of_receivers.get(name, 0.0))
+        for name in {waking.name for waking in tried if waking.id not in failed}:
+            self._of_receivers.pop(name, None)
+        self.of_broker = _longer(self.of_broker) if len(failed) == len(tried) else 0.0
+
+    def of(self, failed: Iterable[Waking]) -> list[tuple[float, list[str]]]:
+        """Put the ids of what could not be published together, by how long it waits."""
+        found: dict[float, list[str]] = defaultdict(list)
+        for waking in failed:
+            found[self._of_receivers[waking.name]].append(waking.id)
+        return list(found.items())
+
+
+def _longer(pause: float) -> float:
+    return min(max(SET_BACK, pause * 2), MOST_SET_BACK)
+
+
+def _is_lost(item: Overdue, is_ready: bool | None, newest: float) -> bool:  # noqa: FBT001 - an answer
+    """Tell whether a wake-up was lost.
+
+    Arguments:
+        item: its row.
+        is_ready: whether messages wait in its queue; None: nobody knows.
+        newest: when the newest wake-up was made that came by its route, and has overtaken it.
+    """
+    if is_ready is None:
+        return item.since >= LOST_AFTER
+    woken_at = item.row.at - item.since
+    return not is_ready or newest >= woken_at + conf.current().OUTBOX.LEASE
 
 
 def _tell(payload: str, attempt: int, outcome: Failed) -> None:

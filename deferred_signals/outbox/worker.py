@@ -64,6 +64,10 @@ class OutboxRows:
             begun = max(1, progress.begun)
             self._leases.note(Death(opened, progress.through, begun, pid, error))
 
+    def look(self) -> int:
+        """Wake up what is due; return how many rows that were."""
+        return self._relay.look(for_lost=True)
+
     def begin(self) -> None:
         """Begin to renew claims and to wake up what is due: the worker is ready."""
         self._leases.loop.start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deferred_signals.message.wakeup import is_wake_up
-from deferred_signals.worker import parked  # noqa: F401 - its task is one that every worker knows
+from deferred_signals.worker import parked, relaying  # noqa: F401 - their tasks are known to every worker
 from deferred_signals.worker.calls import run_message
 from deferred_signals.worker.chunks import run_chunk
 from deferred_signals.worker.pieces import wait_until_due
