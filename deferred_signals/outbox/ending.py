@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db import Error
 
 from deferred_signals import conf
-from deferred_signals.outbox.claims import Holder, bury, remove, retry, set_on
 from deferred_signals.outbox.failures import since_unknown, told, unknown_since
+from deferred_signals.outbox.releases import Holder, bury, remove, retry, set_on, was_ended
 from deferred_signals.running.outcomes import (
     Discarded,
     Failed,
@@ -60,11 +60,18 @@ def end_patiently(store: Store, this: Run, outcome: Outcome) -> Outcome | Elsewh
 
     Return what there is to tell: `Lost` if the row was not this process's any more.
     """
+    if this.atomic and isinstance(outcome, Succeeded):
+        return outcome  # the receiver's own transaction has removed the row
     deadline = time.monotonic() + conf.current().OUTBOX.LEASE
+    tries = 0
     while True:
+        tries += 1
         try:
             with store.connection(this.using) as connection:
-                return end(connection, this, outcome)
+                found = end(connection, this, outcome)
+                if tries > 1 and isinstance(found, Lost) and _was_ended(connection, this, outcome):
+                    return outcome
+                return found
         except Error as error:
             if time.monotonic() > deadline:
                 log(
@@ -88,9 +95,7 @@ def end(connection: BaseDatabaseWrapper, this: Run, outcome: Outcome) -> Outcome
         case Unknown():
             return _end_unknown(connection, this, outcome)
         case Succeeded():
-            if not this.atomic:  # however late: it did succeed
-                remove(connection, this.id, None)
-            return outcome
+            remove(connection, this.id, None)  # however late: it did succeed
         case Discarded():
             is_ended = remove(connection, this.id, this.holder.attempt)
         case Retrying(exception, wait):
@@ -98,6 +103,12 @@ def end(connection: BaseDatabaseWrapper, this: Run, outcome: Outcome) -> Outcome
         case Failed(exception):
             is_ended = bury(connection, this.id, this.holder, told(this.error, exception))
     return outcome if is_ended else Lost("its lease was over")
+
+
+def _was_ended(connection: BaseDatabaseWrapper, this: Run, outcome: Outcome) -> bool:
+    """Return whether an earlier try did end the claim, and only the database's answer was lost."""
+    is_last = isinstance(outcome, (Discarded, Failed))
+    return is_last and was_ended(connection, this.id, this.holder.attempt)
 
 
 def _end_unknown(

@@ -6,21 +6,26 @@ own thread must not wait for a database.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.db import Error
+
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError
 from deferred_signals.message.wakeup import WakeUp
-from deferred_signals.outbox.claims import Holder, find, renew
+from deferred_signals.outbox.claims import find, renew
 from deferred_signals.outbox.ending import Run, end
 from deferred_signals.outbox.looping import Loop
+from deferred_signals.outbox.releases import Holder
 from deferred_signals.outbox.running import message_of, owner_of
 from deferred_signals.running.attempt import Attempt, prepare
 from deferred_signals.running.deciding import charge
 from deferred_signals.running.outcomes import Lost, Unknown
 from deferred_signals.running.settling import settle
+from deferred_signals.support.telling import log
 from deferred_signals.worker.delivery import Elsewhere
 from deferred_signals.worker.rows import running_wake_ups
 
@@ -29,16 +34,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Death", "Leases"]
 
+#: Deaths that are noted at a time.
+MOST_DEATHS = 1000
+
 
 class Death(NamedTuple):
     """The end of a process that ran a row, or was about to.
 
     Attributes:
+        name: the receiver's name.
         wake_up: the row's.
         pid: the process.
         error: what ended the run.
     """
 
+    name: str
     wake_up: WakeUp
     pid: int | None
     error: BaseException
@@ -53,7 +63,8 @@ class Leases:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._deaths: deque[Death] = deque()
+        #: If a database stays away for long, the oldest are forgotten: the leases decide.
+        self._deaths: deque[Death] = deque(maxlen=MOST_DEATHS)
         self._renew_at = 0.0
         self.loop = Loop("deferred_signals.leases", self._work)
 
@@ -76,16 +87,41 @@ class Leases:
         self.loop.stop(max(0.0, until - monotonic()))
 
     def _work(self) -> float:
-        while self._deaths:
-            self._charge(self._deaths[0])
-            self._deaths.popleft()
+        """Renew first, as that is urgent. A database that is away holds up no other one's rows."""
         lease = conf.current().OUTBOX.LEASE
+        away: dict[str, Error] = {}
         if monotonic() >= self._renew_at:
-            self._renew(lease)
-            self._renew_at = monotonic() + lease / 3
+            self._renew(lease, away)
+            if not away:
+                self._renew_at = monotonic() + lease / 3
+        self._charge_all(away)
+        for error in away.values():
+            raise error
         return max(0.01, self._renew_at - monotonic())
 
-    def _renew(self, lease: float) -> None:
+    def _charge_all(self, away: dict[str, Error]) -> None:
+        """Charge the deaths that were noted; those stay that belong to databases that are away."""
+        for _ in range(len(self._deaths)):
+            death = self._deaths[0]
+            try:
+                if death.wake_up.using not in away:
+                    self._charge(death)
+            except Error as error:
+                away[death.wake_up.using] = error
+            except Exception as error:  # noqa: BLE001 - of one row: the others, and renewals, go on
+                log(
+                    logging.ERROR,
+                    "The end of the process that ran durable message %s cannot be charged: its lease "
+                    "decides",
+                    death.wake_up.id,
+                    exc_info=error,
+                )
+            if death.wake_up.using in away:
+                self._deaths.append(death)
+            if self._deaths[0] is death:
+                self._deaths.popleft()
+
+    def _renew(self, lease: float, away: dict[str, Error]) -> None:
         running: dict[str, list[tuple[str, str]]] = {}
         for text, pid in running_wake_ups():
             try:
@@ -96,8 +132,11 @@ class Leases:
         for alias, claimed in running.items():
             if alias not in conf.current().OUTBOX.DATABASES:
                 continue
-            with self._store.connection(alias) as connection:
-                renew(connection, claimed, lease)
+            try:
+                with self._store.connection(alias) as connection:
+                    renew(connection, claimed, lease)
+            except Error as error:
+                away[alias] = error
 
     def _charge(self, death: Death) -> None:
         """Charge a run, and settle what became of its message.
@@ -106,10 +145,12 @@ class Leases:
             django.db.Error: the database does not answer; the death stays noted.
         """
         wake_up = death.wake_up
+        if wake_up.using not in conf.current().OUTBOX.DATABASES:
+            return
         owner = None if death.pid is None else owner_of(death.pid)
         with self._store.connection(wake_up.using) as connection:
             found = find(connection, wake_up.id)
-            if found is None:
+            if found is None or found.receiver != death.name:
                 return
             try:
                 message = message_of(found.payload, wake_up.attempt + 1)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError, UnknownReceiver
 from deferred_signals.message.wakeup import WakeUp
-from deferred_signals.outbox.claims import Holder, find
+from deferred_signals.outbox.claims import find
 from deferred_signals.outbox.ending import Run, end
 from deferred_signals.outbox.looping import Loop
+from deferred_signals.outbox.releases import Holder
 from deferred_signals.outbox.running import message_of
 from deferred_signals.outbox.taking import (
     look_for_overdue,
@@ -33,6 +34,7 @@ from deferred_signals.publishing.waking import Waking, try_to_wake
 from deferred_signals.receivers import registry
 from deferred_signals.running.outcomes import Failed, Unknown
 from deferred_signals.running.settling import settle
+from deferred_signals.support.telling import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +66,7 @@ class Relay:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._looks = 0
-        self.loop = Loop("deferred_signals.relay", self.look)
+        self.loop = Loop("deferred_signals.relay", self.look, most=5)
 
     def look(self) -> float:
         """Wake up what is due. Return the seconds until the next look."""
@@ -72,15 +74,23 @@ class Relay:
         if is_away():
             return settings.RELAY_INTERVAL
         is_full = False
+        failure: Exception | None = None
         self._looks += 1
         for alias in settings.DATABASES:
-            is_full |= self._look_for_due(alias) >= settings.RELAY_BATCH
-            if self._looks % LOOKS == 0:
-                self._look_for_lost(alias)
+            try:
+                is_full |= self._look_for_due(alias) >= settings.RELAY_BATCH
+                if self._looks % LOOKS == 0:
+                    self._look_for_lost(alias)
+            except Exception as error:  # noqa: BLE001 - of one database: the other ones' rows go on
+                failure = error
+        if failure is not None:
+            raise failure
         return 0.0 if is_full else settings.RELAY_INTERVAL
 
     def _look_for_due(self, alias: str) -> int:
         settings = conf.current().OUTBOX
+        if is_away():  # since the look at the database before
+            return 0
         with self._store.connection(alias) as connection:
             found = take_due(connection, settings.RELAY_BATCH, settings.LEASE)
         self._publish(alias, found)
@@ -96,7 +106,8 @@ class Relay:
             for patience, ids in _by_patience(lost):
                 taken += take_overdue(connection, ids, patience)
             for patience, ids in _by_patience(waiting):
-                set_on_woken(connection, ids, patience)
+                # As long again as it was waited for, which makes twice as long.
+                set_on_woken(connection, ids, patience / 2)
         self._publish(alias, taken)
 
     def _sorted(
@@ -107,8 +118,7 @@ class Relay:
         waiting: list[Overdue] = []
         ready: dict[str | None, bool | None] = {None: None}
         for item in overdue:
-            receiver = registry.find(item.row.receiver)
-            queue = None if receiver is None else queue_of(_waking(alias, item.row, receiver))
+            queue = _queue_of(alias, item.row)
             if queue not in ready:
                 ready[queue] = has_ready(str(queue))
             is_there = ready[queue]
@@ -119,17 +129,26 @@ class Relay:
 
     def _publish(self, alias: str, due: Sequence[Due]) -> None:
         """Publish wake-ups for rows that were taken; set back those that cannot be published."""
-        wakings = []
+        known = [row for row in due if registry.find(row.receiver) is not None]
+        wakings, failed = [], []
+        for row in known:
+            try:
+                wakings.append(_waking(alias, row, registry.get(row.receiver)))
+            except ValueError:  # its options are no JSON
+                failed.append(row.id)
+        try:
+            if wakings:
+                failed += [waking.task_id for waking, _error in try_to_wake(wakings)]
+        except BaseException:
+            failed = [row.id for row in known]
+            raise
+        finally:
+            if failed:
+                with self._store.connection(alias) as connection:
+                    set_back(connection, failed, SET_BACK)
         for row in due:
-            receiver = registry.find(row.receiver)
-            if receiver is None:
+            if registry.find(row.receiver) is None:
                 self._set_on(alias, row)
-            else:
-                wakings.append(_waking(alias, row, receiver))
-        failed = [waking.task_id for waking, _error in try_to_wake(wakings)] if wakings else []
-        if failed:
-            with self._store.connection(alias) as connection:
-                set_back(connection, failed, SET_BACK)
 
     def _set_on(self, alias: str, row: Due) -> None:
         """Let a row wait whose receiver this process does not know; it is dead after a while."""
@@ -144,6 +163,19 @@ class Relay:
             outcome = end(connection, Run(alias, row.id, holder, found.error), unknown)
         if isinstance(outcome, Failed):
             _tell(found.payload, row.attempt, outcome)
+
+
+def _queue_of(alias: str, row: Due) -> str | None:
+    """Return the queue in which a row's wake-up would wait; None where that cannot be told."""
+    receiver = registry.find(row.receiver)
+    if receiver is None:
+        return None
+    try:
+        return queue_of(_waking(alias, row, receiver))
+    except Exception as error:
+        if is_interruption(error):
+            raise
+        return None  # a route of the project's refuses
 
 
 def _tell(payload: str, attempt: int, outcome: Failed) -> None:

@@ -50,9 +50,8 @@ class OutboxRows:
 
     def charge(self, name: str, wake_up: str, pid: int | None, error: BaseException) -> None:
         """Charge the run of a row whose process died, soon, and on another thread."""
-        del name  # the row has it
         with suppress(DecodeError):
-            self._leases.note(Death(WakeUp.from_wire(wake_up), pid, error))
+            self._leases.note(Death(name, WakeUp.from_wire(wake_up), pid, error))
 
     def begin(self) -> None:
         """Begin to renew claims and to wake up what is due: the worker is ready."""
@@ -64,3 +63,4 @@ class OutboxRows:
         """End that: the worker shuts down."""
         self._relay.loop.stop(PATIENCE)
         self._leases.end(PATIENCE)
+        self._store.close()

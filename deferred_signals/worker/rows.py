@@ -87,14 +87,23 @@ def running_wake_ups() -> list[tuple[str, int]]:
 
     Celery's `active_requests` are what a worker's parent knows to be running.
     """
-    from celery.worker import state  # noqa: PLC0415 - most processes are no workers
-
     return [
         (str(argument), getattr(request, "worker_pid", None) or os.getpid())
-        for request in tuple(state.active_requests)
+        for request in _running()
         for argument in _arguments_of(request)
         if is_wake_up(argument)
     ]
+
+
+def _running() -> Sequence[object]:
+    """List the requests that are running; the worker's own thread may add one at any moment."""
+    from celery.worker import state  # noqa: PLC0415 - most processes are no workers
+
+    while True:
+        try:
+            return tuple(state.active_requests)
+        except RuntimeError:  # one was added just now
+            continue
 
 
 def _arguments_of(request: object) -> Sequence[object]:

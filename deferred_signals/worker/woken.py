@@ -9,6 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.message.wakeup import WakeUp
+from deferred_signals.running.outcomes import Lost
 from deferred_signals.running.settling import settle_malformed
 from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.calls import told_to_celery
@@ -38,4 +39,6 @@ def run_row(task: Task[..., object], wake_up: str) -> str | None:
         outcome = rows().run(Delivery(task.name, task.request), wake_up)
     except SoftTimeLimitExceeded as error:  # outside the receiver: in the wait for the database
         outcome = GivenBack(error)
-    return "not here" if outcome is None else told_to_celery(outcome)
+    if outcome is None or isinstance(outcome, Lost):
+        return "not here"
+    return told_to_celery(outcome)
