@@ -59,7 +59,7 @@ def run_chunk(
     owner, lease = owner_of(os.getpid()), conf.current().OUTBOX.LEASE
     try:
         with store.connection(first.using) as connection:
-            claimed = claim_together(connection, ids, first.attempt, owner, lease)
+            claimed = claim_together(connection, ids, first.attempt, delivery.name, owner, lease)
     except Error as error:
         return GivenBack(error)
     _Chunk(store, delivery, progress).run(
@@ -130,7 +130,7 @@ class _Chunk:
         if not self._succeeded or self._progress.ended:
             return
         using, ids = self._succeeded[0].run.using, [row.run.id for row in self._succeeded]
-        patiently(self._store, using, lambda connection: remove_together(connection, ids))
+        patiently(self._store, using, lambda connection, _: remove_together(connection, ids))
         for row in self._succeeded:
             tell(self._delivery, row, Succeeded())
 
@@ -143,5 +143,5 @@ class _Chunk:
             patiently(
                 self._store,
                 runs[0].using,
-                lambda connection: give_back(connection, ids, before, owner),
+                lambda connection, _: give_back(connection, ids, before, owner),
             )

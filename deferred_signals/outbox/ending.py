@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from django.db import Error
 
 from deferred_signals import conf
-from deferred_signals.outbox.claims import Holder, bury, remove, retry, set_on
 from deferred_signals.outbox.failures import since_unknown, told, unknown_since
+from deferred_signals.outbox.releases import Holder, bury, remove, retry, set_on, was_ended
 from deferred_signals.outbox.waking import wake_next
 from deferred_signals.running.outcomes import (
     Discarded,
@@ -67,22 +67,37 @@ def end_patiently(store: Store, this: Run, outcome: Outcome) -> Outcome | Elsewh
 
     Return what there is to tell: `Lost` if the row was not this process's any more.
     """
-    ended = patiently(store, this.using, lambda connection: end(connection, this, outcome))
+    if this.atomic and isinstance(outcome, Succeeded):
+        if this.order_key is not None:
+            patiently(
+                store, this.using, lambda connection, _: wake_next(connection, str(this.order_key))
+            )
+        return outcome  # the receiver's own transaction has removed the row
+    ended = patiently(
+        store, this.using, lambda connection, tries: _end_again(connection, this, outcome, tries)
+    )
     return Lost("its database is away") if ended is None else ended
 
 
 def patiently(
-    store: Store, using: str, change: Callable[[BaseDatabaseWrapper], Answer]
+    store: Store, using: str, change: Callable[[BaseDatabaseWrapper, int], Answer]
 ) -> Answer | None:
     """Call a function that changes rows, and try again for a lease if the database does not answer.
 
     Return what it returns; None if the database stays away, so that the rows run again.
+
+    Arguments:
+        store: lends connections.
+        using: alias of the rows' database.
+        change: is called with a connection, and how often it was called before.
     """
     deadline = time.monotonic() + conf.current().OUTBOX.LEASE
+    tries = 0
     while True:
+        tries += 1
         try:
             with store.connection(using) as connection:
-                return change(connection)
+                return change(connection, tries - 1)
         except Error as error:
             if time.monotonic() > deadline:
                 log(
@@ -106,9 +121,9 @@ def end(connection: BaseDatabaseWrapper, this: Run, outcome: Outcome) -> Outcome
         case Unknown():
             return _end_unknown(connection, this, outcome)
         case Succeeded():
-            if not this.atomic:  # however late: it did succeed
-                attempt = None if this.order_key is None else this.holder.attempt
-                is_ended = remove(connection, this.id, attempt) or attempt is None
+            attempt = None if this.order_key is None else this.holder.attempt
+            # However late: it did succeed. But in an order, another run may have begun meanwhile.
+            is_ended = remove(connection, this.id, attempt) or attempt is None
         case Discarded():
             is_ended = remove(connection, this.id, this.holder.attempt)
         case Retrying(exception, wait):
@@ -120,6 +135,18 @@ def end(connection: BaseDatabaseWrapper, this: Run, outcome: Outcome) -> Outcome
     if this.order_key is not None and isinstance(outcome, (Discarded, Failed, Succeeded)):
         wake_next(connection, this.order_key)
     return outcome
+
+
+def _end_again(
+    connection: BaseDatabaseWrapper, this: Run, outcome: Outcome, tries: int
+) -> Outcome | Elsewhere:
+    """End a claim, which an earlier try may have done, where only the database's answer was lost."""
+    found = end(connection, this, outcome)
+    is_last = isinstance(outcome, (Discarded, Failed, Succeeded))
+    is_lost = isinstance(found, Lost)
+    if tries and is_last and is_lost and was_ended(connection, this.id, this.holder.attempt):
+        return outcome
+    return found
 
 
 def _end_unknown(

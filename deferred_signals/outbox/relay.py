@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError, UnknownReceiver
-from deferred_signals.outbox.claims import Holder, find, set_on
+from deferred_signals.outbox.claims import find
 from deferred_signals.outbox.ending import LEAST_WAIT, Run, end
 from deferred_signals.outbox.failures import unknown_since
 from deferred_signals.outbox.looping import Loop
+from deferred_signals.outbox.pauses import Pauses
+from deferred_signals.outbox.releases import Holder, set_on
 from deferred_signals.outbox.running import message_of
 from deferred_signals.outbox.taking import (
     look_for_overdue,
@@ -32,19 +34,18 @@ from deferred_signals.publishing.waking import alone, try_to_wake
 from deferred_signals.receivers import registry
 from deferred_signals.running.outcomes import Failed, Unknown
 from deferred_signals.running.settling import settle
+from deferred_signals.support.telling import is_interruption
 from deferred_signals.worker.rows import newest_received
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Sequence
 
     from deferred_signals.outbox.store import Store
     from deferred_signals.outbox.taking import Due, Overdue
+    from deferred_signals.publishing.patterns import Route
     from deferred_signals.publishing.waking import Waking
 
 __all__ = ["Relay"]
-
-#: Seconds until what could not be published is tried again, at first and at most.
-SET_BACK, MOST_SET_BACK = 5.0, 60.0
 
 #: While nothing is due, looks become rarer by this factor, up to so many times ``RELAY_INTERVAL``.
 GROWTH, MOST_INTERVALS = 1.5, 5
@@ -72,7 +73,7 @@ class Relay:
         self._looks = 0
         self._wait = 0.0
         self._pauses = Pauses()
-        self.loop = Loop("deferred_signals.relay", lambda: self.work()[1])
+        self.loop = Loop("deferred_signals.relay", lambda: self.work()[1], most=5)
 
     def work(self) -> tuple[int, float]:
         """Look once; return how many rows were due, and the seconds until the next look.
@@ -95,18 +96,26 @@ class Relay:
 
         Arguments:
             for_lost: look for wake-ups that were lost, too.
+
+        Raises:
+            Exception: of one database; the other ones' rows were seen to.
         """
-        if is_away():
-            return 0
-        found = 0
+        found, failure = 0, None
         for alias in conf.current().OUTBOX.DATABASES:
-            found += self._look_for_due(alias)
-            if for_lost:
-                found += self._look_for_lost(alias)
+            try:
+                found += self._look_for_due(alias)
+                if for_lost:
+                    found += self._look_for_lost(alias)
+            except Exception as error:  # noqa: BLE001 - of one database: the other ones' rows go on
+                failure = error
+        if failure is not None:
+            raise failure
         return found
 
     def _look_for_due(self, alias: str) -> int:
         settings = conf.current().OUTBOX
+        if is_away():  # since the look at the database before
+            return 0
         with self._store.connection(alias) as connection:
             set_blocked_on(connection, settings.RELAY_BATCH, settings.LEASE)
             found = take_due(connection, settings.RELAY_BATCH, settings.LEASE)
@@ -123,7 +132,8 @@ class Relay:
             for patience, ids in _by_patience(lost):
                 taken += take_overdue(connection, ids, patience)
             for patience, ids in _by_patience(waiting):
-                set_on_woken(connection, ids, patience)
+                # As long again as it was waited for, which makes twice as long.
+                set_on_woken(connection, ids, patience / 2)
         self._publish(alias, taken)
         return len(taken)
 
@@ -135,33 +145,37 @@ class Relay:
         waiting: list[Overdue] = []
         queues: dict[str | None, bool | None] = {None: None}
         for item in overdue:
-            receiver = registry.find(item.row.receiver)
-            if receiver is None:
-                is_lost = item.since >= LOST_AFTER
-            else:
-                route, queue = route_of(alone(waking_for(alias, item.row, receiver)))
-                if queue not in queues:
-                    queues[queue] = has_ready(str(queue))
-                is_lost = _is_lost(item, queues[queue], newest_received(route))
-            (lost if is_lost else waiting).append(item)
+            route, queue = _route_of(alias, item.row)
+            if queue not in queues:
+                queues[queue] = has_ready(str(queue))
+            newest = 0.0 if route is None else newest_received(route)
+            (lost if _is_lost(item, queues[queue], newest) else waiting).append(item)
         return lost, waiting
 
     def _publish(self, alias: str, due: Sequence[Due]) -> None:
         """Publish wake-ups for rows that were taken; set back those that cannot be published."""
-        wakings = []
+        known = [row for row in due if registry.find(row.receiver) is not None]
+        wakings: list[Waking] = []
+        failed: set[str] = set()
+        for row in known:
+            try:
+                wakings.append(waking_for(alias, row, registry.get(row.receiver)))
+            except ValueError:  # its options are no JSON
+                failed.add(row.id)
+        try:
+            if wakings:
+                failed.update(try_to_wake(wakings))
+        except BaseException:
+            failed = {row.id for row in known}
+            raise
+        finally:
+            self._pauses.note(known, failed)
+            for pause, ids in self._pauses.of(row for row in known if row.id in failed):
+                with self._store.connection(alias) as connection:
+                    set_back(connection, ids, pause)
         for row in due:
-            receiver = registry.find(row.receiver)
-            if receiver is None:
+            if registry.find(row.receiver) is None:
                 self._set_on(alias, row)
-            else:
-                wakings.append(waking_for(alias, row, receiver))
-        if not wakings:
-            return
-        failed = set(try_to_wake(wakings))
-        self._pauses.note(wakings, failed)
-        for pause, ids in self._pauses.of(waking for waking in wakings if waking.id in failed):
-            with self._store.connection(alias) as connection:
-                set_back(connection, ids, pause)
 
     def _set_on(self, alias: str, row: Due) -> None:
         """Let a row wait whose receiver this process does not know; it is dead after a while."""
@@ -191,40 +205,6 @@ class Relay:
             _tell(found.payload, row.attempt, outcome)
 
 
-class Pauses:
-    """How long what could not be published waits: longer each time.
-
-    A receiver whose route refuses is set aside by itself. Where nothing can be published, the relay looks
-    no sooner.
-
-    Attributes:
-        of_broker: seconds until the next look; 0: the broker takes something.
-    """
-
-    def __init__(self) -> None:
-        self.of_broker = 0.0
-        self._of_receivers: dict[str, float] = {}
-
-    def note(self, tried: Sequence[Waking], failed: Collection[str]) -> None:
-        """Note which wake-ups could be published."""
-        for name in {waking.name for waking in tried if waking.id in failed}:
-            self._of_receivers[name] = _longer(self._of_receivers.get(name, 0.0))
-        for name in {waking.name for waking in tried if waking.id not in failed}:
-            self._of_receivers.pop(name, None)
-        self.of_broker = _longer(self.of_broker) if len(failed) == len(tried) else 0.0
-
-    def of(self, failed: Iterable[Waking]) -> list[tuple[float, list[str]]]:
-        """Put the ids of what could not be published together, by how long it waits."""
-        found: dict[float, list[str]] = defaultdict(list)
-        for waking in failed:
-            found[self._of_receivers[waking.name]].append(waking.id)
-        return list(found.items())
-
-
-def _longer(pause: float) -> float:
-    return min(max(SET_BACK, pause * 2), MOST_SET_BACK)
-
-
 def _is_lost(item: Overdue, is_ready: bool | None, newest: float) -> bool:  # noqa: FBT001 - an answer
     """Tell whether a wake-up was lost.
 
@@ -237,6 +217,19 @@ def _is_lost(item: Overdue, is_ready: bool | None, newest: float) -> bool:  # no
         return item.since >= LOST_AFTER
     woken_at = item.row.at - item.since
     return not is_ready or newest >= woken_at + conf.current().OUTBOX.LEASE
+
+
+def _route_of(alias: str, row: Due) -> tuple[Route | None, str | None]:
+    """Return the route of a row's wake-up, and its queue; None for what cannot be told."""
+    receiver = registry.find(row.receiver)
+    if receiver is None:
+        return None, None
+    try:
+        return route_of(alone(waking_for(alias, row, receiver)))
+    except Exception as error:
+        if is_interruption(error):
+            raise
+        return None, None  # a route of the project's refuses
 
 
 def _tell(payload: str, attempt: int, outcome: Failed) -> None:

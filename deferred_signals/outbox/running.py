@@ -6,11 +6,13 @@ the row is free again when its lease is over.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
 from dataclasses import replace
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import Error, InterfaceError, OperationalError, connections, transaction
@@ -18,8 +20,9 @@ from django.db import Error, InterfaceError, OperationalError, connections, tran
 from deferred_signals import conf
 from deferred_signals.errors import ConfigurationError, DecodeError, RedeliveredTooOften
 from deferred_signals.message import Message
-from deferred_signals.outbox.claims import Claimed, Holder, claim, find, remove
+from deferred_signals.outbox.claims import Claimed, claim, find
 from deferred_signals.outbox.ending import Run, end, end_patiently
+from deferred_signals.outbox.releases import Holder, remove
 from deferred_signals.outbox.turns import claim_in_turn
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.options import policy_of
@@ -28,6 +31,7 @@ from deferred_signals.running.executor import execute, run
 from deferred_signals.running.outcomes import Discarded, Failed, LeaseLost, Lost, Unknown
 from deferred_signals.running.settling import settle, settle_malformed
 from deferred_signals.serialization import fetch
+from deferred_signals.support.telling import log
 from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.calls import charging_exits
 from deferred_signals.worker.delivery import Elsewhere, GivenBack
@@ -83,8 +87,8 @@ def run_row(
                 return _bury(connection, delivery, wake_up)
             claimed = (claim_in_turn if _is_ordered(delivery.name) else claim)(
                 connection,
-                wake_up.id,
-                wake_up.attempt,
+                wake_up,
+                delivery.name,
                 owner_of(os.getpid()),
                 conf.current().OUTBOX.LEASE,
             )
@@ -175,15 +179,40 @@ def _run_in_transaction(this: Run, receiver: Receiver, kwargs: Mapping[str, Any]
         Exception: whatever the receiver raises, or the COMMIT.
     """
     connection = connections[this.using]
+    committed = Event()
     try:
         with transaction.atomic(using=this.using):
+            transaction.on_commit(committed.set, using=this.using)
             run(receiver, kwargs)
-            if not remove(connection, this.id, this.holder.attempt):
-                raise LeaseLost("another process has claimed its row")
-    except (InterfaceError, OperationalError) as error:
-        if connection.connection is not None and connection.is_usable():
+            _remove(connection, this)
+    except Exception as error:
+        if committed.is_set():
+            _tell_of_hook(this, receiver, error)
+        elif isinstance(error, (InterfaceError, OperationalError)) and not _works(connection):
+            raise LeaseLost("the connection to its database broke") from error
+        else:
             raise
-        raise LeaseLost("the connection to its database broke") from error
+
+
+def _remove(connection: BaseDatabaseWrapper, this: Run) -> None:
+    if not remove(connection, this.id, this.holder.attempt):
+        raise LeaseLost("another process has claimed its row")
+
+
+def _works(connection: BaseDatabaseWrapper) -> bool:
+    return connection.connection is not None and connection.is_usable()
+
+
+def _tell_of_hook(this: Run, receiver: Receiver, error: Exception) -> None:
+    """Log the error of an ``on_commit()`` hook: with the COMMIT the message was through."""
+    log(
+        logging.ERROR,
+        "An on_commit() hook of receiver %s failed after the COMMIT of durable message %s, which is "
+        "not run again",
+        receiver.name,
+        this.id,
+        exc_info=error,
+    )
 
 
 def _is_ordered(name: str) -> bool:
@@ -206,7 +235,7 @@ def is_spent(name: str, wake_up: WakeUp) -> bool:
 def _bury(connection: BaseDatabaseWrapper, delivery: Delivery, wake_up: WakeUp) -> Outcome | None:
     """Make a row dead whose last run never came back."""
     found = find(connection, wake_up.id)
-    if found is None:
+    if found is None or found.receiver != delivery.name:
         return None
     count = wake_up.attempt
     why = f"run {count} of {count} never came back"

@@ -157,7 +157,8 @@ def _take(connection: BaseDatabaseWrapper, which: Term, due: Term) -> list[Due]:
     """Take rows in one short transaction: what is published meanwhile would hold up their senders."""
     dialect = dialect_of(connection)
     now, told = dialect.now(), dialect.seconds()
-    lock = " FOR UPDATE SKIP LOCKED" if dialect.skips_locked else ""
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    lock += " SKIP LOCKED" if dialect.skips_locked else ""
     change = (
         f"UPDATE {TABLE} SET woken_at = {now.sql}, due_at = {due.sql}, claimed_by = NULL, "
         f"claimed_at = NULL, running_key = NULL"
@@ -175,7 +176,7 @@ def _take(connection: BaseDatabaseWrapper, which: Term, due: Term) -> list[Due]:
             return [_due(row) for row in cursor.fetchall()]
     with in_transaction(connection), connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_TAKEN}, {told.sql} FROM {TABLE} WHERE {which.sql}{lock or ' FOR UPDATE'}",
+            f"SELECT {_TAKEN}, {told.sql} FROM {TABLE} WHERE {which.sql}{lock}",
             [*told.values, *which.values],
         )
         found = cursor.fetchall()

@@ -18,7 +18,12 @@ __all__ = ["claim_together", "give_back", "remove_together"]
 
 
 def claim_together(
-    connection: BaseDatabaseWrapper, ids: Sequence[str], attempt: int, owner: str, lease: float
+    connection: BaseDatabaseWrapper,
+    ids: Sequence[str],
+    attempt: int,
+    receiver: str,
+    owner: str,
+    lease: float,
 ) -> dict[str, Claimed]:
     """Claim rows as `claims.claim` does each; return those that were there to be claimed.
 
@@ -26,16 +31,17 @@ def claim_together(
         connection: one in autocommit.
         ids: the rows'.
         attempt: the runs that were begun before: of a chunk's rows it is the same.
+        receiver: whose task was woken up: no other task runs a receiver's rows.
         owner: names the process that runs them.
         lease: seconds after which they are free again, if nobody renews the claim.
     """
     dialect = dialect_of(connection)
     now, due = dialect.now(), dialect.after(lease)
     age, left = dialect.seconds_since("created_at"), dialect.seconds_since("expires_at")
-    columns = f"id, receiver, payload, error, {age.sql}, {left.sql}"
+    columns = f"id, payload, error, {age.sql}, {left.sql}"
     told = [*age.values, *left.values]
-    where = f"id IN ({places(ids)}) AND attempt = %s AND dead_at IS NULL"
-    which = [*map(dialect.id, ids), attempt]
+    where = f"id IN ({places(ids)}) AND attempt = %s AND receiver = %s AND dead_at IS NULL"
+    which = [*map(dialect.id, ids), attempt, receiver]
     update = (
         f"UPDATE {TABLE} SET attempt = attempt + 1, woken_at = NULL, due_at = {due.sql}, "
         f"claimed_by = %s, claimed_at = {now.sql}"
@@ -57,9 +63,9 @@ def claim_together(
 def _by_id(found: Sequence[Any]) -> dict[str, Claimed]:
     return {
         text_of_id(id_): Claimed(
-            receiver, payload, error, float(age), None if since is None else -float(since)
+            payload, error, float(age), None if since is None else -float(since)
         )
-        for id_, receiver, payload, error, age, since in found
+        for id_, payload, error, age, since in found
     }
 
 

@@ -20,6 +20,7 @@ from deferred_signals.outbox.models import TABLE
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+    from deferred_signals.message.wakeup import WakeUp
     from deferred_signals.outbox.claims import Claimed
 
 __all__ = ["BLOCKED", "claim_in_turn", "earliest_aside", "set_blocked_on"]
@@ -34,16 +35,17 @@ BLOCKED = (
 
 
 def claim_in_turn(
-    connection: BaseDatabaseWrapper, id_: str, attempt: int, owner: str, lease: float
+    connection: BaseDatabaseWrapper, wake_up: WakeUp, receiver: str, owner: str, lease: float
 ) -> Claimed | None:
     """Claim a row as `claim` does, if it is its turn; else set it aside."""
+    id_, attempt = wake_up.id, wake_up.attempt
     if _is_blocked(connection, id_):
         if not _set_aside(connection, id_, attempt, lease):
             return None
         if _is_blocked(connection, id_):  # else the row before has ended just now, and woke nobody
             return None
     try:
-        return claim(connection, id_, attempt, owner, lease)
+        return claim(connection, wake_up, receiver, owner, lease)
     except IntegrityError:  # a run of the row before has lost its lease, and goes on
         _set_aside(connection, id_, attempt, lease)
         return None

@@ -55,14 +55,19 @@ class OutboxRows:
         return run_chunk(self._store, delivery, [_opened(text) for text in wake_ups], progress)
 
     def charge(
-        self, wake_ups: Sequence[str], progress: Progress, pid: int | None, error: BaseException
+        self,
+        name: str,
+        wake_ups: Sequence[str],
+        progress: Progress,
+        pid: int | None,
+        error: BaseException,
     ) -> None:
         """Charge the run of a row whose process died, soon, and on another thread."""
         with suppress(DecodeError):
             opened = tuple(WakeUp.from_wire(text) for text in wake_ups)
             # A process that died before it began anything counts, too, or it would go round for ever.
             begun = max(1, progress.begun)
-            self._leases.note(Death(opened, progress.through, begun, pid, error))
+            self._leases.note(Death(name, opened, progress.through, begun, pid, error))
 
     def look(self) -> int:
         """Wake up what is due; return how many rows that were."""
@@ -78,6 +83,7 @@ class OutboxRows:
         """End that: the worker shuts down."""
         self._relay.loop.stop(PATIENCE)
         self._leases.end(PATIENCE)
+        self._store.close()
 
 
 def _opened(text: str) -> WakeUp:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker.request import Request
 
-from deferred_signals.errors import DecodeError
+from deferred_signals.errors import ConfigurationError, DecodeError
 from deferred_signals.message.wakeup import is_wake_up
 from deferred_signals.publishing.posting import CannotPublish
 from deferred_signals.publishing.waits import seconds_left
@@ -134,7 +134,8 @@ class ReceiverRequest(Request):
     ) -> None:
         """Leave rows whose process died to a thread that may wait for the database."""
         progress.take_over()
-        rows().charge(wake_ups, progress, self.worker_pid, error)
+        with suppress(ConfigurationError):  # without an outbox no run of a row began here
+            rows().charge(self.type, wake_ups, progress, self.worker_pid, error)
         self.acknowledge()
 
     @property

@@ -48,11 +48,17 @@ class Rows(Protocol):
         """Do the same for several rows; return what to tell Celery."""
 
     def charge(
-        self, wake_ups: Sequence[str], progress: Progress, pid: int | None, error: BaseException
+        self,
+        name: str,
+        wake_ups: Sequence[str],
+        progress: Progress,
+        pid: int | None,
+        error: BaseException,
     ) -> None:
         """Charge the run of a row whose process died, soon, and on another thread.
 
         Arguments:
+            name: the receiver's name.
             wake_ups: all that the process was given.
             progress: how many of their runs have begun, and how many are through.
             pid: of the process; None where it is not known.
@@ -131,14 +137,23 @@ def running_wake_ups() -> list[tuple[str, int]]:
 
     Celery's `active_requests` are what a worker's parent knows to be running.
     """
-    from celery.worker import state  # noqa: PLC0415 - most processes are no workers
-
     return [
         (str(argument), getattr(request, "worker_pid", None) or os.getpid())
-        for request in tuple(state.active_requests)
+        for request in _running()
         for argument in _arguments_of(request)
         if is_wake_up(argument)
     ]
+
+
+def _running() -> Sequence[object]:
+    """List the requests that are running; the worker's own thread may add one at any moment."""
+    from celery.worker import state  # noqa: PLC0415 - most processes are no workers
+
+    while True:
+        try:
+            return tuple(state.active_requests)
+        except RuntimeError:  # one was added just now
+            continue
 
 
 def _arguments_of(request: object) -> Sequence[object]:

@@ -9,6 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from deferred_signals.errors import DecodeError
 from deferred_signals.message.wakeup import WakeUp
+from deferred_signals.running.outcomes import Lost
 from deferred_signals.running.settling import settle_malformed
 from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.calls import told_to_celery
@@ -49,4 +50,6 @@ def run_rows(task: Task[..., object], payloads: Sequence[object]) -> str | None:
             outcome = rows().run_chunk(delivery, wake_ups, progress)
     except SoftTimeLimitExceeded as error:  # outside the receiver: in the wait for the database
         outcome = GivenBack(error)
-    return None if outcome is None else told_to_celery(outcome)
+    if outcome is None or isinstance(outcome, Lost):
+        return "not here"
+    return told_to_celery(outcome)

@@ -8,8 +8,10 @@ from django.db import connection, transaction
 from django.dispatch import Signal
 
 from deferred_signals.errors import InvalidReceiver
-from deferred_signals.outbox.claims import Holder, bury, claim, remove, retry
+from deferred_signals.message.wakeup import WakeUp
+from deferred_signals.outbox.claims import claim
 from deferred_signals.outbox.models import OutboxMessage
+from deferred_signals.outbox.releases import Holder, bury, remove, retry
 from deferred_signals.outbox.taking import take_aside, take_due
 from deferred_signals.outbox.turns import claim_in_turn, set_blocked_on
 from deferred_signals.testing import live
@@ -20,12 +22,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 Send = Callable[..., str]
 
+NAME = "tests.in_turns"
+
 
 @pytest.fixture
 def send(signal: Signal, defer: Connected) -> Send:
     """Send to a receiver whose messages are ordered by their key; return the message's id."""
 
-    @defer(signal, durable=True, ordered_by=lambda sender, key, **kwargs: key)
+    @defer(signal, durable=True, ordered_by=lambda sender, key, **kwargs: key, name=NAME)
     def receive(sender: object, key: Any, **kwargs: Any) -> None:
         """Never run in here."""
 
@@ -38,7 +42,10 @@ def send(signal: Signal, defer: Connected) -> Send:
 
 
 def take_turn(id_: str, attempt: int = 0) -> bool:
-    return claim_in_turn(connection, id_, attempt, "here 1", 60) is not None
+    return (
+        claim_in_turn(connection, WakeUp("default", id_, attempt, 0.0), NAME, "here 1", 60)
+        is not None
+    )
 
 
 def key_of(id_: str) -> str:
@@ -77,7 +84,7 @@ def test_retry_holds_up_what_is_behind_it_and_a_dead_letter_does_not(send: Send)
 def test_two_rows_of_a_key_never_run_at_once(send: Send) -> None:
     first, second = send("a"), send("a")
     assert claim(
-        connection, second, 0, "elsewhere 1", 60
+        connection, WakeUp("default", second, 0, 0.0), NAME, "elsewhere 1", 60
     )  # as if it had not been asked whose turn it is
     assert not take_turn(first)
     remove(connection, second, 1)
