@@ -1,10 +1,12 @@
-"""The system checks of the outbox that ask for PostgreSQL's schemas."""
+"""The system checks of the outbox that ask PostgreSQL for its schemas and its isolation level."""
 
 import pytest
 from django.core import checks
 from django.db import connection
+from django.dispatch import Signal
 
 from deferred_signals.outbox.models import TABLE
+from tests.support.connected import Connected
 from tests.support.services import POSTGRES, absent
 
 pytestmark = pytest.mark.django_db
@@ -12,6 +14,10 @@ pytestmark = pytest.mark.django_db
 
 def found() -> list[checks.CheckMessage]:
     return checks.run_checks(tags=[checks.Tags.database], databases=["default"])
+
+
+def receive(sender: object, **kwargs: object) -> None:
+    """Never run: no test here delivers the message."""
 
 
 def execute(*statements: str) -> None:
@@ -54,4 +60,19 @@ def test_w015_table_outside_of_the_search_path() -> None:
     assert message.id == "deferred_signals.W015"
     assert f"{TABLE} (it is in tenant_a, outside of the search path)" in message.msg
     execute("SET LOCAL search_path = public, tenant_a")
+    assert found() == []
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_e011_level_that_is_the_servers_default(
+    signal: Signal, defer: Connected, level: str
+) -> None:
+    execute(f"SET LOCAL default_transaction_isolation = '{level}'")
+    assert found() == []
+    defer(signal, name="tests.atomic", durable=True, atomic=True)(receive)
+    (message,) = found()
+    assert (message.id, message.level) == ("deferred_signals.E011", checks.ERROR)
+    assert f"'default'] is a PostgreSQL whose default is {level.upper()}" in message.msg
+    assert "'isolation_level': IsolationLevel.READ_COMMITTED" in str(message.hint)
+    execute("SET LOCAL default_transaction_isolation = 'read committed'")
     assert found() == []

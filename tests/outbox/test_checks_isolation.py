@@ -45,7 +45,7 @@ WRONG_LEVELS: list[tuple[str, dict[str, Any], str, str]] = [
         POSTGRESQL,
         {"options": r"-c search_path=a -c default_transaction_isolation=repeatable\ read -c x=1"},
         "REPEATABLE READ",
-        "Remove it from 'options' in DATABASES['strict']['OPTIONS']",
+        "Remove the level from 'options' in DATABASES['strict']['OPTIONS']",
     ),
     (POSTGRESQL, {"options": "--default-transaction-isolation=serializable"}, "SERIALIZABLE", ""),
     (MYSQL, {"isolation_level": "Repeatable Read"}, "REPEATABLE READ", "'read committed'"),
@@ -56,7 +56,7 @@ WRONG_LEVELS: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("url", "options", "level", "hint"), WRONG_LEVELS)
-def test_e011_isolation_level_under_which_no_long_run_could_end(
+def test_e011_isolation_level_under_which_a_long_run_would_fail(
     names: Configure,
     add_database: AddDatabase,
     signal: Signal,

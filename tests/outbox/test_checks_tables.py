@@ -27,6 +27,12 @@ def found(*aliases: str) -> list[checks.CheckMessage]:
     return checks.run_checks(tags=["deferred_signals", checks.Tags.database], databases=aliases)
 
 
+@pytest.fixture(autouse=True)
+def silenced(settings: Settings) -> None:
+    """Silence what Django's own checks tell of lazy senders: it keeps those of other tests for good."""
+    settings.SILENCED_SYSTEM_CHECKS = ["models.E022", "signals.E001"]
+
+
 @pytest.fixture
 def unguarded(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Let a test connect to the database that it adds."""

@@ -91,7 +91,7 @@ def _check_mode(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
             Error,
             "E010",
             f"{SETTING} names {alias!r}, a SQLite whose transactions take no lock when they begin. "
-            f"One that reads first fails at its COMMIT with 'database is locked', if another one has "
-            f"written meanwhile and it has durable messages, whatever 'timeout' says.",
+            f"A transaction that reads first and has durable messages fails at its COMMIT with "
+            f"'database is locked' if another one has written meanwhile, whatever 'timeout' says.",
             f"Add 'transaction_mode': 'IMMEDIATE' to DATABASES[{alias!r}]['OPTIONS'].",
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.receivers.receiver import Receiver
 
-__all__ = ["check"]
+__all__ = ["check", "check_server"]
 
 #: On PostgreSQL, READ UNCOMMITTED is another name of the same level.
 _FIT = {
@@ -36,13 +36,41 @@ _IN_OPTIONS = re.compile(r"default[_-]transaction[_-]isolation\s*=\s*((?:\\.|[^\
 
 
 def check() -> Iterator[CheckMessage]:
-    """Check each database on which a receiver with ``atomic=True`` may run."""
+    """Check what settings ask for, of each database on which a receiver with ``atomic=True`` may run."""
+    for connection, names in _databases_of_atomic():
+        level = _level(connection)
+        if level is not None and level not in _FIT[connection.vendor]:
+            shown = level if level is _SERVERS_OWN else level.upper()
+            yield _wrong_level(
+                names, f"DATABASES[{connection.alias!r}] asks for {shown}", _remedy(connection)
+            )
+
+
+def check_server(alias: str) -> Iterator[CheckMessage]:
+    """Check what PostgreSQL itself is set to for a database, where the settings leave it at that."""
+    for connection, names in _databases_of_atomic():
+        is_meant = connection.alias == alias and connection.vendor == "postgresql"
+        if not is_meant or _level(connection) is not None:
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW default_transaction_isolation")
+            (level,) = cursor.fetchone()
+        if level not in _FIT["postgresql"]:
+            yield _wrong_level(
+                names,
+                f"DATABASES[{alias!r}] is a PostgreSQL whose default is {level.upper()}",
+                f"Set 'isolation_level': IsolationLevel.READ_COMMITTED in "
+                f"DATABASES[{alias!r}]['OPTIONS'].",
+            )
+
+
+def _databases_of_atomic() -> Iterator[tuple[BaseDatabaseWrapper, list[str]]]:
+    """Give each database on which receivers with ``atomic=True`` may run, with their names."""
     atomic = [receiver for receiver in durable_receivers() if receiver.options.atomic]
     for alias, connection in supported().items() if atomic else ():
         names = [receiver.name for receiver in atomic if _may_run_on(receiver, alias)]
-        level = _level(connection)
-        if names and level is not None and level not in _FIT[connection.vendor]:
-            yield _wrong_level(connection, level, names)
+        if names:
+            yield connection, names
 
 
 def _may_run_on(receiver: Receiver, alias: str) -> bool:
@@ -77,20 +105,20 @@ def _postgresql_level(connection: BaseDatabaseWrapper) -> str | None:
     return re.sub(r"\\(.)", r"\1", found[1]).strip("'\"").lower() if found else None
 
 
-def _wrong_level(connection: BaseDatabaseWrapper, level: str, names: list[str]) -> CheckMessage:
-    alias = connection.alias
+def _remedy(connection: BaseDatabaseWrapper) -> str:
+    place = f"DATABASES[{connection.alias!r}]['OPTIONS']"
     if connection.vendor == "mysql":
-        hint = f"Set 'isolation_level': 'read committed' in DATABASES[{alias!r}]['OPTIONS']."
-    elif "isolation_level" in options_of(connection):
-        hint = f"Remove 'isolation_level' from DATABASES[{alias!r}]['OPTIONS']."
-    else:
-        hint = f"Remove it from 'options' in DATABASES[{alias!r}]['OPTIONS']."
-    shown = level if level is _SERVERS_OWN else level.upper()
+        return f"Set 'isolation_level': 'read committed' in {place}."
+    if "isolation_level" in options_of(connection):
+        return f"Remove 'isolation_level' from {place}."
+    return f"Remove the level from 'options' in {place}."
+
+
+def _wrong_level(names: list[str], why: str, remedy: str) -> CheckMessage:
     return message(
         Error,
         "E011",
-        f"Receivers with atomic=True need the isolation level READ COMMITTED, and "
-        f"DATABASES[{alias!r}] asks for {shown}: a run that is longer than a third of LEASE could "
-        f"never end ({listed(names)}).",
-        f"{hint} Or remove atomic=True.",
+        f"Receivers with atomic=True need the isolation level READ COMMITTED, and {why}: a run that "
+        f"takes longer than a third of LEASE would fail at its end ({listed(names)}).",
+        f"{remedy} Or remove atomic=True.",
     )

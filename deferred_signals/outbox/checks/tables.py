@@ -1,13 +1,11 @@
 """W015, W016: the table in a database that ``check --database`` or ``migrate`` names.
 
-They are warnings, so that neither ends a deployment that checks first and migrates then. A database
-that cannot be asked, for whatever reason, is no fault of the outbox's.
+They are warnings, so that neither ends a deployment that checks first and migrates then.
 """
 
 from __future__ import annotations
 
 import inspect
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's own name
@@ -21,7 +19,7 @@ from deferred_signals.outbox.checks.databases import supported
 from deferred_signals.outbox.models import TABLE, OutboxMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -30,19 +28,11 @@ __all__ = ["check"]
 APP = OutboxMessage._meta.app_label
 
 
-def check(aliases: Iterable[str]) -> list[CheckMessage]:
-    """Check those of some databases that are to carry the table."""
-    wanted = set(aliases)
-    found: list[CheckMessage] = []
-    for alias, connection in supported().items():
-        if alias in wanted:
-            # It may be away, and the project's migrations may be broken.
-            with suppress(Exception):
-                found += _check_database(connection)
-    return found
-
-
-def _check_database(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+def check(alias: str) -> Iterator[CheckMessage]:
+    """Check a database, if it is to carry the table."""
+    connection = supported().get(alias)
+    if connection is None:
+        return
     schemas, unapplied = _schemas(connection), _unapplied(connection)
     with connection.cursor() as cursor:
         is_there = TABLE in connection.introspection.table_names(cursor)
