@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 from typing import NamedTuple
 
@@ -13,6 +14,12 @@ from deferred_signals.support.json import quote
 __all__ = ["WakeUp", "is_wake_up"]
 
 _BEGINNING = '{"wake":1,'
+
+#: Characters that a wake-up has at most: a longer text is not even read.
+LONGEST = 8192
+
+#: A row's id, as it is written by those who send.
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class WakeUp(NamedTuple):
@@ -25,9 +32,9 @@ class WakeUp(NamedTuple):
             wake-up's any more.
         at: when the wake-up was made, by the database's clock, in seconds since the epoch.
 
-    >>> wake_up = WakeUp("default", "5f1c", 0, 1_767_225_600.25)
-    >>> wake_up.to_wire()
-    '{"wake":1,"using":"default","id":"5f1c","attempt":0,"at":1767225600.250000}'
+    >>> wake_up = WakeUp("default", "019b5f1c-0000-7000-8000-000000000000", 0, 1_767_225_600.25)
+    >>> wake_up.to_wire()[:43]
+    '{"wake":1,"using":"default","id":"019b5f1c-'
     >>> WakeUp.from_wire(wake_up.to_wire()) == wake_up
     True
     """
@@ -52,7 +59,7 @@ class WakeUp(NamedTuple):
             DecodeError: the text is no wake-up.
         """
         try:
-            raw = json.loads(text)
+            raw = json.loads(text) if len(text) <= LONGEST else None
         except (ValueError, RecursionError):
             raw = None
         match raw:
@@ -63,7 +70,7 @@ class WakeUp(NamedTuple):
                 "at": float(at),
             } if (
                 is_name(using)
-                and is_name(id_)
+                and _ID.fullmatch(id_)
                 and type(attempt) is int
                 and 0 <= attempt < MOST
                 and isfinite(at)

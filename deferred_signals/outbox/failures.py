@@ -12,6 +12,7 @@ __all__ = ["since_unknown", "told", "unknown_since"]
 MOST = 20_000
 
 _BETWEEN = "\n\n[The last failure]\n\n"
+_BEFORE = "\n\n[Before that]\n\n"
 _UNKNOWN = re.compile(r"Unknown since (\d+)\.")
 
 
@@ -22,8 +23,8 @@ def told(before: str, error: BaseException) -> str:
         before: what the column holds.
         error: the failure.
     """
-    text = "".join(traceback.format_exception(error))[-MOST:].replace("\0", "")
-    first = "" if _UNKNOWN.match(before) else before.partition(_BETWEEN)[0]
+    text = _storable("".join(traceback.format_exception(error))[-MOST:])
+    first = _known(before).partition(_BETWEEN)[0]
     return f"{first}{_BETWEEN}{text}" if first else text
 
 
@@ -34,10 +35,22 @@ def unknown_since(before: str, error: BaseException) -> str:
         before: what the column holds.
         error: says what is not known.
     """
-    return f"Unknown since {since_unknown(before):.0f}. {error}"[:MOST].replace("\0", "")
+    text = _storable(f"Unknown since {since_unknown(before):.0f}. {error}"[:MOST])
+    known = _known(before)
+    return f"{text}{_BEFORE}{known}" if known else text
 
 
 def since_unknown(before: str) -> float:
     """Read since when nobody knows a row's receiver, in seconds since the epoch; now, if it is news."""
     found = _UNKNOWN.match(before)
     return float(found[1]) if found else time.time()
+
+
+def _known(before: str) -> str:
+    """Return the failures that a column holds, without what it says of a receiver that nobody knows."""
+    return before.partition(_BEFORE)[2] if _UNKNOWN.match(before) else before
+
+
+def _storable(text: str) -> str:
+    """Remove what no database keeps: NUL characters, and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -6,21 +6,27 @@ own thread must not wait for a database.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.db import Error
+
 from deferred_signals import conf
 from deferred_signals.errors import DecodeError
 from deferred_signals.message.wakeup import WakeUp
-from deferred_signals.outbox.claims import Holder, find, renew
+from deferred_signals.outbox.claims import find, renew
 from deferred_signals.outbox.ending import Run, end
 from deferred_signals.outbox.looping import Loop
+from deferred_signals.outbox.releases import Holder
 from deferred_signals.outbox.running import message_of, owner_of
+from deferred_signals.outbox.together import give_back, remove_together
 from deferred_signals.running.attempt import Attempt, prepare
 from deferred_signals.running.deciding import charge
 from deferred_signals.running.outcomes import Lost, Unknown
 from deferred_signals.running.settling import settle
+from deferred_signals.support.telling import log
 from deferred_signals.worker.delivery import Elsewhere
 from deferred_signals.worker.rows import running_wake_ups
 
@@ -29,19 +35,33 @@ if TYPE_CHECKING:
 
 __all__ = ["Death", "Leases"]
 
+#: Deaths that are noted at a time.
+MOST_DEATHS = 1000
+
 
 class Death(NamedTuple):
-    """The end of a process that ran a row, or was about to.
+    """The end of a process that ran rows, or was about to.
 
     Attributes:
-        wake_up: the row's.
+        name: the receiver's name.
+        wake_ups: all that it was given, of one database.
+        through: how many of their runs are through.
+        begun: how many have begun.
         pid: the process.
-        error: what ended the run.
+        error: what ended it.
     """
 
-    wake_up: WakeUp
+    name: str
+    wake_ups: tuple[WakeUp, ...]
+    through: int
+    begun: int
     pid: int | None
     error: BaseException
+
+    @property
+    def using(self) -> str:
+        """Return the alias of the rows' database."""
+        return self.wake_ups[0].using
 
 
 class Leases:
@@ -53,7 +73,8 @@ class Leases:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._deaths: deque[Death] = deque()
+        #: If a database stays away for long, the oldest are forgotten: the leases decide.
+        self._deaths: deque[Death] = deque(maxlen=MOST_DEATHS)
         self._renew_at = 0.0
         self.loop = Loop("deferred_signals.leases", self._work)
 
@@ -76,16 +97,41 @@ class Leases:
         self.loop.stop(max(0.0, until - monotonic()))
 
     def _work(self) -> float:
-        while self._deaths:
-            self._charge(self._deaths[0])
-            self._deaths.popleft()
+        """Renew first, as that is urgent. A database that is away holds up no other one's rows."""
         lease = conf.current().OUTBOX.LEASE
+        away: dict[str, Error] = {}
         if monotonic() >= self._renew_at:
-            self._renew(lease)
-            self._renew_at = monotonic() + lease / 3
+            self._renew(lease, away)
+            if not away:
+                self._renew_at = monotonic() + lease / 3
+        self._charge_all(away)
+        for error in away.values():
+            raise error
         return max(0.01, self._renew_at - monotonic())
 
-    def _renew(self, lease: float) -> None:
+    def _charge_all(self, away: dict[str, Error]) -> None:
+        """Charge the deaths that were noted; those stay that belong to databases that are away."""
+        for _ in range(len(self._deaths)):
+            death = self._deaths[0]
+            try:
+                if death.using not in away:
+                    self._see_to(death)
+            except Error as error:
+                away[death.using] = error
+            except Exception as error:  # noqa: BLE001 - of one row: the others, and renewals, go on
+                log(
+                    logging.ERROR,
+                    "The end of the process that ran durable message %s cannot be charged: its lease "
+                    "decides",
+                    death.wake_ups[0].id,
+                    exc_info=error,
+                )
+            if death.using in away:
+                self._deaths.append(death)
+            if self._deaths[0] is death:
+                self._deaths.popleft()
+
+    def _renew(self, lease: float, away: dict[str, Error]) -> None:
         running: dict[str, list[tuple[str, str]]] = {}
         for text, pid in running_wake_ups():
             try:
@@ -96,20 +142,34 @@ class Leases:
         for alias, claimed in running.items():
             if alias not in conf.current().OUTBOX.DATABASES:
                 continue
-            with self._store.connection(alias) as connection:
-                renew(connection, claimed, lease)
+            try:
+                with self._store.connection(alias) as connection:
+                    renew(connection, claimed, lease)
+            except Error as error:
+                away[alias] = error
 
-    def _charge(self, death: Death) -> None:
-        """Charge a run, and settle what became of its message.
+    def _see_to(self, death: Death) -> None:
+        """End what is through, charge the run that ended, and give the other rows back.
 
         Raises:
             django.db.Error: the database does not answer; the death stays noted.
         """
-        wake_up = death.wake_up
-        owner = None if death.pid is None else owner_of(death.pid)
+        if death.using not in conf.current().OUTBOX.DATABASES:
+            return
+        owner = "" if death.pid is None else owner_of(death.pid)
+        for wake_up in death.wake_ups[death.through : death.begun]:
+            self._charge(death.name, wake_up, owner, death.error)
+        attempt, ids = death.wake_ups[0].attempt, [wake_up.id for wake_up in death.wake_ups]
+        with self._store.connection(death.using) as connection:
+            if through := ids[: death.through]:
+                remove_together(connection, through, owner)
+            if others := ids[death.begun :]:
+                give_back(connection, others, attempt, owner)
+
+    def _charge(self, name: str, wake_up: WakeUp, owner: str, error: BaseException) -> None:
         with self._store.connection(wake_up.using) as connection:
             found = find(connection, wake_up.id)
-            if found is None:
+            if found is None or found.receiver != name:
                 return
             try:
                 message = message_of(found.payload, wake_up.attempt + 1)
@@ -120,11 +180,8 @@ class Leases:
                 return
             if isinstance(prepared, Attempt):
                 prepared = prepared._replace(elapsed=lambda: found.age)
-            holder = Holder(wake_up.attempt + 1, dead=owner or "")
-            outcome = end(
-                connection,
-                Run(wake_up.using, wake_up.id, holder, found.error),
-                charge(prepared, death.error),
-            )
+            holder = Holder(wake_up.attempt + 1, dead=owner)
+            this = Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key)
+            outcome = end(connection, this, charge(prepared, error))
         if not isinstance(outcome, (Elsewhere, Lost)):
             settle(message, outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.db import connections
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Loop"]
 
-#: Seconds to wait after an error, and how many times as long at most, if errors go on.
-PAUSE, MOST_PAUSES = 1.0, 30
+#: Seconds to wait after an error.
+PAUSE = 1.0
 
 
 class Loop:
@@ -25,11 +26,13 @@ class Loop:
     Arguments:
         name: the thread's.
         work: does what there is to do, and returns the seconds until it is to be called again.
+        most: how many times as long the wait after an error is, if errors go on.
     """
 
-    def __init__(self, name: str, work: Callable[[], float]) -> None:
+    def __init__(self, name: str, work: Callable[[], float], most: int = 1) -> None:
         self._name = name
         self._work = work
+        self._most = most
         self._thread: threading.Thread | None = None
         self._bell = threading.Event()
         self._is_over = False
@@ -64,7 +67,7 @@ class Loop:
                 failures = 0
             except Exception as error:  # noqa: BLE001 - a database or a broker that is away, above all
                 failures += 1
-                wait = PAUSE * min(failures, MOST_PAUSES)
+                wait = PAUSE * min(failures, self._most)
                 if failures == 1:
                     log(
                         logging.WARNING,
@@ -73,7 +76,7 @@ class Loop:
                         type(error).__name__,
                         error,
                     )
-            finally:
+            with suppress(Exception):  # what handlers of the project's have opened may be broken
                 connections.close_all()
             self._bell.wait(wait)
             self._bell.clear()

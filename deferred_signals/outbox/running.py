@@ -6,20 +6,24 @@ the row is free again when its lease is over.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import Error, InterfaceError, OperationalError, connections, transaction
 
 from deferred_signals import conf
 from deferred_signals.errors import ConfigurationError, DecodeError, RedeliveredTooOften
 from deferred_signals.message import Message
-from deferred_signals.outbox.claims import Claimed, Holder, claim, find, remove
+from deferred_signals.outbox.claims import Claimed, claim, find
 from deferred_signals.outbox.ending import Run, end, end_patiently
+from deferred_signals.outbox.releases import Holder, remove
+from deferred_signals.outbox.turns import claim_in_turn
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.options import policy_of
 from deferred_signals.running.attempt import Attempt, prepare
@@ -27,6 +31,7 @@ from deferred_signals.running.executor import execute, run
 from deferred_signals.running.outcomes import Discarded, Failed, LeaseLost, Lost, Unknown
 from deferred_signals.running.settling import settle, settle_malformed
 from deferred_signals.serialization import fetch
+from deferred_signals.support.telling import log
 from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.calls import charging_exits
 from deferred_signals.worker.delivery import Elsewhere, GivenBack
@@ -40,9 +45,19 @@ if TYPE_CHECKING:
     from deferred_signals.outbox.store import Store
     from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.running.outcomes import Outcome
+    from deferred_signals.running.resolving import Fetch
     from deferred_signals.worker.delivery import Delivery
 
-__all__ = ["message_of", "owner_of", "run_row"]
+__all__ = [
+    "Opened",
+    "is_spent",
+    "message_of",
+    "open_claimed",
+    "outcome_of",
+    "owner_of",
+    "run_row",
+    "tell",
+]
 
 
 def owner_of(pid: int) -> str:
@@ -68,12 +83,12 @@ def run_row(
     """
     try:
         with store.connection(wake_up.using) as connection:
-            if _is_spent(delivery.name, wake_up):
+            if is_spent(delivery.name, wake_up):
                 return _bury(connection, delivery, wake_up)
-            claimed = claim(
+            claimed = (claim_in_turn if _is_ordered(delivery.name) else claim)(
                 connection,
-                wake_up.id,
-                wake_up.attempt,
+                wake_up,
+                delivery.name,
                 owner_of(os.getpid()),
                 conf.current().OUTBOX.LEASE,
             )
@@ -87,34 +102,67 @@ def run_row(
 def _run_claimed(
     store: Store, delivery: Delivery, wake_up: WakeUp, claimed: Claimed
 ) -> Outcome | Elsewhere:
+    opened = open_claimed(wake_up, claimed)
+    outcome = end_patiently(store, opened.run, outcome_of(opened))
+    tell(delivery, opened, outcome)
+    return outcome
+
+
+class Opened(NamedTuple):
+    """A row that was claimed, and what its message asks for.
+
+    Attributes:
+        run: what is to be ended.
+        attempt: the attempt, or why this process cannot make one.
+        message: the message; None if this process cannot read it.
+        is_expired: it must not run any more.
+    """
+
+    run: Run
+    attempt: Attempt | Failed
+    message: Message | None
+    is_expired: bool
+
+
+def open_claimed(wake_up: WakeUp, claimed: Claimed) -> Opened:
+    """Read the message of a row that was claimed."""
     holder = Holder(wake_up.attempt + 1)
-    this = Run(wake_up.using, wake_up.id, holder, claimed.error)
+    this = Run(wake_up.using, wake_up.id, holder, claimed.error, order_key=claimed.order_key)
+    is_expired = claimed.left is not None and claimed.left <= 0
     try:
         message = message_of(claimed.payload, holder.attempt)
     except DecodeError as error:
-        outcome = end_patiently(store, this, Unknown(error))
-        if isinstance(outcome, Failed):
-            afterwards(delivery.request, partial(settle_malformed, delivery.name, error))
-        return outcome
+        return Opened(this, Unknown(error), None, is_expired)
     attempt = prepare(message)
     if isinstance(attempt, Attempt):
         this = this._replace(atomic=attempt.receiver.options.atomic)
         attempt = attempt._replace(elapsed=_elapsed_since(claimed.age))
-    outcome = end_patiently(store, this, _outcome_of(attempt, this, claimed))
-    if isinstance(outcome, Failed):
-        afterwards(delivery.request, partial(settle, message, outcome))
-    elif not isinstance(outcome, Elsewhere):
-        settle(message, outcome)
-    return outcome
+    return Opened(this, attempt, message, is_expired)
 
 
-def _outcome_of(attempt: Attempt | Failed, this: Run, claimed: Claimed) -> Outcome:
-    if claimed.left is not None and claimed.left <= 0:
+def outcome_of(opened: Opened, fetch: Fetch = fetch) -> Outcome:
+    """Run the attempt of a row."""
+    attempt, this = opened.attempt, opened.run
+    if opened.is_expired:
         return Discarded("it has expired")
     if isinstance(attempt, Failed):
         return attempt
     call = partial(_run_in_transaction, this) if this.atomic else run
     return charging_exits(attempt, partial(execute, attempt, fetch, call))
+
+
+def tell(delivery: Delivery, opened: Opened, outcome: Outcome | Elsewhere) -> None:
+    """Tell the log and the lifecycle signals how the run of a row ended."""
+    message = opened.message
+    if message is None:
+        if isinstance(outcome, Failed) and isinstance(outcome.exception, DecodeError):
+            afterwards(
+                delivery.request, partial(settle_malformed, delivery.name, outcome.exception)
+            )
+    elif isinstance(outcome, Failed) and delivery.calls == 1:
+        afterwards(delivery.request, partial(settle, message, outcome))
+    elif not isinstance(outcome, Elsewhere):
+        settle(message, outcome)
 
 
 def _elapsed_since(age: float) -> Any:
@@ -131,18 +179,48 @@ def _run_in_transaction(this: Run, receiver: Receiver, kwargs: Mapping[str, Any]
         Exception: whatever the receiver raises, or the COMMIT.
     """
     connection = connections[this.using]
+    committed = Event()
     try:
         with transaction.atomic(using=this.using):
+            transaction.on_commit(committed.set, using=this.using)
             run(receiver, kwargs)
-            if not remove(connection, this.id, this.holder.attempt):
-                raise LeaseLost("another process has claimed its row")
-    except (InterfaceError, OperationalError) as error:
-        if connection.connection is not None and connection.is_usable():
+            _remove(connection, this)
+    except Exception as error:
+        if committed.is_set():
+            _tell_of_hook(this, receiver, error)
+        elif isinstance(error, (InterfaceError, OperationalError)) and not _works(connection):
+            raise LeaseLost("the connection to its database broke") from error
+        else:
             raise
-        raise LeaseLost("the connection to its database broke") from error
 
 
-def _is_spent(name: str, wake_up: WakeUp) -> bool:
+def _remove(connection: BaseDatabaseWrapper, this: Run) -> None:
+    if not remove(connection, this.id, this.holder.attempt):
+        raise LeaseLost("another process has claimed its row")
+
+
+def _works(connection: BaseDatabaseWrapper) -> bool:
+    return connection.connection is not None and connection.is_usable()
+
+
+def _tell_of_hook(this: Run, receiver: Receiver, error: Exception) -> None:
+    """Log the error of an ``on_commit()`` hook: with the COMMIT the message was through."""
+    log(
+        logging.ERROR,
+        "An on_commit() hook of receiver %s failed after the COMMIT of durable message %s, which is "
+        "not run again",
+        receiver.name,
+        this.id,
+        exc_info=error,
+    )
+
+
+def _is_ordered(name: str) -> bool:
+    receiver = registry.find(name)
+    return receiver is not None and receiver.options.ordered_by is not None
+
+
+def is_spent(name: str, wake_up: WakeUp) -> bool:
     """Return whether all runs that the policy allows have begun, and none of them came back."""
     receiver = registry.find(name)
     if receiver is None:
@@ -157,13 +235,14 @@ def _is_spent(name: str, wake_up: WakeUp) -> bool:
 def _bury(connection: BaseDatabaseWrapper, delivery: Delivery, wake_up: WakeUp) -> Outcome | None:
     """Make a row dead whose last run never came back."""
     found = find(connection, wake_up.id)
-    if found is None:
+    if found is None or found.receiver != delivery.name:
         return None
     count = wake_up.attempt
     why = f"run {count} of {count} never came back"
     failed = Failed(RedeliveredTooOften(f"{delivery.name!r}: {why}."), why)
     holder = Holder(count, is_unclaimed=True)
-    outcome = end(connection, Run(wake_up.using, wake_up.id, holder, found.error), failed)
+    this = Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key)
+    outcome = end(connection, this, failed)
     if isinstance(outcome, Lost):
         return None
     try:

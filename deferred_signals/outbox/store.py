@@ -2,14 +2,15 @@
 
 Celery closes Django's connections around every task, and a receiver may have a transaction open on one,
 or none at all. So each process has one connection more to each database of the outbox, for all of its
-threads. It is made from the alias' settings, but without a pool, whose sockets children would share.
+threads. It is made from the alias' settings, but in autocommit, and without a pool, whose sockets
+children would share.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -53,20 +54,27 @@ class Store:
             if connection is None:
                 connection = self._own[key] = _made(alias)
             elif monotonic() - self._used.get(key, 0.0) > IDLE and not _works(connection):
-                connection.close()
+                self._forget(key)
+                connection = self._own[key] = _made(alias)
             try:
                 yield connection
             except BaseException:
-                connection.close()
+                self._forget(key)
                 raise
             self._used[key] = monotonic()
 
     def close(self) -> None:
         """Close what this process has open."""
         with self._lock:
-            for (pid, _alias), connection in self._own.items():
-                if pid == os.getpid():
-                    connection.close()
+            for key in [key for key in self._own if key[0] == os.getpid()]:
+                self._forget(key)
+
+    def _forget(self, key: tuple[int, str]) -> None:
+        """Close a connection, broken or not, so that the next one is new."""
+        connection = self._own.pop(key, None)
+        if connection is not None:
+            with suppress(Exception):  # a broken one may refuse, and is not used again
+                connection.close()
 
     def _leave_to_parent(self) -> None:
         _inherited.extend(self._own.values())
@@ -76,7 +84,9 @@ class Store:
 def _made(alias: str) -> BaseDatabaseWrapper:
     known = connections[alias]
     settings = deepcopy(known.settings_dict)
-    settings.get("OPTIONS", {}).pop("pool", None)
+    settings["AUTOCOMMIT"] = True
+    for name in ("pool", "isolation_level"):  # no statement here needs more than READ COMMITTED
+        settings.get("OPTIONS", {}).pop(name, None)
     connection = type(known)(settings, alias)
     connection.inc_thread_sharing()
     return connection

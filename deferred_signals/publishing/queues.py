@@ -13,19 +13,20 @@ from deferred_signals.support.forks import unforked
 
 if TYPE_CHECKING:
     from deferred_signals.publishing.parcels import Postable
+    from deferred_signals.publishing.patterns import Route
 
-__all__ = ["has_ready", "queue_of"]
+__all__ = ["has_ready", "route_of"]
 
 #: The reply code for a queue that is not there: a number from RabbitMQ, and a text from kombu for Redis.
 NOT_FOUND = "404"
 
 
-def queue_of(parcel: Postable) -> str | None:
-    """Return the name of the one queue that a parcel is published to; None where that cannot be told."""
+def route_of(parcel: Postable) -> tuple[Route, str | None]:
+    """Return the route of a parcel, and the one queue that it leads to; None where that cannot be told."""
     with unforked():
         first, *_others = Recorder(app_or_default()).record(parcel)
     names = [getattr(item, "name", None) for item in first.declare if hasattr(item, "bindings")]
-    return names[0] if len(names) == 1 else None
+    return first.route, names[0] if len(names) == 1 else None
 
 
 def has_ready(queue: str) -> bool | None:
