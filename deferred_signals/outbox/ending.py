@@ -52,6 +52,7 @@ class Run(NamedTuple):
         error: what the row tells of earlier failures.
         atomic: a success has removed the row already, in the receiver's own transaction.
         order_key: rows with equal keys wait for this one.
+        counts: the receiver was called, or its process died.
     """
 
     using: str
@@ -60,6 +61,7 @@ class Run(NamedTuple):
     error: str = ""
     atomic: bool = False
     order_key: str | None = None
+    counts: bool = True
 
 
 def end_patiently(store: Store, this: Run, outcome: Outcome) -> Outcome | Elsewhere:
@@ -129,7 +131,8 @@ def end(connection: BaseDatabaseWrapper, this: Run, outcome: Outcome) -> Outcome
         case Retrying(exception, wait):
             is_ended = retry(connection, this.id, this.holder, wait, told(this.error, exception))
         case Failed(exception):
-            is_ended = bury(connection, this.id, this.holder, told(this.error, exception))
+            error = told(this.error, exception)
+            is_ended = bury(connection, this.id, this.holder, error, counts=this.counts)
     if not is_ended:
         return Lost("its lease was over")
     if this.order_key is not None and isinstance(outcome, (Discarded, Failed, Succeeded)):
@@ -155,7 +158,8 @@ def _end_unknown(
     """Let a row wait for a process that knows its receiver; after ``UNKNOWN_GRACE`` it is dead."""
     now, since = time.time(), since_unknown(this.error)
     if now - since >= conf.current().UNKNOWN_GRACE:
-        return end(connection, this, Failed(outcome.exception, "UNKNOWN_GRACE is over"))
+        failed = Failed(outcome.exception, "UNKNOWN_GRACE is over")
+        return end(connection, this._replace(counts=False), failed)
     wait = min(MOST_WAIT, max(LEAST_WAIT, (now - since) / 2))
     note = unknown_since(this.error, outcome.exception)
     if not set_on(connection, this.id, this.holder, wait, note):
