@@ -17,9 +17,9 @@ from tests.support.processes import wait_until
 
 from .runs import runs
 
-SETTINGS = {"OUTBOX": {"LEASE": 2, "RELAY_INTERVAL": 0.2}}
+SETTINGS = {"OUTBOX": {"LEASE": 2, "RELAY_INTERVAL": 0.05}}
 #: The shortest lease, for workers that are to wait for its end.
-LEASE = {"LEASE": 1, "RELAY_INTERVAL": 0.2}
+LEASE = {"LEASE": 1, "RELAY_INTERVAL": 0.05}
 KINDS = ("plain", "atomic")
 
 

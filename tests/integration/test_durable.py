@@ -7,7 +7,6 @@ import pytest
 from django.db import transaction
 
 from deferred_signals.outbox.models import OutboxMessage
-
 from tests.app.durable_receivers import in_turn
 
 from .durable import (
