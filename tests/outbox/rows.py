@@ -28,6 +28,7 @@ from deferred_signals.worker.delivery import Delivery
 from tests.app.models import Label
 from tests.support.broker import Broker
 from tests.support.connected import Connected, deferred
+from tests.support.lifecycle import Lifecycle
 
 #: Three runs, five seconds apart.
 POLICY = Retry(max_attempts=3, wait_initial=5, wait_exp_base=1, wait_jitter=0)
@@ -163,6 +164,11 @@ def logged(caplog: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[
         for record in caplog.records
         if record.name == "deferred_signals" and record.levelno >= level
     ]
+
+
+def of_runs(lifecycle: Lifecycle) -> list[str]:
+    """Return the names of the lifecycle signals of runs: a wake-up may be published meanwhile."""
+    return [name for name in lifecycle.names if name != "message_published"]
 
 
 def empty_the_table() -> None:
