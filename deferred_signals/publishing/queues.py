@@ -24,8 +24,10 @@ def queue_of(parcel: Postable) -> str | None:
     """Return the name of the one queue that a parcel is published to; None where that cannot be told."""
     with unforked():
         first, *_others = Recorder(app_or_default()).record(parcel)
-    names = [getattr(item, "name", None) for item in first.declare if hasattr(item, "bindings")]
-    return names[0] if len(names) == 1 else None
+    queues = [item for item in first.declare if hasattr(item, "bindings")]
+    if len(queues) != 1 or first.exchange not in {"", getattr(queues[0].exchange, "name", "")}:
+        return None
+    return str(queues[0].name)
 
 
 def has_ready(queue: str) -> bool | None:

@@ -118,6 +118,10 @@ class Kept:
                 [*values, dialect_of(connection).id(wake_up.id)],
             )
 
+    def disconnect(self) -> None:
+        """Disconnect the receivers, so that others may have their names."""
+        self._defer.end()
+
     def forget(self) -> None:
         """Forget the receivers, as a worker of an older release does not know them."""
         registry.discard(registry.get(self.name))
