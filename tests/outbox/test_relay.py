@@ -13,6 +13,7 @@ from deferred_signals.outbox.models import OutboxMessage
 from deferred_signals.outbox.relay import MOST_PATIENCE, Relay
 from deferred_signals.outbox.store import Store
 from deferred_signals.publishing.lines import is_away
+from tests.project.celery import app
 from tests.support.celery_apps import MakeCurrent
 from tests.support.celery_messages import take_celery_messages
 from tests.support.lifecycle import Lifecycle
@@ -122,6 +123,7 @@ def test_relays_at_once_publish_no_row_twice(kept: Kept, configure: Callable[...
     failures: list[BaseException] = []
 
     def look(relay: Relay) -> None:
+        app.set_current()  # as Celery does for all threads of a worker
         try:
             while relay.look() == 0.0:
                 pass
