@@ -113,11 +113,18 @@ class Relay:
     def _sorted(
         self, alias: str, overdue: Sequence[Overdue]
     ) -> tuple[list[Overdue], list[Overdue]]:
-        """Tell lost wake-ups from those that may wait in a queue."""
+        """Tell lost wake-ups from those that may wait in a queue.
+
+        A row whose receiver this process does not know counts as lost: it is only set on, and soon found
+        by a process that knows more.
+        """
         lost: list[Overdue] = []
         waiting: list[Overdue] = []
         ready: dict[str | None, bool | None] = {None: None}
         for item in overdue:
+            if registry.find(item.row.receiver) is None:
+                lost.append(item)
+                continue
             queue = _queue_of(alias, item.row)
             if queue not in ready:
                 ready[queue] = has_ready(str(queue))
@@ -167,15 +174,12 @@ class Relay:
 
 def _queue_of(alias: str, row: Due) -> str | None:
     """Return the queue in which a row's wake-up would wait; None where that cannot be told."""
-    receiver = registry.find(row.receiver)
-    if receiver is None:
-        return None
     try:
-        return queue_of(_waking(alias, row, receiver))
+        return queue_of(_waking(alias, row, registry.get(row.receiver)))
     except Exception as error:
         if is_interruption(error):
             raise
-        return None  # a route of the project's refuses
+        return None  # a route of the project's refuses, or the row's options are no JSON
 
 
 def _tell(payload: str, attempt: int, outcome: Failed) -> None:

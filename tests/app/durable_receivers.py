@@ -7,25 +7,37 @@ atomic run takes back.
 import os
 import signal
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.dispatch import Signal
 
-from deferred_signals import Discard, Retry, RetryLater, receiver
+from deferred_signals import Discard, Retry, RetryLater, events, receiver
 
 from . import fault_receivers
-from .fault_receivers import attempt, leave, wait_for_prefetch
+from .fault_receivers import attempt, leave
+from .models import Line, Run
 
 POLICY = Retry(max_attempts=3, wait_initial=0.2, wait_exp_base=1, wait_jitter=0)
 
 #: Sends to the receiver, and to its atomic twin.
 plain, atomic = Signal(), Signal()
-SIGNALS = {"plain": plain, "atomic": atomic}
+#: Sends to receivers with limits of time, and with times.
+limited, timed = Signal(), Signal()
+SIGNALS = {"plain": plain, "atomic": atomic, "limited": limited, "timed": timed}
 
 
 def connect() -> None:
-    """Leave a row for each message that is given up or dropped: in the test's worker."""
+    """Leave a row for what became of each message: in the test's worker."""
     fault_receivers.connect()
+    events.receiver_succeeded.connect(note_success)
+
+
+def note_success(message: Any, **kwargs: Any) -> None:
+    """Leave a row for a run that succeeded."""
+    Run.log("succeeded", message.id, message.attempt)
 
 
 @receiver(plain, deferred=True, durable=True, retry=POLICY, name="tests.plain", weak=False)
@@ -42,6 +54,35 @@ def acts(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
 def acts_in_transaction(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Do the same, in one transaction with the end of the message's row."""
     acts(sender, does, times, **kwargs)
+
+
+@receiver(
+    limited,
+    deferred=True,
+    durable=True,
+    soft_time_limit=2,
+    time_limit=4,
+    retry=POLICY,
+    name="tests.limited",
+    weak=False,
+)
+def acts_within_limits(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
+    """Do the same, or be ended."""
+    acts(sender, does, times, **kwargs)
+
+
+@receiver(
+    timed,
+    deferred=True,
+    durable=True,
+    countdown=lambda sender, seconds, **kwargs: seconds,
+    expires=lambda sender, within=None, **kwargs: within,
+    name="tests.timed",
+    weak=False,
+)
+def acts_in_time(sender: object, **kwargs: Any) -> None:
+    """Run once, and neither too early nor too late."""
+    leave()
 
 
 def fail(**kwargs: Any) -> None:
@@ -65,8 +106,7 @@ def kill(**kwargs: Any) -> None:
 
 
 def kill_worker(**kwargs: Any) -> None:
-    """Kill the worker with all its children."""
-    wait_for_prefetch()
+    """Kill the worker with all its children, whatever it is doing beside this run."""
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
@@ -75,9 +115,24 @@ def sleep(seconds: float, **kwargs: Any) -> None:
     time.sleep(seconds)
 
 
-ACTS = {
+def break_commit(**kwargs: Any) -> None:
+    """Write what a database refuses at the COMMIT, unless its foreign keys are checked at once."""
+    Line.objects.create(order_id=0)
+
+
+def hang(seconds: float, **kwargs: Any) -> None:
+    """Run for a while, whatever it is told."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with suppress(SoftTimeLimitExceeded):
+            time.sleep(seconds)
+
+
+ACTS: dict[str, Callable[..., None]] = {
+    "break_commit": break_commit,
     "discard": discard,
     "fail": fail,
+    "hang": hang,
     "kill": kill,
     "kill_worker": kill_worker,
     "later": ask_for_later,

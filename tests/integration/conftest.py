@@ -28,6 +28,7 @@ from tests.support.processes import free_port
 from tests.support.services import POSTGRES, absent, listens
 
 from .comparison import comparison  # noqa: F401 - a fixture
+from .durable import short_leases  # noqa: F401 - a fixture
 from .kept_workers import (
     NODE,
     end_kept_worker,

@@ -1,98 +1,64 @@
-"""Durable messages on real workers: what is committed runs, whatever dies."""
+"""Durable messages on real workers: what is committed runs, and failures are tried again or buried."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import transaction
-from django.test import override_settings
 
 from deferred_signals.outbox.models import OutboxMessage
-from tests.app.durable_receivers import SIGNALS
-from tests.support.connected import deferred
-from tests.support.processes import wait_until
 
+from .durable import (
+    KINDS,
+    attempts_of,
+    dead_letters,
+    effects_of,
+    environment,
+    send,
+    wait_for_empty_outbox,
+)
 from .nodes import Broker, needs_local_broker
 from .runs import runs, wait_for_runs
 from .workers import worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
+    pytest.mark.usefixtures("short_leases"),
     needs_local_broker,
 ]
 
-SETTINGS = {"OUTBOX": {"LEASE": 2, "RELAY_INTERVAL": 0.2}}
-ENVIRONMENT = {
-    "DEFERRED_SIGNALS": json.dumps(SETTINGS),
-    "TESTS_APP_MODULES": "tests.app.durable_receivers",
-}
 
-both = pytest.mark.parametrize("kind", ["plain", "atomic"])
-
-
-@pytest.fixture(autouse=True)
-def short_leases() -> Iterator[None]:
-    with override_settings(DEFERRED_SIGNALS=SETTINGS):
-        yield
-
-
-def send(kind: str, does: str = "", **kwargs: Any) -> str:
-    [found] = deferred(SIGNALS[kind].send(None, does=does, **kwargs))
-    return found.id
-
-
-def attempts_of(message_id: str, receiver: str) -> list[int]:
-    return [run.attempt for run in runs(message_id=message_id, receiver=receiver)]
-
-
-def wait_for_empty_outbox(timeout: float = 15) -> None:
-    wait_until(
-        lambda: not OutboxMessage.objects.filter(dead_at=None).exists(), timeout, "all is through"
-    )
-
-
-@both
-def test_committed_messages_run_once(kind: str, broker: Broker, tmp_path: Path) -> None:
-    with worker(broker, tmp_path, **ENVIRONMENT):
+def test_committed_messages_run_once(broker: Broker, tmp_path: Path) -> None:
+    with worker(broker, tmp_path, **environment()):
         with transaction.atomic():
-            ids = [send(kind) for _ in range(20)]
-        ids.append(send(kind))
-        wait_for_runs(21)
+            ids = [send(kind) for kind in KINDS for _ in range(10)]
+        ids += [send(kind) for kind in KINDS]
         wait_for_empty_outbox()
-    assert sorted(run.message_id for run in runs(receiver=kind)) == sorted(ids)
+    assert set(effects_of(ids).values()) == {1}
+    assert sorted(run.message_id for run in runs(receiver="succeeded")) == sorted(ids)
 
 
-@both
-def test_failures_are_tried_again_and_buried(kind: str, broker: Broker, tmp_path: Path) -> None:
-    with worker(broker, tmp_path, **ENVIRONMENT):
-        recovers, never, dropped = (
-            send(kind, "fail", times=2), send(kind, "fail", times=9), send(kind, "discard", times=1)
-        )  # fmt: skip
-        later = send(kind, "later", times=1, after=1)
-        wait_for_runs(1, receiver="failed")
-        wait_for_runs(1, receiver="discarded")
+def test_failures_are_tried_again_and_buried(broker: Broker, tmp_path: Path) -> None:
+    sent: dict[str, dict[str, str]] = {}
+    with worker(broker, tmp_path, **environment()):
+        for kind in KINDS:
+            sent[kind] = {
+                "recovers": send(kind, "fail", times=2),
+                "never": send(kind, "fail", times=9),
+                "dropped": send(kind, "discard", times=1),
+                "later": send(kind, "later", times=1, after=1),
+            }
         wait_for_empty_outbox()
-    stays = kind == "plain"
-    assert attempts_of(recovers, kind) == ([1, 2, 3] if stays else [3])
-    assert attempts_of(never, kind) == ([1, 2, 3] if stays else [])
-    assert attempts_of(dropped, kind) == ([1] if stays else [])
-    assert attempts_of(later, kind) == ([1, 2] if stays else [2])
-    [dead] = OutboxMessage.objects.all()
-    assert (str(dead.id), dead.attempt) == (never, 3)
-    assert "ConnectionError" in dead.error
-
-
-@both
-def test_child_that_is_killed_is_charged(kind: str, broker: Broker, tmp_path: Path) -> None:
-    with worker(broker, tmp_path, **ENVIRONMENT):
-        neighbours = [send(kind) for _ in range(20)]
-        never = send(kind, "kill", times=9)
-        wait_for_runs(1, receiver="failed", timeout=30)
-        wait_for_empty_outbox(30)
-    stays = kind == "plain"
-    assert attempts_of(never, kind) == ([1, 2, 3] if stays else [])
-    assert [attempts_of(message, kind) for message in neighbours] == [[1]] * 20
-    [dead] = OutboxMessage.objects.all()
-    assert (str(dead.id), dead.attempt) == (never, 3)
+        wait_for_runs(2, 30, receiver="failed")
+    effects = {
+        kind: {what: attempts_of(id_, kind) for what, id_ in ids.items()}
+        for kind, ids in sent.items()
+    }
+    assert effects == {
+        "plain": {"recovers": [1, 2, 3], "never": [1, 2, 3], "dropped": [1], "later": [1, 2]},
+        "atomic": {"recovers": [3], "never": [], "dropped": [], "later": [2]},
+    }
+    assert dead_letters() == {ids["never"]: 3 for ids in sent.values()}
+    assert all("ConnectionError" in dead.error for dead in OutboxMessage.objects.all())
+    assert {run.message_id for run in runs(receiver="discarded")} == {
+        ids["dropped"] for ids in sent.values()
+    }

@@ -1,0 +1,70 @@
+"""The database cuts all connections of the workers, again and again, while durable messages run."""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from deferred_signals.outbox.models import OutboxMessage
+
+from .durable import KINDS, dead_letters, effects_of, environment, many, send
+from .nodes import Broker, needs_local_broker
+from .workers import worker
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "other"]),
+    pytest.mark.usefixtures("short_leases"),
+    needs_local_broker,
+]
+
+#: Seconds between two cuts.
+PAUSE = 0.35
+
+#: How to list the connections of others to the test's database, and to end one of them.
+OTHERS = {
+    "postgresql": """
+        SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()
+    """,
+    "mysql": """
+        SELECT id FROM information_schema.processlist
+        WHERE db = database() AND id <> connection_id()
+    """,
+}
+END = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
+
+
+def cut() -> int:
+    """End all connections but the test's own; return how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS[connection.vendor])
+        ids = cursor.fetchall()
+        for id_ in ids:
+            with suppress(OperationalError):  # on MariaDB, if it has ended by itself meanwhile
+                cursor.execute(END[connection.vendor], id_)
+    return len(ids)
+
+
+@pytest.mark.skipif("connection.vendor not in OTHERS", reason="SQLite has no connections to cut")
+def test_cut_repeats_the_effects_of_one_run_at_most(broker: Broker, tmp_path: Path) -> None:
+    count = many(15, 300)
+    with worker(broker, tmp_path, options=("-c", "2"), **environment()):
+        with transaction.atomic():
+            ids = {kind: [send(kind, "sleep", times=1, seconds=0.03) for _ in range(count)]
+                   for kind in KINDS}  # fmt: skip
+        cuts = ended = 0
+        deadline = time.monotonic() + many(60, 300)
+        while OutboxMessage.objects.filter(dead_at=None).exists():
+            assert time.monotonic() < deadline
+            ended += cut()
+            cuts += 1
+            time.sleep(PAUSE)
+    assert cuts >= 3
+    assert ended >= cuts
+    plain = effects_of(ids["plain"])
+    assert min(plain.values()) == 1
+    assert plain.total() - count <= cuts
+    assert set(effects_of(ids["atomic"]).values()) == {1}
+    assert not dead_letters()

@@ -1,0 +1,98 @@
+"""How long a claim lasts: workers that stop, runs that take long, times and limits of time."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from deferred_signals.outbox.models import OutboxMessage
+from tests.project.celery import app
+from tests.support.processes import wait_until
+
+from .durable import (
+    KINDS,
+    LEASE,
+    attempts_of,
+    dead_letters,
+    environment,
+    send,
+    wait_for_empty_outbox,
+)
+from .nodes import Broker, needs_local_broker
+from .runs import assert_no_more_runs, runs, wait_for_runs
+from .workers import worker
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "other"]),
+    pytest.mark.usefixtures("short_leases"),
+    needs_local_broker,
+]
+
+
+def wait_for_claims(count: int) -> None:
+    """Wait until so many messages are running."""
+    running = OutboxMessage.objects.exclude(claimed_by=None)
+    wait_until(lambda: running.count() == count, 30, f"{count} messages run")
+
+
+def test_worker_that_goes_on_after_its_lease_changes_nothing(
+    broker: Broker, tmp_path: Path
+) -> None:
+    kinds = KINDS if connection.vendor != "sqlite" else KINDS[:1]  # one that stops locks all out
+    with worker(broker, tmp_path, "stopped", ("-c", "2"), **environment()) as stopped:
+        ids = {kind: send(kind, "sleep", times=1, seconds=4) for kind in kinds}
+        wait_for_claims(len(kinds))
+        wait_for_runs(1, 30, receiver="plain")
+        stopped.signal(signal.SIGSTOP)
+        with worker(broker, tmp_path, "other", **environment()):
+            wait_for_empty_outbox()
+            assert not runs(receiver="succeeded", attempt=1)
+            stopped.signal(signal.SIGCONT)
+            wait_for_runs(1, receiver="succeeded", attempt=1, message_id=ids["plain"], timeout=30)
+            assert_no_more_runs(2, message_id=ids["plain"], receiver="plain")
+    effects = {kind: attempts_of(id_, kind) for kind, id_ in ids.items()}
+    assert effects == {"plain": [1, 2], "atomic": [2]}
+    assert not dead_letters()
+
+
+def test_times_and_limits_are_kept(broker: Broker, tmp_path: Path) -> None:
+    began = time.time()
+    with worker(broker, tmp_path, options=("-c", "3"), **environment(tmp_path, OUTBOX=LEASE)):
+        renewed = {kind: send(kind, "sleep", times=1, seconds=3.5) for kind in KINDS}
+        later, late = send("timed", seconds=2), send("timed", seconds=2, within=1)
+        soft = send("limited", "sleep", times=1, seconds=60)
+        hard = send("limited", "hang", times=1, seconds=60)
+        broken = send("atomic", "break_commit", times=9)
+        wait_for_empty_outbox()
+        wait_for_runs(1, receiver="failed", timeout=30)
+    assert {kind: attempts_of(id_, kind) for kind, id_ in renewed.items()} == {
+        "plain": [1],
+        "atomic": [1],
+    }
+    [ran] = runs(receiver="timed")
+    assert (ran.message_id, ran.attempt) == (later, 1)
+    assert ran.at.timestamp() >= began + 2
+    assert [run.message_id for run in runs(receiver="discarded")] == [late]
+    assert [attempts_of(id_, "limited") for id_ in (soft, hard)] == [[1, 2], [1, 2]]
+    assert attempts_of(broken, "atomic") == []
+    assert dead_letters() == {broken: 3}
+    [failed] = runs(receiver="failed")
+    assert (failed.message_id, failed.attempt) == (broken, 3)
+    assert failed.payload["error"] == "IntegrityError"
+
+
+def test_message_whose_wake_up_is_revoked_runs_on_another_worker(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with worker(broker, tmp_path, **environment(OUTBOX=LEASE)) as process:
+        revoked, other = send("timed", seconds=1), send("timed", seconds=1)
+        app.control.revoke(revoked)
+        wait_for_runs(1, 30, message_id=other)
+        wait_until(lambda: f"[{revoked}]" in process.logs(), 30, "its wake-up is dropped")
+        assert not runs(message_id=revoked)
+    with worker(broker, tmp_path, "other", **environment(OUTBOX=LEASE)):
+        wait_for_empty_outbox()
+    assert [attempts_of(id_, "timed") for id_ in (revoked, other)] == [[1], [1]]
+    assert not dead_letters()
