@@ -84,7 +84,8 @@ class Leases:
         until = monotonic() + patience
         while self._deaths and monotonic() < until:
             sleep(0.01)
-        self.loop.stop(max(0.0, until - monotonic()))
+        if self.loop.stop(max(0.0, until - monotonic())):
+            self._store.close()
 
     def _work(self) -> float:
         """Renew first, as that is urgent. A database that is away holds up no other one's rows."""

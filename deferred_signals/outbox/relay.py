@@ -68,6 +68,15 @@ class Relay:
         self._looks = 0
         self.loop = Loop("deferred_signals.relay", self.look, most=5)
 
+    def end(self, patience: float) -> None:
+        """End the thread.
+
+        Arguments:
+            patience: seconds that this may take.
+        """
+        if self.loop.stop(patience):
+            self._store.close()
+
     def look(self) -> float:
         """Wake up what is due. Return the seconds until the next look."""
         settings = conf.current().OUTBOX

@@ -61,6 +61,6 @@ class OutboxRows:
 
     def end(self) -> None:
         """End that: the worker shuts down."""
-        self._relay.loop.stop(PATIENCE)
+        self._relay.end(PATIENCE)
         self._leases.end(PATIENCE)
         self._store.close()

@@ -33,11 +33,9 @@ KILLED = WorkerLostError("killed")
 
 @pytest.fixture
 def leases() -> Iterator[Leases]:
-    store = Store()
-    found = Leases(store)
+    found = Leases(Store())
     yield found
     found.end(10)
-    store.close()
 
 
 def claim_for(kept: Kept, wake_up: WakeUp, pid: int = CHILD) -> None:

@@ -172,7 +172,7 @@ def test_relay_publishes_no_values(kept: Kept) -> None:
     kept.connect(countdown=60)
     wake_up = kept.send(order_id=7, card=CARD)
     kept.change(wake_up, due_at=seconds(-1))
-    Relay(Store()).look()
+    Relay(kept.store).look()
     (message,) = take_celery_messages()
     assert WakeUp.from_wire(message.wires[0]).id == wake_up.id
     assert CARD not in str(message)
