@@ -130,7 +130,7 @@ class _Chunk:
         if not self._succeeded or self._progress.ended:
             return
         using, ids = self._succeeded[0].run.using, [row.run.id for row in self._succeeded]
-        patiently(self._store, using, lambda connection, _: remove_together(connection, ids))
+        patiently(self._store, using, ids, lambda connection, _: remove_together(connection, ids))
         for row in self._succeeded:
             tell(self._delivery, row, Succeeded())
 
@@ -143,5 +143,6 @@ class _Chunk:
             patiently(
                 self._store,
                 runs[0].using,
+                ids,
                 lambda connection, _: give_back(connection, ids, before, owner),
             )

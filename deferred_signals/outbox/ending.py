@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from django.db import Error
@@ -24,7 +25,7 @@ from deferred_signals.support.telling import log
 from deferred_signals.worker.delivery import Elsewhere
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -71,18 +72,26 @@ def end_patiently(store: Store, this: Run, outcome: Outcome) -> Outcome | Elsewh
     """
     if this.atomic and isinstance(outcome, Succeeded):
         if this.order_key is not None:
-            patiently(
-                store, this.using, lambda connection, _: wake_next(connection, str(this.order_key))
-            )
+            with (
+                suppress(Error),
+                store.connection(this.using) as connection,
+            ):  # a relay sees to it, too
+                wake_next(connection, this.order_key)
         return outcome  # the receiver's own transaction has removed the row
     ended = patiently(
-        store, this.using, lambda connection, tries: _end_again(connection, this, outcome, tries)
+        store,
+        this.using,
+        (this.id,),
+        lambda connection, tries: _end_again(connection, this, outcome, tries),
     )
     return Lost("its database is away") if ended is None else ended
 
 
 def patiently(
-    store: Store, using: str, change: Callable[[BaseDatabaseWrapper, int], Answer]
+    store: Store,
+    using: str,
+    ids: Sequence[str],
+    change: Callable[[BaseDatabaseWrapper, int], Answer],
 ) -> Answer | None:
     """Call a function that changes rows, and try again for a lease if the database does not answer.
 
@@ -91,6 +100,7 @@ def patiently(
     Arguments:
         store: lends connections.
         using: alias of the rows' database.
+        ids: the rows'.
         change: is called with a connection, and how often it was called before.
     """
     deadline = time.monotonic() + conf.current().OUTBOX.LEASE
@@ -104,8 +114,8 @@ def patiently(
             if time.monotonic() > deadline:
                 log(
                     logging.WARNING,
-                    "Durable messages cannot be settled in database %s, and will run again: %s",
-                    using,
+                    "Durable messages cannot be settled, and will run again: %s (%s)",
+                    ", ".join(ids),
                     type(error).__name__,
                 )
                 return None

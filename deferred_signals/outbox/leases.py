@@ -45,18 +45,19 @@ class Death(NamedTuple):
     Attributes:
         name: the receiver's name.
         wake_ups: all that it was given, of one database.
-        through: how many of their runs are through.
-        begun: how many have begun.
         pid: the process.
         error: what ended it.
+        through: how many of their runs are through.
+        begun: how many have begun. A process that died before it began anything counts, too: else its
+            rows would go round for ever.
     """
 
     name: str
     wake_ups: tuple[WakeUp, ...]
-    through: int
-    begun: int
     pid: int | None
     error: BaseException
+    through: int = 0
+    begun: int = 1
 
     @property
     def using(self) -> str:
@@ -94,7 +95,8 @@ class Leases:
         until = monotonic() + patience
         while self._deaths and monotonic() < until:
             sleep(0.01)
-        self.loop.stop(max(0.0, until - monotonic()))
+        if self.loop.stop(max(0.0, until - monotonic())):
+            self._store.close()
 
     def _work(self) -> float:
         """Renew first, as that is urgent. A database that is away holds up no other one's rows."""

@@ -43,7 +43,7 @@ class Pauses:
         """Put the ids of what could not be published together, by how long it waits."""
         found: dict[float, list[str]] = defaultdict(list)
         for row in failed:
-            found[self._of_receivers[row.receiver]].append(row.id)
+            found[self._of_receivers.get(row.receiver, SET_BACK)].append(row.id)
         return list(found.items())
 
 

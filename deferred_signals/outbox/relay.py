@@ -75,6 +75,15 @@ class Relay:
         self._pauses = Pauses()
         self.loop = Loop("deferred_signals.relay", lambda: self.work()[1], most=5)
 
+    def end(self, patience: float) -> None:
+        """End the thread.
+
+        Arguments:
+            patience: seconds that this may take.
+        """
+        if self.loop.stop(patience):
+            self._store.close()
+
     def work(self) -> tuple[int, float]:
         """Look once; return how many rows were due, and the seconds until the next look.
 

@@ -180,15 +180,17 @@ def _run_in_transaction(this: Run, receiver: Receiver, kwargs: Mapping[str, Any]
     """
     connection = connections[this.using]
     committed = Event()
+    session = None
     try:
         with transaction.atomic(using=this.using):
+            session = connection.connection
             transaction.on_commit(committed.set, using=this.using)
             run(receiver, kwargs)
             _remove(connection, this)
     except Exception as error:
         if committed.is_set():
             _tell_of_hook(this, receiver, error)
-        elif isinstance(error, (InterfaceError, OperationalError)) and not _works(connection):
+        elif isinstance(error, (InterfaceError, OperationalError)) and _broke(connection, session):
             raise LeaseLost("the connection to its database broke") from error
         else:
             raise
@@ -199,8 +201,9 @@ def _remove(connection: BaseDatabaseWrapper, this: Run) -> None:
         raise LeaseLost("another process has claimed its row")
 
 
-def _works(connection: BaseDatabaseWrapper) -> bool:
-    return connection.connection is not None and connection.is_usable()
+def _broke(connection: BaseDatabaseWrapper, session: object) -> bool:
+    """Return whether the driver's connection of a block is broken; Django may have replaced it by now."""
+    return session is None or connection.connection is not session or not connection.is_usable()
 
 
 def _tell_of_hook(this: Run, receiver: Receiver, error: Exception) -> None:

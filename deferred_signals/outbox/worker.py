@@ -65,9 +65,8 @@ class OutboxRows:
         """Charge the run of a row whose process died, soon, and on another thread."""
         with suppress(DecodeError):
             opened = tuple(WakeUp.from_wire(text) for text in wake_ups)
-            # A process that died before it began anything counts, too, or it would go round for ever.
             begun = max(1, progress.begun)
-            self._leases.note(Death(name, opened, progress.through, begun, pid, error))
+            self._leases.note(Death(name, opened, pid, error, progress.through, begun))
 
     def look(self) -> int:
         """Wake up what is due; return how many rows that were."""
@@ -81,7 +80,7 @@ class OutboxRows:
 
     def end(self) -> None:
         """End that: the worker shuts down."""
-        self._relay.loop.stop(PATIENCE)
+        self._relay.end(PATIENCE)
         self._leases.end(PATIENCE)
         self._store.close()
 

@@ -25,8 +25,10 @@ def route_of(parcel: Postable) -> tuple[Route, str | None]:
     """Return the route of a parcel, and the one queue that it leads to; None where that cannot be told."""
     with unforked():
         first, *_others = Recorder(app_or_default()).record(parcel)
-    names = [getattr(item, "name", None) for item in first.declare if hasattr(item, "bindings")]
-    return first.route, names[0] if len(names) == 1 else None
+    queues = [item for item in first.declare if hasattr(item, "bindings")]
+    if len(queues) != 1 or first.exchange not in {"", getattr(queues[0].exchange, "name", "")}:
+        return first.route, None
+    return first.route, str(queues[0].name)
 
 
 def has_ready(queue: str) -> bool | None:

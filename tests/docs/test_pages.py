@@ -43,13 +43,8 @@ def names_in(line_start: str, text: str) -> set[str]:
 
 def test_every_option_is_in_the_table_of_options() -> None:
     text = section("Options")
-    there = options.OPTIONS.keys() - set(options.names_at("outbox"))
+    there = options.OPTIONS.keys()
     assert first_cells(text) == there
-
-
-def test_options_that_are_not_available_are_named() -> None:
-    named = names_in("Named, but not available in this version:", section("Options"))
-    assert named == set(options.names_at("outbox"))
 
 
 def test_every_setting_is_in_the_table_of_settings() -> None:

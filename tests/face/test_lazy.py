@@ -70,6 +70,48 @@ def test_installed_library_loads_no_check_before_one_is_run() -> None:
     assert loaded == ["deferred_signals.checks"]
 
 
+def loaded_by(apps: str, then: str = "") -> set[str]:
+    """Return the library's modules that a site with some apps has loaded."""
+    return set(
+        run(
+            "import django, sys\n"
+            "from django.conf import settings\n"
+            f"settings.configure(INSTALLED_APPS={apps.split()})\n"
+            "django.setup()\n"
+            f"{then}\n"
+            "print(*[name.removeprefix('deferred_signals.') for name in sys.modules"
+            " if name.startswith('deferred_signals.')])"
+        ).split()
+    )
+
+
+WITH_OUTBOX = "deferred_signals deferred_signals.outbox"
+
+
+def test_installed_outbox_loads_neither_what_writes_rows_nor_what_runs_them() -> None:
+    more = loaded_by(WITH_OUTBOX) - loaded_by("deferred_signals")
+    assert {name for name in more if not name.startswith(("message", "support"))} == {
+        "outbox",
+        "outbox.apps",
+        "outbox.models",
+        "outbox.plugs",
+        "sending.durable",
+        "worker.rows",
+    }
+
+
+def test_site_that_sends_durable_messages_loads_nothing_of_what_runs_them() -> None:
+    sends = "from deferred_signals.sending.durable import durable; durable()"
+    more = loaded_by(WITH_OUTBOX, sends) - loaded_by(WITH_OUTBOX)
+    of_the_outbox = {name for name in more if name.startswith("outbox.")}
+    assert of_the_outbox == {f"outbox.{name}" for name in WRITES}
+    assert not {name for name in more if name.startswith(("worker.", "running."))}
+
+
+#: The modules of the outbox that write rows.
+WRITES = ("at_commit", "dialects", "rows", "sending", "writing")
+
+
 @packages
 def test_every_public_name_is_there(package: ModuleType) -> None:
     for name in package.__all__:

@@ -130,11 +130,21 @@ def one_of(items: Any, data: Any) -> Any:
     return items[data.ConsumeIntInRange(0, len(items) - 1)]
 
 
+def wake_up_of(data: Any) -> str:
+    """Make a wake-up that is nearly right."""
+    sound = {"using": "default", "id": str(UUID(int=7)), "attempt": 1, "at": 1.5}
+    bent_ones = {
+        name: made(data, 3) if data.ConsumeIntInRange(0, 3) == 0 else value
+        for name, value in sound.items()
+    }
+    return json.dumps({"wake": 1, **bent_ones})
+
+
 def payload_of(data: Any) -> str:
     """Make any text, a message of anything, or a message of something that is nearly right."""
     choice = data.ConsumeIntInRange(0, 5)
     if choice == 0:
-        return str(data.ConsumeUnicode(4096))
+        return wake_up_of(data) if data.ConsumeBool() else str(data.ConsumeUnicode(4096))
     if choice == 1:
         return message(made(data), made(data))
     if choice == 2:

@@ -28,6 +28,7 @@ from deferred_signals.worker.delivery import Delivery
 from tests.app.models import Label
 from tests.support.broker import Broker
 from tests.support.connected import Connected, deferred
+from tests.support.lifecycle import Lifecycle
 
 #: Three runs, five seconds apart.
 POLICY = Retry(max_attempts=3, wait_initial=5, wait_exp_base=1, wait_jitter=0)
@@ -117,6 +118,10 @@ class Kept:
                 [*values, dialect_of(connection).id(wake_up.id)],
             )
 
+    def disconnect(self) -> None:
+        """Disconnect the receivers, so that others may have their names."""
+        self._defer.end()
+
     def forget(self) -> None:
         """Forget the receivers, as a worker of an older release does not know them."""
         registry.discard(registry.get(self.name))
@@ -163,6 +168,11 @@ def logged(caplog: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[
         for record in caplog.records
         if record.name == "deferred_signals" and record.levelno >= level
     ]
+
+
+def of_runs(lifecycle: Lifecycle) -> list[str]:
+    """Return the names of the lifecycle signals of runs: a wake-up may be published meanwhile."""
+    return [name for name in lifecycle.names if name != "message_published"]
 
 
 def empty_the_table() -> None:
