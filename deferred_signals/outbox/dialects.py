@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["Dialect", "Term", "dialect_of", "places", "text_of_id"]
+__all__ = ["Dialect", "Term", "dialect_of", "is_known", "places", "text_of_id"]
 
 
 class Term(NamedTuple):
@@ -128,6 +128,11 @@ class SQLite(Dialect):
 
 
 _KINDS: dict[str, type[Dialect]] = {"postgresql": Dialect, "mysql": MySQL, "sqlite": SQLite}
+
+
+def is_known(vendor: str) -> bool:
+    """Return whether the outbox knows how a kind of database writes what it asks."""
+    return vendor in _KINDS
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:

@@ -107,6 +107,17 @@ def _check_outbox(options: Options) -> None:
             "durable=True needs the app that keeps the messages. Add 'deferred_signals.outbox' to "
             "INSTALLED_APPS, and run migrate."
         )
+    if options.atomic and options.durable is None and not _is_durable_by_settings():
+        raise InvalidReceiver(
+            "atomic=True needs durable delivery, and the setting DURABLE is False. Give durable=True."
+        )
+
+
+def _is_durable_by_settings() -> bool:
+    try:
+        return conf.current().DURABLE
+    except ConfigurationError:  # the system checks tell of it
+        return True
 
 
 #: Options that decide which kwargs a receiver gets. Where one of them is wrong, nobody can say.

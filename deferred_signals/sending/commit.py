@@ -44,8 +44,8 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
     Raises:
         TransactionManagementError: autocommit is off and no transaction is open.
         PublishError: there is nothing to wait for, and a test would publish.
-        ConfigurationError: a durable message has no outbox that it could be kept in.
-        django.db.DatabaseError: the row of a durable message cannot be written.
+        ConfigurationError: nothing keeps a durable message.
+        django.db.Error: the row of a durable message cannot be written.
     """
     destination = current_destination()
     using = outgoing.message.using

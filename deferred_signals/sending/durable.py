@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from deferred_signals.errors import ConfigurationError
 from deferred_signals.sending.destinations import Destination, may_raise
+from deferred_signals.sending.undeferred import NotKept
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -27,7 +27,7 @@ class Durable(Protocol):
     at_commit: Destination
 
     def check(self, outgoing: Outgoing) -> None:
-        """Refuse a message whose database has no table for it, with a `ConfigurationError`."""
+        """Refuse a message whose database has no table for it, with `NotKept`."""
 
     def write(self, outgoing: Outgoing) -> None:
         """Write the row of a message now, as no transaction is open, and wake its receiver."""
@@ -52,12 +52,12 @@ def durable_way(outgoing: Outgoing, destination: Destination) -> Durable | None:
     That is so in this process, and in a test that may not publish.
 
     Raises:
-        ConfigurationError: nothing can keep the message.
+        NotKept: nothing can keep the message.
     """
     if not outgoing.durable or destination.local or may_raise(destination):
         return None
     if _durable is None:
-        raise ConfigurationError(
+        raise NotKept(
             f"{outgoing.message.receiver!r} is durable, and no app keeps its messages. Add "
             f"'deferred_signals.outbox' to INSTALLED_APPS, and run migrate."
         )

@@ -1,0 +1,317 @@
+"""Rows are written by the COMMIT of the sender's transaction: those of what survived, and no others."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, TestCase
+from django.urls import path
+
+from tests.app.models import Label
+from tests.support.outbox import Durable
+from tests.support.rollbacks import Stop, roll_back
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
+
+# Some tests let a view of this module send.
+sending: list[Durable] = []
+
+
+def order(request: HttpRequest) -> HttpResponse:
+    Label.objects.create(name="bought")
+    sending[0].send(1)
+    if "fail" in request.GET:
+        roll_back()
+    return HttpResponse()
+
+
+urlpatterns = [path("order", order)]
+
+
+def names() -> set[str]:
+    return set(Label.objects.values_list("name", flat=True))
+
+
+def test_row_is_written_by_the_commit_and_not_before(durable: Durable) -> None:
+    with transaction.atomic():
+        (id_,) = durable.send(1)
+        assert durable.kept() == []
+    assert str(durable.row().id) == id_
+    assert durable.woken() == [id_]
+
+
+def test_rows_of_nested_blocks_are_written_in_the_order_of_their_sends(durable: Durable) -> None:
+    with transaction.atomic():
+        durable.send(1)
+        with transaction.atomic():
+            durable.send(2)
+            with transaction.atomic(savepoint=False):
+                durable.send(3)
+            durable.send(4)
+        durable.send(5)
+    assert durable.kept() == [1, 2, 3, 4, 5]
+    assert [row.position for row in durable.rows()] == [0, 1, 2, 3, 4]
+
+
+def test_nothing_of_a_rolled_back_transaction_is_written(durable: Durable) -> None:
+    with pytest.raises(Stop), transaction.atomic():
+        Label.objects.create(name="undone")
+        durable.send(1)
+        roll_back()
+    assert durable.kept() == []
+    assert names() == set()
+    assert durable.woken() == []
+
+
+def test_transaction_after_a_rolled_back_one_writes_its_own_rows(durable: Durable) -> None:
+    with pytest.raises(Stop), transaction.atomic():
+        durable.send(1)
+        roll_back()
+    with transaction.atomic():
+        (id_,) = durable.send(2)
+    with transaction.atomic():
+        Label.objects.create(name="plain")
+    assert durable.kept() == [2]
+    assert durable.row().position == 0
+    assert durable.woken() == [id_]
+    assert "commit" not in vars(connections["default"])
+
+
+def test_nothing_of_a_transaction_that_was_set_to_roll_back_is_written(durable: Durable) -> None:
+    with transaction.atomic():
+        durable.send(1)
+        transaction.set_rollback(True)
+    assert durable.kept() == []
+    assert durable.woken() == []
+
+
+def test_nothing_of_a_rolled_back_savepoint_is_written(durable: Durable) -> None:
+    with transaction.atomic():
+        (first,) = durable.send(1)
+        with pytest.raises(Stop), transaction.atomic():
+            durable.send(2)
+            with transaction.atomic():
+                durable.send(3)
+            roll_back()
+        (last,) = durable.send(4)
+    assert durable.kept() == [1, 4]
+    assert durable.woken() == [first, last]
+
+
+def test_failed_block_without_a_savepoint_takes_the_whole_transaction_with_it(
+    durable: Durable,
+) -> None:
+    with transaction.atomic():
+        durable.send(1)
+        with pytest.raises(Stop), transaction.atomic(savepoint=False):
+            durable.send(2)
+            roll_back()
+    assert durable.kept() == []
+
+
+def test_sends_in_a_savepoint_made_by_hand_are_written_as_django_runs_their_hooks(
+    durable: Durable,
+) -> None:
+    with transaction.atomic():
+        savepoint: Any = transaction.savepoint()
+        durable.send(1)
+        transaction.savepoint_commit(savepoint)
+        savepoint = transaction.savepoint()
+        Label.objects.create(name="undone")
+        durable.send(2)
+        transaction.savepoint_rollback(savepoint)
+        durable.send(3)
+    assert durable.kept() == [1, 2, 3]
+    assert names() == set()
+
+
+def test_durable_block_writes_at_its_end(durable: Durable) -> None:
+    with transaction.atomic(durable=True):
+        durable.send(1)
+        assert durable.kept() == []
+    assert durable.kept() == [1]
+
+
+def test_hook_that_opens_a_transaction_writes_by_that_one(durable: Durable) -> None:
+    def hook() -> None:
+        seen.append(durable.kept())
+        with transaction.atomic():
+            durable.send(3)
+        seen.append(durable.kept())
+
+    seen: list[list[int]] = []
+    with transaction.atomic():
+        durable.send(1)
+        transaction.on_commit(hook)
+        durable.send(2)
+    assert seen == [[1, 2], [1, 2, 3]]
+    assert durable.kept() == [1, 2, 3]
+    assert len(durable.woken()) == 3
+
+
+def test_hook_of_other_code_that_raises_costs_wake_ups_and_no_row(durable: Durable) -> None:
+    with pytest.raises(Stop), transaction.atomic():
+        transaction.on_commit(roll_back)
+        durable.send(1)
+    assert durable.kept() == [1]
+    assert durable.woken() == []
+
+
+def test_each_database_keeps_its_own_messages(
+    durable: Durable, configure: Callable[..., None]
+) -> None:
+    configure(OUTBOX={"DATABASES": ["default", "other"]})
+    with transaction.atomic():
+        with pytest.raises(Stop), transaction.atomic(using="other"):
+            durable.send(1)
+            durable.send(2, using="other")
+            roll_back()
+        with transaction.atomic(using="other"):
+            durable.send(3)
+            durable.send(4, using="other")
+        assert durable.kept("other") == [4]
+        assert durable.kept() == []
+    assert durable.kept() == [1, 3]
+    assert durable.kept("other") == [4]
+    assert len(durable.woken()) == 3
+
+
+def test_connection_that_is_closed_before_the_commit_writes_nothing(durable: Durable) -> None:
+    with transaction.atomic():
+        Label.objects.create(name="undone")
+        durable.send(1)
+        connection.close()
+    with transaction.atomic():
+        durable.send(2)
+    assert durable.kept() == [2]
+    assert names() == set()
+    assert len(durable.woken()) == 1
+
+
+def kill() -> None:
+    """End the connection as a server does, or a network."""
+    if connection.vendor == "sqlite":
+        connections["default"].connection.close()
+        return
+    statement = {
+        "postgresql": "SELECT pg_terminate_backend(%s)",
+        "mysql": "KILL %s",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        own = "pg_backend_pid()" if connection.vendor == "postgresql" else "connection_id()"
+        cursor.execute(f"SELECT {own}")
+        (pid,) = cursor.fetchone()
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(statement, [pid])
+    finally:
+        other.close()
+
+
+def test_connection_that_is_killed_before_the_commit_is_an_error_and_writes_nothing(
+    durable: Durable,
+) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Label.objects.create(name="undone")
+        durable.send(1)
+        kill()
+    connection.close()
+    with transaction.atomic():
+        durable.send(2)
+    assert durable.kept() == [2]
+    assert names() == set()
+    assert len(durable.woken()) == 1
+
+
+@pytest.fixture
+def read_only() -> Iterator[None]:
+    """Let the transaction be one that may not write."""
+    before, after = {
+        "sqlite": ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
+        "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION TRANSACTION READ WRITE"),
+        "postgresql": (
+            "SET default_transaction_read_only = on",
+            "SET default_transaction_read_only = off",
+        ),
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(before)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(after)
+
+
+def test_transaction_that_may_not_write_tells_its_caller(durable: Durable, read_only: None) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic():
+        durable.send(1)
+    assert durable.kept() == []
+    assert durable.woken() == []
+
+
+@pytest.fixture
+def client(durable: Durable) -> Iterator[Client]:
+    """Give a client of a site with ATOMIC_REQUESTS, whose view sends."""
+    sending.append(durable)
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    yield Client(raise_request_exception=False)
+    connection.settings_dict["ATOMIC_REQUESTS"] = False
+    sending.clear()
+
+
+@pytest.mark.urls(__name__)
+def test_request_that_is_a_transaction_writes_at_its_end(client: Client, durable: Durable) -> None:
+    assert client.get("/order").status_code == 200
+    assert durable.kept() == [1]
+    assert names() == {"bought"}
+    assert len(durable.woken()) == 1
+
+
+@pytest.mark.urls(__name__)
+def test_request_that_fails_writes_nothing(client: Client, durable: Durable) -> None:
+    assert client.get("/order?fail").status_code == 500
+    assert durable.kept() == []
+    assert names() == set()
+
+
+@pytest.mark.urls(__name__)
+def test_request_whose_rows_cannot_be_written_fails_and_saves_nothing(
+    client: Client, durable: Durable, read_only: None
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    assert client.get("/order").status_code == 500
+    assert durable.kept() == []
+    assert names() == set()
+
+
+def test_connection_with_health_checks_writes(durable: Durable) -> None:
+    settings = connection.settings_dict
+    before = settings["CONN_HEALTH_CHECKS"], settings["CONN_MAX_AGE"]
+    settings["CONN_HEALTH_CHECKS"], settings["CONN_MAX_AGE"] = True, None
+    try:
+        connection.close()
+        for number in (1, 2):
+            with transaction.atomic():
+                durable.send(number)
+            connection.close_if_unusable_or_obsolete()
+    finally:
+        settings["CONN_HEALTH_CHECKS"], settings["CONN_MAX_AGE"] = before
+        connection.close()
+    assert durable.kept() == [1, 2]
+
+
+def test_hooks_that_a_test_calls_without_a_commit_write_on_the_spot(
+    durable: Durable, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Stop), transaction.atomic():
+        with TestCase.captureOnCommitCallbacks(execute=True) as hooks:
+            durable.send(1, 2)
+            assert durable.kept() == []
+        assert len(hooks) == 1
+        assert durable.kept() == [1, 2]
+        roll_back()
+    assert caplog.records == []
+    assert durable.kept() == []
