@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError, InterfaceError, connection, connections, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    connection,
+    connections,
+    transaction,
+)
 
 from deferred_signals.outbox.models import TABLE
-from tests.app.models import Label
+from tests.app.models import Label, Line
 from tests.support.outbox import Durable
 from tests.support.statements import Refusing
 
@@ -138,3 +145,18 @@ def test_rows_that_are_written_late_and_cannot_be_are_told_as_lost(
     ]
     assert "without a commit()" in caplog.text
     assert "is lost" in caplog.text
+
+
+def test_commit_that_the_database_itself_refuses_saves_nothing_and_wakes_nobody(
+    durable: Durable,
+) -> None:
+    # Where constraints are deferred, the COMMIT is what fails: after the INSERT of the rows.
+    with pytest.raises(IntegrityError), transaction.atomic():
+        durable.send(1)
+        Line.objects.create(order_id=-1)
+    assert durable.rows() == []
+    assert durable.woken() == []
+    assert "commit" not in vars(connections["default"]) or connection.vendor == "mysql"
+    with transaction.atomic():
+        durable.send(2)
+    assert durable.kept() == [2]
