@@ -109,22 +109,33 @@ def _gather(connection: BaseDatabaseWrapper, destination: Destination, outgoing:
 
 
 def _open_flush(connection: BaseDatabaseWrapper, destination: Destination) -> Flush | None:
-    """Return the flush that the next message may join: the last hook, but for a tail."""
-    for savepoints, hook, *_ in reversed(connection.run_on_commit[-2:]):
-        if isinstance(hook, Flush):
-            is_other = hook.closed or hook.destination is not destination
-            return None if is_other or savepoints != set(connection.savepoint_ids) else hook
-        if not isinstance(hook, Tail):
+    """Return the flush that the next message may join: the last hook, but for tails.
+
+    Flushes of other messages that leave this process may stand behind it, as a signal may have durable
+    receivers beside others: no order is promised between the two.
+    """
+    for savepoints, hook, *_ in reversed(connection.run_on_commit[-4:]):
+        if isinstance(hook, Tail):
+            continue
+        if not isinstance(hook, Flush) or savepoints != set(connection.savepoint_ids):
+            return None
+        if hook.destination is destination:
+            return None if hook.closed else hook
+        if hook.destination.local or destination.local:
             return None
     return None
 
 
 def _last_tail(connection: BaseDatabaseWrapper, destination: Destination) -> Tail:
-    """Return a tail that stands behind all other hooks: the one that does, or a new one."""
-    hooks = (hook for _, hook, *_ in reversed(connection.run_on_commit))
-    tails = (hook for hook in hooks if isinstance(hook, Tail) and hook.destination is destination)
-    before = next(tails, None)
-    if before is not None and connection.run_on_commit[-1][1] is before:
+    """Return a tail that stands behind all flushes for a destination: the one that does, or a new one."""
+    before, is_behind_all = None, True
+    for _, hook, *_ in reversed(connection.run_on_commit):
+        if isinstance(hook, Tail) and hook.destination is destination:
+            before = hook
+            break
+        if not isinstance(hook, (Flush, Tail)) or hook.destination is destination:
+            is_behind_all = False
+    if before is not None and is_behind_all:
         return before
     tail = Tail(destination, [] if before is None else before.survivors)
     _register(connection, tail)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from deferred_signals.outbox.rows import PARAMETERS
 from tests.app.models import Label
 from tests.support.connected import Connected
-from tests.support.outbox import Durable
+from tests.support.outbox import Durable, number_of
 from tests.support.statements import inserts
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -126,3 +126,41 @@ def test_parameters_that_the_server_binds_are_of_the_right_types(
         durable.send(*range(300))
     durable.send(300)
     assert sorted(durable.kept()) == sorted([*range(301)] * 4)
+
+
+def test_sends_of_durable_and_of_other_receivers_share_a_hook_of_their_own(
+    durable: Durable,
+) -> None:
+    durable.connect(name="tests.other", durable=False)
+    with inserts() as found, transaction.atomic():
+        ids = durable.send(*range(20))
+        assert len(connection.run_on_commit) == 2
+        with transaction.atomic():
+            ids += durable.send(20)
+            assert len(connection.run_on_commit) == 4
+        transaction.on_commit(lambda: None)
+        ids += durable.send(21)
+        assert len(connection.run_on_commit) == 7
+    assert found == [22]
+    assert durable.kept() == [*range(22)]
+    assert sorted(message.headers["id"] for message in durable.published()) == sorted(ids)
+
+
+def test_sends_to_be_merged_share_hooks_beside_those_of_other_receivers(durable: Durable) -> None:
+    def key(sender: object, number: int, **kwargs: object) -> int:
+        return number % 2
+
+    for name, is_durable in {"tests.merged": True, "tests.other": False}.items():
+        durable.connect(name=name, durable=is_durable, coalesce=key)
+    with inserts() as found, transaction.atomic():
+        durable.send(*range(20))
+        assert len(connection.run_on_commit) == 4
+    assert found == [22]
+    merged = [row for row in durable.rows() if row.receiver == "tests.merged"]
+    assert sorted(map(number_of, merged)) == [18, 19]
+    tasks = [message.task for message in durable.published()]
+    assert {name: tasks.count(name) for name in set(tasks)} == {
+        "tests.durable": 20,
+        "tests.merged": 2,
+        "tests.other": 2,
+    }
