@@ -33,6 +33,12 @@ def test_row_is_written_at_once_in_autocommit(durable: Durable) -> None:
     assert durable.woken() == [id_]
 
 
+def test_first_statement_of_a_connection_may_be_that_of_a_row(durable: Durable) -> None:
+    connection.close()
+    durable.send(1)
+    assert durable.kept() == [1]
+
+
 def test_caller_gets_the_error_of_a_row_that_autocommit_cannot_write(
     durable: Durable, refusing: Refusing
 ) -> None:

@@ -83,10 +83,10 @@ def test_savepoint_made_by_hand_takes_nothing_with_it_that_was_sent_before(
 ) -> None:
     with transaction.atomic():
         ids = durable.send(*range(1500))
-        savepoint: Any = transaction.savepoint()
+        savepoint: Any = connection.savepoint()
         Label.objects.create(name="undone")
         ids += durable.send(*range(1500, 2500))
-        transaction.savepoint_rollback(savepoint)
+        connection.savepoint_rollback(savepoint)
         ids += durable.send(2500)
     assert not Label.objects.exists()
     assert durable.kept() == [*range(2501)]

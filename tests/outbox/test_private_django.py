@@ -78,9 +78,9 @@ def test_each_savepoint_is_counted_also_one_made_by_hand() -> None:
         before = connection.savepoint_state
         with transaction.atomic():
             inside = connection.savepoint_state
-        savepoint: Any = transaction.savepoint()
+        savepoint: Any = connection.savepoint()
         by_hand = connection.savepoint_state
-        transaction.savepoint_rollback(savepoint)
+        connection.savepoint_rollback(savepoint)
         with transaction.atomic(savepoint=False):
             assert connection.savepoint_state == by_hand
     assert (inside, by_hand) == (before + 1, before + 2)

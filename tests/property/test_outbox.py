@@ -58,9 +58,9 @@ class Table(RuleBasedStateMachine):
     @precondition(lambda self: self.blocks and not self.doomed)
     @rule()
     def send_in_a_savepoint_that_is_rolled_back_by_hand(self) -> None:
-        savepoint: Any = transaction.savepoint()
+        savepoint: Any = connection.savepoint()
         self.send()
-        transaction.savepoint_rollback(savepoint)
+        connection.savepoint_rollback(savepoint)
 
     @precondition(lambda self: len(self.blocks) < 5 and not self.doomed)
     @rule()
