@@ -13,7 +13,8 @@ from tests.support.lifecycle import lifecycle
 from tests.support.messages import make_message
 from tests.support.numbers import numbers
 from tests.support.recorder import got
-from tests.support.settings import configure, eager
+from tests.support.settings import configure, eager, outside_of_tests
+from tests.support.statements import refusing
 
 __all__ = [
     "broker",
@@ -29,6 +30,8 @@ __all__ = [
     "make_message",
     "numbers",
     "only_own_receivers",
+    "outside_of_tests",
+    "refusing",
     "send_together",
     "signal",
 ]

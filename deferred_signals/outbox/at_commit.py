@@ -12,9 +12,8 @@ If a row cannot be written, the transaction is rolled back, and its caller gets 
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
-
-from django.db import DatabaseError
 
 from deferred_signals.outbox.writing import write
 from deferred_signals.publishing.waking import wake
@@ -52,8 +51,17 @@ def write_at_commit(
     if not isinstance(commit, _Commit):
         commit = _Commit(connection, destination)
         connection.commit = commit  # type: ignore[method-assign]  # it is put back
+    if flush.count == 1:
+        flush.savepoints_before = connection.savepoint_state
     if flush.tail is None and (flush.count >= MOST_ROWS or flush.size >= MOST_CHARACTERS):
-        commit.write([flush])
+        has_order = any(outgoing.order_key for outgoing in flush.gathered)
+        if flush.savepoints_before == connection.savepoint_state and not has_order:
+            commit.write([flush])
+        else:
+            # Code may have made a savepoint by hand meanwhile. Its rollback would take rows with it that
+            # were sent before, and would leave this hook. And rows of an order must not be older than
+            # those of sends before them, which still wait for the COMMIT.
+            flush.closed = True
 
 
 class _Commit:
@@ -69,32 +77,33 @@ class _Commit:
         self._destination = destination
         #: What was there: a replacement of another library's, or nothing beside the class's method.
         self._before: Callable[[], None] | None = vars(connection).get("commit")
-        self._position = 0
 
     def __call__(self) -> None:
         """Write what survived, and commit."""
         connection = self._connection
-        try:
-            commit = self._before or type(connection).commit.__get__(connection)
-            self._take_back()
-            self.write(self._surviving())
-        except DatabaseError:
-            raise  # Django rolls back
-        except BaseException:
-            # Django would not, and would then switch autocommit on: MySQL and SQLite take that as COMMIT.
-            _undo(connection)
-            raise
+        commit = self._before or type(connection).commit.__get__(connection)
+        if not connection.in_atomic_block:  # else Django refuses to commit
+            try:
+                self._take_back()
+                self.write(self._hooks())
+            except BaseException:
+                # Django rolls back for a DatabaseError, and only where `atomic` commits. After any other
+                # error it switches autocommit on, which MySQL and SQLite take as COMMIT.
+                _undo(connection)
+                raise
         commit()
 
     def write(self, flushes: Sequence[Flush]) -> None:
-        """Write the messages of hooks, which then only publish wake-ups."""
+        """Write the messages of hooks that are not written yet; those then only publish wake-ups."""
+        flushes = [flush for flush in flushes if flush.gathered]
         batch = [outgoing for flush in flushes for outgoing in flush.gathered]
         if any(flush.tail is not None for flush in flushes):
             batch = coalesced(batch)
         if not batch:
             return
-        wakings = write(self._connection, batch, self._position)
-        self._position += len(batch)
+        places = self._places()
+        positions = [places[outgoing.message.id] for outgoing in batch]
+        wakings = write(self._connection, batch, positions)
         for flush in flushes:
             ids = [outgoing.message.id for outgoing in flush.gathered]
             flush.become(partial(wake, [wakings[id_] for id_ in ids if id_ in wakings]))
@@ -108,17 +117,29 @@ class _Commit:
         else:
             self._connection.commit = self._before
 
-    def _surviving(self) -> list[Flush]:
-        """Return the hooks that survived, and whose messages are not written."""
+    def _hooks(self) -> list[Flush]:
+        """Return the hooks that survived, in the order of their sends."""
         return [
             hook
             for _savepoints, hook, *_ in self._connection.run_on_commit
-            if isinstance(hook, Flush) and hook.destination is self._destination and hook.gathered
+            if isinstance(hook, Flush) and hook.destination is self._destination
         ]
+
+    def _places(self) -> dict[str, int]:
+        """Count the messages that survived; return the places of those that are not written yet."""
+        places: dict[str, int] = {}
+        place = 0
+        for flush in self._hooks():
+            ids = [outgoing.message.id for outgoing in flush.gathered]
+            places.update(zip(ids, count(place), strict=False))
+            place += flush.count
+        return places
 
 
 def _undo(connection: BaseDatabaseWrapper) -> None:
     try:
         connection.rollback()
-    except Exception:  # noqa: BLE001 - the connection is broken, and what is closed is not committed
-        connection.close()
+    except BaseException as error:
+        connection.close()  # the connection is broken, and what is closed is not committed
+        if not isinstance(error, Exception):
+            raise

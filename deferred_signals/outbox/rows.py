@@ -24,6 +24,7 @@ class Row(NamedTuple):
 
     Attributes:
         id: the message's.
+        position: its place in its transaction.
         receiver: its receiver's name.
         subject: label and key of the first row that it refers to.
         payload: its text.
@@ -34,6 +35,7 @@ class Row(NamedTuple):
     """
 
     id: str
+    position: int
     receiver: str
     subject: str
     payload: str
@@ -49,22 +51,19 @@ _COLUMNS = (
 )
 
 
-def insert(
-    connection: BaseDatabaseWrapper, rows: Sequence[Row], position: int, lease: float
-) -> float:
+def insert(connection: BaseDatabaseWrapper, rows: Sequence[Row], lease: float) -> float:
     """Write rows by one statement; return when, in seconds since the epoch.
 
     Arguments:
         connection: of the rows' database.
         rows: the rows.
-        position: the place of the first of them in its transaction.
         lease: seconds after which a relay looks for a row whose wake-up brought no claim.
     """
     dialect, now = dialect_of(connection), dialect_of(connection).now()
     nothing = Term("NULL")
     places: list[str] = []
     values: list[Any] = []
-    for place, row in enumerate(rows, position):
+    for row in rows:
         is_woken = row.countdown is None
         due = dialect.after(lease if row.countdown is None else row.countdown)
         if row.expires is None:
@@ -77,8 +76,9 @@ def insert(
         places.append(
             f"(%s, %s, %s, %s, %s, 0, %s, {now.sql}, {due.sql}, {expires.sql}, {woken.sql}, %s, '')"
         )
-        values += (dialect.id(row.id), row.receiver, row.subject, row.payload, row.options, place)
-        values += (*now.values, *due.values, *expires.values, *woken.values, row.order_key)
+        values += (dialect.id(row.id), row.receiver, row.subject, row.payload, row.options)
+        values += (row.position, *now.values, *due.values, *expires.values, *woken.values)
+        values.append(row.order_key)
     with connection.cursor() as cursor:
         told = dialect.seconds()
         statement = f"INSERT INTO {TABLE} ({_COLUMNS}) VALUES {', '.join(places)}"
@@ -86,7 +86,8 @@ def insert(
             cursor.execute(f"{statement} RETURNING {told.sql}", [*values, *told.values])
             (at,) = cursor.fetchall()[-1]
         else:
-            cursor.execute(statement, values)
+            # Before the INSERT: whatever fails after it would be told of rows that autocommit has saved.
             cursor.execute(f"SELECT {told.sql}", told.values)
             (at,) = cursor.fetchone()
+            cursor.execute(statement, values)
         return float(at)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from django.db import connections
+from django.db import Error, connections
 
 from deferred_signals import conf
-from deferred_signals.errors import ConfigurationError
 from deferred_signals.outbox.at_commit import write_at_commit
+from deferred_signals.outbox.dialects import VENDORS
 from deferred_signals.outbox.writing import write
+from deferred_signals.publishing.reports import report
 from deferred_signals.publishing.waking import wake
 from deferred_signals.sending.destinations import Destination
+from deferred_signals.sending.undeferred import NotKept
 from deferred_signals.support.telling import log
 from deferred_signals.support.under_test import is_under_test
 
@@ -35,14 +37,20 @@ class Outbox:
         self._has_warned = False
 
     def check(self, outgoing: Outgoing) -> None:
-        """Refuse a message whose database has no table for it, with a `ConfigurationError`."""
+        """Refuse a message whose database has no table for it, with `NotKept`."""
         using, databases = outgoing.message.using, conf.current().OUTBOX.DATABASES
         if using not in databases:
-            raise ConfigurationError(
+            raise NotKept(
                 f"The durable receiver {outgoing.message.receiver!r} waits for a commit on database "
                 f"{using!r}, and DEFERRED_SIGNALS['OUTBOX']['DATABASES'] has {', '.join(databases)}: "
                 f"a row elsewhere would not be undone with the transaction. Add {using!r}, and run "
                 f"migrate --database {using}."
+            )
+        if (vendor := connections[using].vendor) not in VENDORS:
+            raise NotKept(
+                f"The durable receiver {outgoing.message.receiver!r} waits for a commit on database "
+                f"{using!r}, and the outbox works on PostgreSQL, MySQL, MariaDB and SQLite, not on "
+                f"{vendor}. Remove durable=True."
             )
 
     def write(self, outgoing: Outgoing) -> None:
@@ -67,4 +75,11 @@ class Outbox:
         for outgoing in batch:
             by_alias.setdefault(outgoing.message.using, []).append(outgoing)
         for alias, messages in by_alias.items():
-            wake([*write(connections[alias], messages).values()])
+            try:
+                wakings = write(connections[alias], messages)
+            except Error as error:
+                if is_under_test():
+                    raise
+                report([(outgoing, error) for outgoing in messages])
+            else:
+                wake([*wakings.values()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals import conf, events
@@ -32,24 +33,26 @@ OWN_COLUMNS = ("countdown", "expires")
 
 
 def write(
-    connection: BaseDatabaseWrapper, batch: Sequence[Outgoing], position: int = 0
+    connection: BaseDatabaseWrapper,
+    batch: Sequence[Outgoing],
+    positions: Sequence[int] | None = None,
 ) -> dict[str, Waking]:
     """Write the rows of messages; return what is to be published after the commit, by the messages' ids.
 
     Arguments:
         connection: of the messages' database.
         batch: the messages.
-        position: the place of the first of them in its transaction.
+        positions: the place of each in its transaction; None where they are all of it.
 
     Raises:
         django.db.Error: the database does not take them.
     """
     lease = conf.current().OUTBOX.LEASE
+    places = iter(range(len(batch)) if positions is None else positions)
     wakings: dict[str, Waking] = {}
     for part in _parts(connection, batch):
-        rows = [_row(outgoing) for outgoing in part]
-        at = insert(connection, rows, position, lease)
-        position += len(part)
+        rows = [_row(outgoing, next(places)) for outgoing in part]
+        at = insert(connection, rows, lease)
         for outgoing, row in zip(part, rows, strict=True):
             if row.countdown is None:
                 wake_up = WakeUp(connection.alias, row.id, 0, at)
@@ -61,7 +64,8 @@ def _parts(connection: BaseDatabaseWrapper, batch: Sequence[Outgoing]) -> Iterat
     """Cut a batch into what one statement may hold; a message that is larger goes alone."""
     most = MOST_ROWS
     if connection.features.max_query_params:
-        most = min(most, connection.features.max_query_params // PARAMETERS)
+        # One more stands behind the rows, for the time.
+        most = max(1, min(most, (connection.features.max_query_params - 1) // PARAMETERS))
     part: list[Outgoing] = []
     size = 0
     for outgoing in batch:
@@ -75,15 +79,16 @@ def _parts(connection: BaseDatabaseWrapper, batch: Sequence[Outgoing]) -> Iterat
         yield part
 
 
-def _row(outgoing: Outgoing) -> Row:
+def _row(outgoing: Outgoing, position: int) -> Row:
     message, options = outgoing.message, outgoing.options
     return Row(
         message.id,
+        position,
         message.receiver,
         first_row(message.kwargs, message.sender)[:255],
         unsigned(outgoing.payload),
         _own(message.receiver, options),
-        options.get("countdown"),
+        options.get("countdown") or None,
         options.get("expires"),
         outgoing.order_key,
     )
@@ -104,14 +109,22 @@ def _own(name: str, options: dict[str, Any]) -> str:
 
 
 def _waking(outgoing: Outgoing, wake_up: WakeUp) -> Waking:
-    message = outgoing.message
+    message, options = outgoing.message, outgoing.options
+    if not options.keys().isdisjoint(OWN_COLUMNS):
+        options = {key: value for key, value in options.items() if key not in OWN_COLUMNS}
     is_heard = not outgoing.quiet and events.message_published.has_listeners(message.receiver)
     return Waking(
         message.receiver,
         message.id,
         0,
         wake_up.to_wire(),
-        describe_kwargs(message.kwargs, message.sender),
-        {key: value for key, value in outgoing.options.items() if key not in OWN_COLUMNS},
+        _described(describe_kwargs(message.kwargs, message.sender)),
+        options,
         message if is_heard else None,
     )
+
+
+@lru_cache(maxsize=128)
+def _described(description: str) -> str:
+    """Return a description: one text for messages that are described alike."""
+    return description

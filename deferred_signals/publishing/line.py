@@ -135,7 +135,8 @@ class Line:
         if not job.is_done:
             reason = self._thread.broken or no_answer(patience)
             if keep:
-                self._thread.waiting.keep(job, reason)
+                had_its_time = wait or self._thread.broken is not None
+                self._thread.waiting.keep(job, reason, had_its_time=had_its_time)
             else:
                 job.end(reason)
         return job.take()

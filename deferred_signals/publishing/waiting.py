@@ -22,6 +22,9 @@ __all__ = ["Entry", "Waiting"]
 MOST_PUBLICATIONS = 500
 MOST_BYTES = 1024 * 1024
 
+#: What may wait for its turn, where nobody waits for it: the settings may allow that nothing is kept.
+LEAST_KEPT, LEAST_BYTES_KEPT = 10_000, 32 * 1024 * 1024
+
 
 class Entry(NamedTuple):
     """One publication of a batch: its job, and its place in that."""
@@ -100,26 +103,36 @@ class Waiting:
                     before.append(job)
             self._jobs[:0] = before
 
-    def keep(self, job: Job, reason: Exception) -> None:
+    def keep(self, job: Job, reason: Exception, *, had_its_time: bool = True) -> None:
         """Keep what has not begun of a job whose commit goes on; give it up if there is no room.
 
         Arguments:
             job: the job.
             reason: why it has not begun.
+            had_its_time: somebody has waited for it, or the broker is away; else it is kept for as long
+                as an answer may take, whatever the settings say.
         """
         with self._lock:
             settings = self._settings()
             count, size = len(job.not_begun), job.size
+            keep_for, most, most_bytes = (
+                settings.KEEP_FOR,
+                settings.KEEP_MESSAGES,
+                settings.KEEP_BYTES,
+            )
+            if not had_its_time:
+                keep_for = max(keep_for, settings.CONNECT_TIMEOUT)
+                most, most_bytes = max(most, LEAST_KEPT), max(most_bytes, LEAST_BYTES_KEPT)
             if not count:
                 return
-            if not settings.KEEP_FOR:
+            if not keep_for:
                 job.end(reason, begun=False)
-            elif self._count + count > settings.KEEP_MESSAGES:
-                job.end(_full("KEEP_MESSAGES", settings.KEEP_MESSAGES, reason), begun=False)
-            elif self._bytes + size > settings.KEEP_BYTES:
-                job.end(_full("KEEP_BYTES", settings.KEEP_BYTES, reason), begun=False)
+            elif self._count + count > most:
+                job.end(_full("KEEP_MESSAGES", most, reason), begun=False)
+            elif self._bytes + size > most_bytes:
+                job.end(_full("KEEP_BYTES", most_bytes, reason), begun=False)
             else:
-                job.kept_until = monotonic() + settings.KEEP_FOR
+                job.kept_until = monotonic() + keep_for
                 self._kept[job] = count, size
                 self._count += count
                 self._bytes += size
@@ -161,8 +174,8 @@ class Waiting:
     @property
     def first_end(self) -> float | None:
         """Tell when the first of what is kept is to be given up, by `time.monotonic`."""
-        with self._lock:  # they were kept in this order
-            return next((job.kept_until for job in self._kept), None)
+        with self._lock:
+            return min((job.kept_until for job in self._kept if job.kept_until), default=None)
 
     def _forget_empty(self) -> None:
         """Forget jobs of which nothing waits any more."""

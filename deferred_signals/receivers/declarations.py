@@ -107,6 +107,20 @@ def _check_outbox(options: Options) -> None:
             "durable=True needs the app that keeps the messages. Add 'deferred_signals.outbox' to "
             "INSTALLED_APPS, and run migrate."
         )
+    for name in ("atomic", "ordered_by"):
+        is_asked = getattr(options, name) and options.durable is None
+        if is_asked and not _is_durable_by_settings():
+            raise InvalidReceiver(
+                f"{name}={getattr(options, name)!r} needs durable delivery, and the setting DURABLE is "
+                f"False. Give durable=True."
+            )
+
+
+def _is_durable_by_settings() -> bool:
+    try:
+        return conf.current().DURABLE
+    except ConfigurationError:  # the system checks tell of it
+        return True
 
 
 #: Options that decide which kwargs a receiver gets. Where one of them is wrong, nobody can say.

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
-from deferred_signals.errors import ConfigurationError
 from deferred_signals.sending.destinations import current_destination, may_raise
 from deferred_signals.sending.durable import durable
 from deferred_signals.sending.flush import Flush, Tail
 from deferred_signals.sending.testcase import defer_in_testcase, in_testcase
+from deferred_signals.sending.undeferred import NotKept
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from deferred_signals.sending.destinations import Destination
     from deferred_signals.sending.durable import Durable
 
-__all__ = ["defer", "is_in_coroutine"]
+__all__ = ["defer", "is_in_coroutine", "outbox_for"]
 
 
 def defer(outgoing: Outgoing, *, immediate: bool) -> None:
@@ -46,13 +46,13 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
     Raises:
         TransactionManagementError: autocommit is off and no transaction is open.
         PublishError: there is nothing to wait for, and a test would publish.
-        ConfigurationError: a durable message has no outbox that it could be kept in.
-        django.db.DatabaseError: the row of a durable message cannot be written.
+        NotKept: nothing keeps a durable message.
+        django.db.Error: the row of a durable message cannot be written.
     """
     destination = current_destination()
     using = outgoing.message.using
     connection = connections[using]
-    outbox = _outbox_for(outgoing, destination)
+    outbox = outbox_for(outgoing, destination)
     if immediate:
         destination.take([outgoing])
     elif connection.in_atomic_block:
@@ -75,19 +75,19 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
         )
 
 
-def _outbox_for(outgoing: Outgoing, destination: Destination) -> Durable | None:
+def outbox_for(outgoing: Outgoing, destination: Destination) -> Durable | None:
     """Return what keeps a durable message; None where it goes to the destination like any other.
 
     That is so in this process, and in a test that may not publish.
 
     Raises:
-        ConfigurationError: nothing can keep the message.
+        NotKept: nothing can keep the message.
     """
     if not outgoing.durable or destination.local or may_raise(destination):
         return None
     outbox = durable()
     if outbox is None:
-        raise ConfigurationError(
+        raise NotKept(
             f"{outgoing.message.receiver!r} is durable, and no app keeps its messages. Add "
             f"'deferred_signals.outbox' to INSTALLED_APPS, and run migrate."
         )
@@ -131,22 +131,33 @@ def _gather(connection: BaseDatabaseWrapper, destination: Destination, outgoing:
 
 
 def _open_flush(connection: BaseDatabaseWrapper, destination: Destination) -> Flush | None:
-    """Return the flush that the next message may join: the last hook, but for a tail."""
-    for savepoints, hook, *_ in reversed(connection.run_on_commit[-2:]):
-        if isinstance(hook, Flush):
-            is_other = hook.closed or hook.destination is not destination
-            return None if is_other or savepoints != set(connection.savepoint_ids) else hook
-        if not isinstance(hook, Tail):
+    """Return the flush that the next message may join: the last hook, but for tails.
+
+    Flushes of other messages that leave this process may stand behind it, as a signal may have durable
+    receivers beside others: no order is promised between the two.
+    """
+    for savepoints, hook, *_ in reversed(connection.run_on_commit[-4:]):
+        if isinstance(hook, Tail):
+            continue
+        if not isinstance(hook, Flush) or savepoints != set(connection.savepoint_ids):
+            return None
+        if hook.destination is destination:
+            return None if hook.closed else hook
+        if hook.destination.local or destination.local:
             return None
     return None
 
 
 def _last_tail(connection: BaseDatabaseWrapper, destination: Destination) -> Tail:
-    """Return a tail that stands behind all other hooks: the one that does, or a new one."""
-    hooks = (hook for _, hook, *_ in reversed(connection.run_on_commit))
-    tails = (hook for hook in hooks if isinstance(hook, Tail) and hook.destination is destination)
-    before = next(tails, None)
-    if before is not None and connection.run_on_commit[-1][1] is before:
+    """Return a tail that stands behind all flushes for a destination: the one that does, or a new one."""
+    before, is_behind_all = None, True
+    for _, hook, *_ in reversed(connection.run_on_commit):
+        if isinstance(hook, Tail) and hook.destination is destination:
+            before = hook
+            break
+        if not isinstance(hook, (Flush, Tail)) or hook.destination is destination:
+            is_behind_all = False
+    if before is not None and is_behind_all:
         return before
     tail = Tail(destination, [] if before is None else before.survivors)
     _register(connection, tail)

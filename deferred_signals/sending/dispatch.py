@@ -11,7 +11,8 @@ from deferred_signals.receivers.conditions import Changed, changes_for
 from deferred_signals.receivers.muting import is_muted
 from deferred_signals.running.watching import watches
 from deferred_signals.sending.cleared import note_cleared
-from deferred_signals.sending.commit import defer
+from deferred_signals.sending.commit import defer, outbox_for
+from deferred_signals.sending.destinations import current_destination
 from deferred_signals.sending.encode import encode
 from deferred_signals.sending.fixtures import is_from_fixture
 from deferred_signals.sending.send import Send
@@ -58,12 +59,16 @@ def dispatch(
         SynchronousOnlyOperation: the caller is a coroutine, where Django shows another connection
             than the sender's.
         TransactionManagementError: there is no transaction that could be followed.
+        ConfigurationError: nothing keeps a durable message, of a signal of the project's own.
+        django.db.Error: the row of a durable message cannot be written.
         Exception: what the project's own callables raise; in tests, whatever keeps the call from
             being deferred.
     """
     try:
         send = Send(receiver, signal, entry, sender, kwargs, changes_for(receiver, kwargs))
         outgoing = encode(send) if _is_wanted(send) else None
+        if outgoing is not None and outgoing.durable:
+            outbox_for(outgoing, current_destination())  # refuses what nothing can keep
     except Raised as raised:
         theirs = raised.error
     except Exception as error:

@@ -27,7 +27,7 @@ class Durable(Protocol):
     at_commit: Destination
 
     def check(self, outgoing: Outgoing) -> None:
-        """Refuse a message whose database has no table for it, with a `ConfigurationError`."""
+        """Refuse a message whose database has no table for it, with `NotKept`."""
 
     def write(self, outgoing: Outgoing) -> None:
         """Write the row of a message now, as no transaction is open, and wake its receiver."""

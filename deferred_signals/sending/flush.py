@@ -25,6 +25,8 @@ class Flush:
         tail: the hook that waits for those of its messages that are to be coalesced, if any are.
         count: how many messages were gathered.
         size: the characters of their payloads.
+        savepoints_before: how many savepoints the connection had made before the first message joined,
+            where somebody asks for it.
     """
 
     def __init__(self, destination: Destination, *, closed: bool) -> None:
@@ -34,6 +36,7 @@ class Flush:
         self.closed = closed
         self.tail: Tail | None = None
         self.count = self.size = 0
+        self.savepoints_before: int | None = None
         self._gathered: list[Outgoing] = []
         self._instead: Callable[[], object] | None = None
 

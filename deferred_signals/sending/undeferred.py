@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deferred_signals import events
 from deferred_signals.errors import (
+    ConfigurationError,
     DeferredSignalsError,
     DepthExceeded,
     MessageTooLarge,
@@ -22,19 +23,24 @@ from deferred_signals.support.under_test import is_under_test
 if TYPE_CHECKING:
     from django.dispatch import Signal
 
-__all__ = ["is_for_sender", "report_undeferred"]
+__all__ = ["NotKept", "is_for_sender", "report_undeferred"]
 
 logger = logging.getLogger("deferred_signals")
 
+
+class NotKept(ConfigurationError):
+    """A durable message cannot be kept, as the settings are."""
+
+
 #: Errors that the sender of a signal of the project's own can mend.
-_FOR_SENDERS = (SerializationError, MessageTooLarge, DepthExceeded)
+_FOR_SENDERS = (SerializationError, MessageTooLarge, DepthExceeded, NotKept)
 
 
 def is_for_sender(signal: Signal, error: Exception) -> bool:
     """Return whether an error that keeps a call from being deferred is to be raised in ``send()``.
 
     In tests every error is. Else these are, where the signal is the project's own:
-    `SerializationError`, `MessageTooLarge` and `DepthExceeded`.
+    `SerializationError`, `MessageTooLarge`, `DepthExceeded`, and that nothing keeps a durable message.
     """
     return (
         is_interruption(error)

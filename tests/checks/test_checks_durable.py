@@ -77,13 +77,14 @@ def test_app_that_is_installed_by_its_config_is_installed(configure: Callable[..
 def test_e007_atomic_receiver_that_is_not_durable(
     defer: Connected, configure: Callable[..., None]
 ) -> None:
+    configure(DURABLE=True)
     defer(post_save, sender=Order, name="tests.atomic", atomic=True)(receive)
+    assert found() == []
+    configure(DURABLE=False)
     (message,) = found()
     assert (message.id, message.is_serious()) == ("deferred_signals.E007", True)
     assert "tests.atomic has atomic=True, but neither durable=True nor" in message.msg
     assert "Give the receiver durable=True" in str(message.hint)
-    configure(DURABLE=True)
-    assert found() == []
 
 
 def test_e007_atomic_receiver_of_a_signal_that_waits_for_no_commit(

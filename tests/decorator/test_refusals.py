@@ -9,6 +9,7 @@ from celery.signals import task_success
 from django.apps import apps
 from django.db.models.signals import ModelSignal, post_delete, post_init, post_save, pre_save
 from django.dispatch import Signal
+from django.test import modify_settings
 
 from deferred_signals import (
     ConfigurationError,
@@ -70,7 +71,7 @@ def nested() -> Callable[..., None]:
         (post_save, plain, {"sender": "Order"}, InvalidReceiver, "'app_label.ModelName', got"),
         (post_save, plain, {"sender": [Order, "a.b.C"]}, InvalidReceiver, "got 'a.b.C'"),
         (post_save, plain, {"sender": Order.labels}, InvalidReceiver, r"Give its \.through"),
-        (Signal(), plain, {"durable": True}, ConfigurationError, "deferred_signals.outbox"),
+        (Signal(), plain, {"ordered_by": "instance"}, InvalidReceiver, "needs durable delivery"),
     ],
 )
 def test_refusal_says_what_to_do_and_leaves_nothing_connected_or_registered(
@@ -131,6 +132,14 @@ def test_receiver_that_django_would_ignore_is_refused(signal: Signal, defer: Con
     signal.disconnect(plain)
     defer(signal)(plain)
     assert count(signal) == 1
+
+
+def test_durable_delivery_without_its_app_is_refused(signal: Signal) -> None:
+    refused = pytest.raises(ConfigurationError, match=r"'deferred_signals\.outbox'.*migrate")
+    with modify_settings(INSTALLED_APPS={"remove": "deferred_signals.outbox"}), refused:
+        connect(signal, plain, name="tests.durable", durable=True)
+    assert registry.find("tests.durable") is None
+    assert count(signal) == 0
 
 
 def told(signal: Any, function: Any, **options: Any) -> RegistrationError:

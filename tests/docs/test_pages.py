@@ -1,5 +1,6 @@
 """The pages list what there is, and their links lead somewhere."""
 
+import json
 import os
 import re
 import subprocess
@@ -63,6 +64,15 @@ def test_defaults_in_the_table_of_settings_are_those_in_force() -> None:
             case _:
                 continue
         assert defaults[field.name] == expected
+
+
+def test_every_key_of_the_outbox_is_listed_with_its_default() -> None:
+    told = dict(re.findall(r"^- `(\w+)` \(`(.*?)`\):", section("Settings"), re.MULTILINE))
+    defaults = {field.name: getattr(conf.Outbox(), field.name) for field in fields(conf.Outbox)}
+    assert told == {
+        name: json.dumps(value) if isinstance(value, tuple) else repr(value)
+        for name, value in defaults.items()
+    }
 
 
 def test_every_field_of_retry_is_in_its_table() -> None:

@@ -10,7 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from tests.app.models import Label
+from tests.app.models import Label, Order
+from tests.support.broker import Broker
+from tests.support.connected import Connected
+from tests.support.outbox import Durable
 from tests.support.services import absent, listens
 
 from .added_databases import add_database, names
@@ -42,3 +45,10 @@ def database(
         yield
         empty_the_table()
         Label.objects.all().delete()
+        Order.objects.all().delete()
+
+
+@pytest.fixture
+def durable(defer: Connected, broker: Broker) -> Durable:
+    """Connect a durable receiver with the default options, and send it numbers."""
+    return Durable(defer, name="tests.durable")

@@ -48,12 +48,12 @@ class CeleryMessage:
         return info.state if info else "SUCCESS"
 
 
-def take_celery_messages() -> list[CeleryMessage]:
-    """Take all messages off the queue, the oldest first."""
+def take_celery_messages(queue: str = "celery") -> list[CeleryMessage]:
+    """Take all messages off a queue, the oldest first."""
     found = []
     with app.connection_for_read() as opened:
         channel: Any = opened.default_channel
-        while (raw := channel.basic_get("celery", no_ack=True)) is not None:
+        while (raw := channel.basic_get(queue, no_ack=True)) is not None:
             wires, _, _ = raw.decode()
             task = raw.headers["task"]
             found.append(CeleryMessage(task, tuple(wires), raw.headers, raw.properties))

@@ -22,3 +22,9 @@ def configure(settings: Settings) -> Callable[..., None]:
 def eager(configure: Callable[..., None]) -> None:
     """Run receivers in this process at the commit: the setting `EAGER`."""
     configure(EAGER=True)
+
+
+@pytest.fixture
+def outside_of_tests(settings: Settings) -> None:
+    """Let the library take the process for a site's: Django's test environment has a host of its own."""
+    settings.ALLOWED_HOSTS = ["*"]
