@@ -19,7 +19,7 @@ from kombu import Producer
 if TYPE_CHECKING:
     from deferred_signals.publishing.patterns import Publication
 
-__all__ = ["is_timeless", "is_unpatched", "may_copy", "may_copy_task"]
+__all__ = ["is_plain", "is_timeless", "is_unpatched", "may_copy", "may_copy_task"]
 
 
 def may_copy(app: Celery) -> bool:
@@ -52,9 +52,16 @@ def may_copy_task(task: Task[Any, Any], recorded: Publication) -> bool:
     of the request, which are the same for all messages of a flush.
     """
     return (
-        task.ignore_result  # else its result backend is told of each id
-        and isinstance(recorded.body, tuple)  # protocol 2
+        isinstance(recorded.body, tuple)  # protocol 2
         and recorded.arguments["headers"]["root_id"] == recorded.arguments["correlation_id"]
+        and is_plain(task)
+    )
+
+
+def is_plain(task: Task[Any, Any]) -> bool:
+    """Return whether a task's class leaves its messages to Celery, and no result backend is told."""
+    return (
+        task.ignore_result
         and _is_of(Task, task, "apply_async")
         and _is_of(Task, task, "shadow_name")
     )

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from celery.signals import worker_process_shutdown
 
+from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.celery_settings import answers
 from deferred_signals.publishing.line import Line
-from deferred_signals.publishing.line_thread import settings
+from deferred_signals.publishing.recorder import prepare
 
 if TYPE_CHECKING:
     from celery import Celery
+
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Line", "close_lines", "drop_kept", "line_of", "wake"]
 
@@ -38,10 +41,17 @@ def line_of(app: Celery) -> Line:
     return line
 
 
-def wake(app: Celery) -> None:
-    """Let the line of an app connect, from a thread that has no app of its own."""
+def wake(app: Celery, receiver: Receiver) -> None:
+    """Let the line of an app connect, and Celery prepare; on a thread that has no app of its own.
+
+    Arguments:
+        app: the app of the thread that sends.
+        receiver: the first one that something is sent to.
+    """
     app.set_current()  # for this thread
-    line_of(app).wake()
+    line = line_of(app)
+    line.wake()
+    line.wake(prepare(app, receiver))
 
 
 def drop_kept(*, tell: bool = False) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deferred_signals import conf
 from deferred_signals.message.description import describe_kwargs
+from deferred_signals.publishing.celery_tasks import argsrepr
 from deferred_signals.receivers import registry
 from deferred_signals.support.ids import new_id
 from deferred_signals.support.json import size_of
@@ -27,24 +28,16 @@ class Parcel(NamedTuple):
     """What becomes one message of Celery's: a message of ours, or a chunk of them.
 
     Attributes:
+        name: the task's name, which is the receiver's.
         task_id: the message's id; a chunk has an id of its own.
         outgoings: the messages, all for one receiver.
         options: of ``apply_async``: queue, priority, countdown and the like.
     """
 
+    name: str
     task_id: str
     outgoings: tuple[Outgoing, ...]
     options: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """Return the task's name, which is the receiver's."""
-        return self.outgoings[0].message.receiver
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Return the ids of the messages."""
-        return tuple([outgoing.message.id for outgoing in self.outgoings])
 
     @property
     def payloads(self) -> tuple[str, ...]:
@@ -52,9 +45,9 @@ class Parcel(NamedTuple):
         return tuple([outgoing.payload for outgoing in self.outgoings])
 
     @property
-    def descriptions(self) -> tuple[str, ...]:
+    def argsrepr(self) -> str:
         """Describe the kwargs of each message, for logs and monitors."""
-        return tuple([_description_of(outgoing) for outgoing in self.outgoings])
+        return argsrepr([_description_of(outgoing) for outgoing in self.outgoings])
 
 
 def parcels(batch: Sequence[Outgoing]) -> list[Parcel]:
@@ -63,7 +56,6 @@ def parcels(batch: Sequence[Outgoing]) -> list[Parcel]:
     Messages for one receiver that are published with equal options travel together, in their order:
     up to the receiver's ``chunk_size`` of them, and up to ``MAX_MESSAGE_BYTES`` in all.
     """
-    most_bytes = conf.current().MAX_MESSAGE_BYTES
     chunks: list[list[Outgoing]] = []
     lanes: dict[str, list[_Lane]] = {}
     for outgoing in batch:
@@ -76,10 +68,13 @@ def parcels(batch: Sequence[Outgoing]) -> list[Parcel]:
             if lane.options == outgoing.options:
                 break
         else:
-            lane = _Lane(outgoing.options)
+            lane = _Lane(outgoing.options, conf.current().MAX_MESSAGE_BYTES)
             lanes[name].append(lane)
         size = size_of(outgoing.payload)
-        if not 0 < len(lane.chunk) < receiver.options.chunk_size or lane.size + size > most_bytes:
+        if (
+            not 0 < len(lane.chunk) < receiver.options.chunk_size
+            or lane.size + size > lane.most_bytes
+        ):
             lane.chunk, lane.size = [], 0
             chunks.append(lane.chunk)
         lane.chunk.append(outgoing)
@@ -92,6 +87,7 @@ class _Lane:
     """The chunk that is being filled with messages for one receiver and of equal options."""
 
     options: dict[str, Any]
+    most_bytes: int
     chunk: list[Outgoing] = field(default_factory=list)
     size: int = 0
 
@@ -99,11 +95,11 @@ class _Lane:
 def _parcel(chunk: list[Outgoing]) -> Parcel:
     first = chunk[0]
     if len(chunk) == 1:
-        return Parcel(first.message.id, (first,), first.options)
+        return Parcel(first.message.receiver, first.message.id, (first,), first.options)
     longer = {
         limit: first.options[limit] * len(chunk) for limit in LIMITS if limit in first.options
     }
-    return Parcel(new_id(), tuple(chunk), {**first.options, **longer})
+    return Parcel(first.message.receiver, new_id(), tuple(chunk), {**first.options, **longer})
 
 
 #: How the tags begin of everything that refers to rows: ``$ref``, ``$row``, ``$rows``.

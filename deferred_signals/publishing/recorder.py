@@ -20,13 +20,22 @@ from weakref import WeakKeyDictionary
 
 from kombu import Producer
 
+from deferred_signals import conf
 from deferred_signals.publishing.celery_settings import answers
-from deferred_signals.publishing.celery_tasks import argsrepr, task_of
-from deferred_signals.publishing.copyable import is_timeless, is_unpatched, may_copy, may_copy_task
+from deferred_signals.publishing.celery_tasks import task_of
+from deferred_signals.publishing.copyable import (
+    is_plain,
+    is_timeless,
+    is_unpatched,
+    may_copy,
+    may_copy_task,
+)
+from deferred_signals.publishing.parcels import Parcel
 from deferred_signals.publishing.patterns import Copy, Pattern, Publication
 from deferred_signals.publishing.waits import in_pieces
 from deferred_signals.receivers import registry
-from deferred_signals.support.cached import cached_property
+from deferred_signals.support.forks import unforked
+from deferred_signals.support.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,10 +44,9 @@ if TYPE_CHECKING:
     from kombu import Connection
 
     from deferred_signals.publishing.celery_settings import Answers
-    from deferred_signals.publishing.parcels import Parcel
     from deferred_signals.receivers.receiver import Receiver
 
-__all__ = ["Recorder", "recorded"]
+__all__ = ["Recorder", "prepare", "recorded"]
 
 
 class Recorder:
@@ -51,6 +59,8 @@ class Recorder:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._copying = may_copy(app)
+        self._is_unpatched = self._copying and is_unpatched()
+        self._reply_to = app.thread_oid
         self._patterns: dict[str, Pattern | None] = {}
 
     def record(self, parcel: Parcel) -> Sequence[Publication | Copy]:
@@ -64,8 +74,9 @@ class Recorder:
             self._patterns[name] = self._kept_pattern(name)
         pattern = self._patterns.get(name)
         if pattern is not None and pattern.options == parcel.options:
-            described = argsrepr(parcel.descriptions)
-            return (Copy(pattern, parcel.task_id, parcel.payloads, described, self._reply_to),)
+            return (
+                Copy(pattern, parcel.task_id, parcel.payloads, parcel.argsrepr, self._reply_to),
+            )
         task = task_of(name)
         kept = recorded(self._app, partial(_apply, task, parcel), connect=not task.ignore_result)
         if self._copying and len(kept) == 1 and may_copy_task(task, kept[0]):
@@ -85,13 +96,33 @@ class Recorder:
             return None
         return pattern if self._is_unpatched else None
 
-    @cached_property
-    def _is_unpatched(self) -> bool:
-        return is_unpatched()
 
-    @cached_property
-    def _reply_to(self) -> str:
-        return self._app.thread_oid
+def prepare(app: Celery, receiver: Receiver) -> Sequence[Publication | Copy]:
+    """Let Celery make what its first ``apply_async`` needs, since that takes longer than a commit.
+
+    If nobody but Celery could notice, record a message that was not sent, so that the first flush
+    has only to copy it.
+
+    Arguments:
+        app: the Celery app, which is the current one.
+        receiver: the one that will probably be published to first.
+
+    Returns:
+        Publications that are not to be published. What they need may be declared.
+
+    Raises:
+        Exception: what Celery raises for wrong settings; the commit meets it as well, and reports it.
+    """
+    with unforked():
+        task = task_of(receiver.name)
+        getattr(app.amqp, "send_task_message")  # noqa: B009 - it is made when it is asked for
+        may_record = may_copy(app) and is_unpatched() and is_plain(task)
+        if not may_record or receiver.options.publish_callables:
+            return ()
+        queue = conf.current().QUEUE
+        options = {} if queue is None else {"queue": queue}
+        options |= receiver.options.publish_values
+        return Recorder(app).record(Parcel(receiver.name, new_id(), (), options))
 
 
 def recorded(
@@ -115,7 +146,7 @@ def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
         parcel.payloads,
         task_id=parcel.task_id,
         producer=producer,
-        argsrepr=argsrepr(parcel.descriptions),
+        argsrepr=parcel.argsrepr,
         kwargsrepr="{}",
         **(_with_a_piece(parcel.options) if "countdown" in parcel.options else parcel.options),
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deferred_signals import conf
 from deferred_signals.message import Message
 from deferred_signals.message.outgoing import Outgoing
-from deferred_signals.publishing.parcels import parcels
+from deferred_signals.publishing.parcels import Parcel, parcels
 from tests.support.connected import Connected
 
 #: Receivers of the test, and how many calls of each may travel together.
@@ -69,6 +69,11 @@ def lane(receiver: str, options: dict[str, Any]) -> str:
     return f"{receiver} {sorted(options.items())}"
 
 
+def ids_of(parcel: Parcel) -> list[str]:
+    """Return the ids of a parcel's messages."""
+    return [outgoing.message.id for outgoing in parcel.outgoings]
+
+
 @given(batch=batches)
 def test_each_message_is_in_one_parcel_and_those_alike_keep_their_order(
     batch: list[Outgoing],
@@ -79,7 +84,7 @@ def test_each_message_is_in_one_parcel_and_those_alike_keep_their_order(
     for item in batch:
         before[lane(item.message.receiver, item.options)].append(item.message.id)
     for parcel in parcels(batch):
-        for id_ in parcel.ids:
+        for id_ in ids_of(parcel):
             after[lane(parcel.name, options_of[id_])].append(id_)
     assert after == before
 
@@ -88,10 +93,11 @@ def test_each_message_is_in_one_parcel_and_those_alike_keep_their_order(
 def test_parcel_holds_what_belongs_together_and_no_more_than_fits(batch: list[Outgoing]) -> None:
     by_id = {item.message.id: item for item in batch}
     for parcel in parcels(batch):
-        items = [by_id[id_] for id_ in parcel.ids]
+        items = [by_id[id_] for id_ in ids_of(parcel)]
         assert parcel.outgoings == tuple(items)
         assert parcel.payloads == tuple(item.payload for item in items)
-        assert parcel.descriptions == ("number",) * len(items)
+        number = f"{len(items)} calls: number" if len(items) > 1 else "number"
+        assert parcel.argsrepr == f"({number})"
         assert {lane(item.message.receiver, item.options) for item in items} == {
             lane(parcel.name, items[0].options)
         }
@@ -102,7 +108,7 @@ def test_parcel_holds_what_belongs_together_and_no_more_than_fits(batch: list[Ou
 @given(batch=batches)
 def test_parcels_go_in_the_order_of_their_first_messages(batch: list[Outgoing]) -> None:
     place = {item.message.id: number for number, item in enumerate(batch)}
-    firsts = [place[parcel.ids[0]] for parcel in parcels(batch)]
+    firsts = [place[ids_of(parcel)[0]] for parcel in parcels(batch)]
     assert firsts == sorted(firsts)
 
 
@@ -112,8 +118,8 @@ def test_chunk_has_an_id_of_its_own_and_the_time_of_all_its_calls(batch: list[Ou
     made = parcels(batch)
     assert len({parcel.task_id for parcel in made}) == len(made)
     for parcel in made:
-        calls, given_options = len(parcel.ids), by_id[parcel.ids[0]].options
-        assert (parcel.task_id == parcel.ids[0]) == (calls == 1)
+        calls, given_options = len(ids_of(parcel)), by_id[ids_of(parcel)[0]].options
+        assert (parcel.task_id == ids_of(parcel)[0]) == (calls == 1)
         expected = dict(given_options)
         if "time_limit" in expected:
             expected["time_limit"] *= calls
@@ -122,4 +128,4 @@ def test_chunk_has_an_id_of_its_own_and_the_time_of_all_its_calls(batch: list[Ou
 
 def test_no_more_parcels_than_needed() -> None:
     batch = [outgoing(number, "tests.few", number % 2, 300) for number in range(12)]
-    assert [len(parcel.ids) for parcel in parcels(batch)] == [3, 3, 3, 3]
+    assert [len(ids_of(parcel)) for parcel in parcels(batch)] == [3, 3, 3, 3]

@@ -98,8 +98,8 @@ def publish(connection: Connection, batch: Sequence[Publication], settle: Any) -
     """Publish as the line does."""
     connection.ensure(5)
     assert connection.declare(batch) == {}
-    assert connection.together(batch) == len(batch)
-    connection.write(batch, settle)
+    assert connection.channel.together(batch) == len(batch)
+    connection.channel.write(batch, settle)
     assert connection.collect(settle, settle, time.monotonic())
 
 

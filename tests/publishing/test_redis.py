@@ -9,8 +9,9 @@ import pytest
 from kombu import Connection
 from kombu.transport import redis
 
+from deferred_signals.publishing.envelopes import Envelope
 from deferred_signals.publishing.patterns import Prepared
-from deferred_signals.publishing.redis import Envelope, Pipeline
+from deferred_signals.publishing.redis import Pipeline
 from tests.support.patterns import copy_of, learned
 
 BODY = "[[1], {}, {}]"
@@ -96,7 +97,7 @@ def test_copies_leave_as_one_command_by_the_envelope_that_kombu_wrote(channel: O
     pattern, prepared = learned()
     sent = {"exchange": "", "routing_key": "celery"}
     copies = [copy_of(pattern, payloads=(f"{number}",)) for number in range(2)]
-    batch = Pipeline(channel)
+    batch = Pipeline(channel).__enter__()
     batch.publish(channel.prepare_message(*prepared), sent, prepared, pattern)
     assert all(batch.publish_copy(copy) for copy in copies)
     (*first, text), (*others, one, two) = commands(batch)
@@ -123,7 +124,7 @@ def test_key_that_is_not_simply_the_queue_is_left_to_kombu(way: str, channel: An
         channel.typeof = lambda exchange: SimpleNamespace(deliver=lambda *_, **__: None)
     pattern, prepared = learned()
     sent = {"exchange": "x" if way == "exchange" else "", "routing_key": "celery"}
-    batch = Pipeline(channel)
+    batch = Pipeline(channel).__enter__()
     batch.publish(channel.prepare_message(*prepared), sent, prepared, pattern)
     assert pattern.templates == {Envelope: None}
     assert not batch.publish_copy(copy_of(pattern))
