@@ -42,7 +42,10 @@ class Pipeline:
         # The client adds a prefix to each key by itself. A key taken from a command has it already.
         self._has_prefix = bool(channel.global_keyprefix)
         self._refusals: type[Exception] = channel.ResponseError
+        #: kombu's batch, made once: a new one makes a client of redis-py, which takes as long as a round
+        #: trip on a loopback. kombu may refuse to use a batch again in which a publication has failed.
         self._batch: Any = None
+        self._has_failed = False
         self._pipeline: Any = None
         self._commands: list[Any] = []
         self._key = ""
@@ -63,9 +66,10 @@ class Pipeline:
         return bool(getattr(channel, "supports_batch_publish", False))
 
     def __enter__(self) -> Self:
-        # kombu does not count the copies, so it must not send a part of the batch by itself.
-        self._batch = self._channel.create_publish_batch(max_size=sys.maxsize)
-        self._pipeline = getattr(self._batch, "pipeline", None)
+        if self._batch is None:
+            # kombu does not count the copies, so it must not send a part of the batch by itself.
+            self._batch = self._channel.create_publish_batch(max_size=sys.maxsize)
+            self._pipeline = getattr(self._batch, "pipeline", None)
         self._commands = getattr(self._pipeline, "command_stack", [])
         return self
 
@@ -79,8 +83,12 @@ class Pipeline:
             if kind is None:
                 self._send()
         finally:
-            self._batch.close()
             self._commands = []
+            if kind is not None or self._pipeline is None or self._has_failed:
+                self._batch.close()
+                self._batch, self._has_failed = None, False
+            else:
+                self._pipeline.reset()
 
     def publish(
         self,
@@ -93,7 +101,11 @@ class Pipeline:
         self._push()
         self._is_copy = False
         before = len(self._commands)
-        self._batch.publish(message, **arguments)
+        try:
+            self._batch.publish(message, **arguments)
+        except BaseException:
+            self._has_failed = True
+            raise
         if pattern is not None and pattern.may_have(Envelope):
             # Queues may be bound to an exchange, or unbound, at any time.
             is_direct = not arguments["exchange"] and not self._has_prefix

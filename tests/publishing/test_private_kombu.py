@@ -49,6 +49,10 @@ def test_batch_on_redis_is_a_pipeline_of_lpush_commands() -> None:
     ((command, options),) = batch.pipeline.command_stack
     assert (*command[:2], json.loads(command[2])) == ("LPUSH", "celery", message)
     assert options == {}
+    batch.pipeline.reset()
+    assert batch.pipeline.command_stack == []
+    batch.publish(message, exchange="", routing_key="celery")
+    assert len(batch.pipeline.command_stack) == 1
     batch.close()
     assert channel.global_keyprefix == ""
 

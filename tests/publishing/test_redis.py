@@ -142,3 +142,32 @@ def test_client_that_repeats_commands_gets_no_batch(channel: Offline) -> None:
 def test_copy_without_a_template_is_left_to_kombu(channel: Offline) -> None:
     pattern, _ = learned()
     assert not Pipeline(channel).publish_copy(copy_of(pattern))
+
+
+@needs_batches
+def test_batch_is_empty_when_it_is_used_again(channel: Offline) -> None:
+    pattern, prepared = learned()
+    sent = {"exchange": "", "routing_key": "celery"}
+    batch = Pipeline(channel)
+    for _ in range(2):
+        with pytest.raises(LookupError), batch:
+            batch.publish(channel.prepare_message(*prepared), sent, prepared, pattern)
+            assert len(batch._commands) == 1  # noqa: SLF001 - nothing is sent by this test
+            raise LookupError
+
+
+@needs_batches
+def test_publication_that_fails_spoils_no_later_batch(channel: Offline) -> None:
+    pattern, prepared = learned()
+    batch = Pipeline(channel)
+    with batch, pytest.raises(TypeError):
+        batch.publish("no message", {"exchange": "", "routing_key": "celery"}, prepared, None)
+    with pytest.raises(LookupError), batch:
+        batch.publish(
+            channel.prepare_message(*prepared),
+            {"exchange": "", "routing_key": "celery"},
+            prepared,
+            pattern,
+        )
+        assert len(batch._commands) == 1  # noqa: SLF001 - as above
+        raise LookupError
