@@ -131,6 +131,15 @@ class Connection:
         if dropped is not None:
             let_go(dropped)
 
+    def look_again(self) -> None:
+        """Drop a connection that a sentinel named, since the sentinel may name another Redis by now.
+
+        A master that hung, and was replaced meanwhile, takes messages until its sentinel finds it. They
+        are lost when it becomes a replica.
+        """
+        if self._channel is not None and hasattr(self._channel, "master_name"):
+            self.drop()
+
     def shut(self) -> None:
         """Let a thread that waits for the broker fail at once; from another thread."""
         batch = self._batch

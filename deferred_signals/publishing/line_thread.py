@@ -226,6 +226,8 @@ class LineThread:
         except BaseException as error:  # noqa: BLE001 - the same
             self._give_up(error)
         else:
+            if self.broken is not None:
+                self.writer.look_again()
             self.broken = None
 
     def _give_up(self, error: BaseException) -> None:

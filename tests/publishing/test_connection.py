@@ -66,6 +66,27 @@ def test_each_broker_of_a_list_is_tried_once(brokers: Sequence[Refusing]) -> Non
     assert [broker.count for broker in brokers] == [1, 1, 1]
 
 
+def test_each_sentinel_that_is_away_is_asked_once_a_try(brokers: Sequence[Refusing]) -> None:
+    urls = [f"sentinel://127.0.0.1:{broker.port}" for broker in brokers]
+    app = app_on(*urls, broker_transport_options={"master_name": "broker"})
+    began = time.monotonic()
+    with pytest.raises(OperationalError):
+        Connection(app).ensure(5)
+    assert time.monotonic() - began < 2
+    # Each of the three tries asks all sentinels of the list.
+    assert [broker.count for broker in brokers] == [3, 3, 3]
+
+
+def test_options_for_sentinels_are_the_projects_beside_the_bounds() -> None:
+    given = {"master_name": "broker", "sentinel_kwargs": {"password": "secret"}}
+    client = KombuConnection("sentinel://", transport_options=given)
+    bound(client, 3.0)
+    options: Any = client.transport_options
+    assert options["sentinel_kwargs"]["password"] == "secret"
+    assert options["sentinel_kwargs"]["socket_timeout"] == 3.0
+    assert given["sentinel_kwargs"] == {"password": "secret"}
+
+
 @pytest.mark.parametrize(
     ("url", "known"),
     [("redis://", True), ("sentinel://", True), ("amqp://", True), ("memory://", False)],

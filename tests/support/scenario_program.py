@@ -32,6 +32,7 @@ settings.configure(
 django.setup()
 app = Celery("scenarios", broker=os.environ["BROKER_URL"])
 app.conf.task_default_queue = os.environ["QUEUE"]
+app.conf.broker_transport_options = json.loads(os.environ.get("TRANSPORT_OPTIONS", "{}"))
 
 from deferred_signals import events, receiver  # noqa: E402 - the settings come first
 
