@@ -199,7 +199,8 @@ class Connection:
                 if refusal is None:
                     raise
                 refused[id(entity)] = refusal
-                self._open(client, client.channel())  # RabbitMQ has closed the other one
+                if self._confirms is not None:  # RabbitMQ has closed the channel
+                    self._open(client, client.channel())
             else:
                 if entity.can_cache_declaration:
                     self._declared.add(entity)

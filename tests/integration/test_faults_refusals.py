@@ -73,3 +73,14 @@ def test_rabbitmq_queue_that_is_full_takes_some_and_refuses_the_others(
         finally:
             with app.connection_for_write() as connection:
                 queue(connection.default_channel).delete()
+
+
+@pytest.mark.parametrize("node", ["redis"], indirect=True)
+def test_queue_that_redis_refuses_costs_its_messages_and_no_connections(
+    node: LocalRedis, send: Send, told: Told
+) -> None:
+    with node.only_for("_kombu") as url, publishing_to(url), node.client as client:
+        lost = [id_ for _ in range(20) for id_ in send(1)[0]]
+        mine = [one for one in client.client_list() if one["user"] == "limited"]
+    assert told.failed == lost
+    assert len(mine) <= 4
