@@ -52,7 +52,9 @@ class Connection:
         self._confirms: Confirms | None = None
         #: What was written last, until it is answered.
         self._batch: Batch | None = None
-        self._exchanges: list[str] = []
+        self._written: Sequence[Publication | Copy] = ()
+        #: Why RabbitMQ closed the channel while it was written to, and how many messages were written.
+        self._refused: tuple[Exception, int] | None = None
         self._declared: set[Any] = set()
         #: Exchanges to which a message was published and confirmed on this channel.
         self._proven: set[str] = set()
@@ -122,12 +124,12 @@ class Connection:
         self._confirms = Confirms(client, opened) if hasattr(opened, "confirm_select") else None
         self._channel = Channel(opened, self._confirms)
         self._proven = set()
-        self._batch = None
+        self._batch = self._refused = None
 
     def drop(self) -> None:
         """Let go of the connection without telling the broker, which might not answer."""
         dropped, self._client = self._client, None
-        self._channel = self._confirms = self._batch = None
+        self._channel = self._confirms = self._batch = self._refused = None
         if dropped is not None:
             let_go(dropped)
 
@@ -230,12 +232,14 @@ class Connection:
     def write(self, publications: Sequence[Publication | Copy], settle: Settle) -> None:
         """Write publications, in order; what a serializer refuses is settled with the error.
 
+        So is what a broker refuses that answers each message by itself.
+
         Raises:
             Exception: the broker is gone. What was not settled may have arrived or not.
         """
         client, channel = self._made()
-        gone: Any = (*client.connection_errors, *client.channel_errors, OSError)
-        self._exchanges = [publication.exchange for publication in publications]
+        gone: Any = (*client.connection_errors, OSError)
+        self._written = publications
         with channel.batch() as batch:
             self._batch = batch
             for place, publication in enumerate(publications):
@@ -244,7 +248,11 @@ class Connection:
                 except gone:
                     raise
                 except Exception as error:  # noqa: BLE001 - a serializer's, above all
-                    settle((place,), error)
+                    refusal = self._refusal(error)
+                    if refusal is not None and self._confirms is not None:
+                        self._refused = refusal, place  # py-amqp reads before it writes
+                        break
+                    settle((place,), refusal or error)
                 else:
                     batch.expect(place)
 
@@ -266,33 +274,44 @@ class Connection:
         def settle_and_prove(places: Collection[int], error: Exception | None = None) -> None:
             settle(places, error)
             if error is None:
-                self._proven.update(self._exchanges[place] for place in places)
+                self._proven.update(self._written[place].exchange for place in places)
 
-        try:
-            if not batch.collect(settle_and_prove, until):
-                return False
-        except Exception as error:
-            refusal = self._refusal(error)
-            if refusal is None or self._confirms is None:
-                raise
-            self._settle_refusal(refusal, settle, begin_again)
+        refused = self._refused
+        if refused is None:
+            try:
+                if not batch.collect(settle_and_prove, until):
+                    return False
+            except Exception as error:
+                refusal = self._refusal(error)
+                if refusal is None or self._confirms is None:
+                    raise
+                refused = refusal, len(self._written)
+        if refused is not None:
+            self._settle_refusal(*refused, settle_and_prove, begin_again)
         self._batch = None
         self._used = monotonic()
         return True
 
     def _settle_refusal(
-        self, refusal: Exception, settle: Settle, begin_again: Callable[[int], object]
+        self, refusal: Exception, count: int, settle: Settle, begin_again: Callable[[int], object]
     ) -> None:
         """Find the message for which RabbitMQ has closed the channel, and open another channel.
 
         What stood before that message, and has no confirm, may have arrived or not.
+
+        Arguments:
+            refusal: why RabbitMQ has closed it.
+            count: how many messages were written, from the first on.
+            settle: is called with the messages that are refused or lost.
+            begin_again: is called with the place from which on all were dropped, or not yet written.
         """
         client, _ = self._made()
         assert self._confirms is not None  # noqa: S101 - only RabbitMQ closes channels
-        lost, dropped = self._confirms.divided(refusal, self._exchanges)
+        self._confirms.settle(settle)
+        lost, dropped = self._confirms.divided(refusal, self._written)
         settle(lost, refusal)
-        if dropped:
-            begin_again(dropped[0])
+        if dropped or count < len(self._written):
+            begin_again(min([*dropped, count]))
         self._open(client, client.channel())
 
     def _made(self) -> tuple[kombu.Connection, Channel]:

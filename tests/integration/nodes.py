@@ -126,12 +126,18 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
                 self._control("set_vm_memory_high_watermark", "0.4")
 
     @contextmanager
-    def only_for(self, *names: str) -> Iterator[str]:
-        """Give the URL of a user who may touch only what begins so, until the end of the block."""
+    def only_for(self, *names: str, topics: str = "") -> Iterator[str]:
+        """Give the URL of a user who may touch only what begins so, until the end of the block.
+
+        Arguments:
+            names: of queues and exchanges.
+            topics: how topics begin to which the user may publish at ``amq.topic``.
+        """
         allowed = f"^({'|'.join(names)}).*$"
         self._control("add_user", "limited", "secret")
         try:
             self._control("set_permissions", "limited", allowed, allowed, allowed)
+            self._control("set_topic_permissions", "limited", "amq.topic", f"^{topics}", "")
             yield f"amqp://limited:secret@127.0.0.1:{self.port}//"
         finally:
             self._control("delete_user", "limited")

@@ -1,5 +1,6 @@
 """Connections that die without a word, or with a reset: what is lost, reported, doubled or late."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -128,3 +129,20 @@ def test_reset_amid_a_large_commit_loses_at_most_the_batch_that_was_on_its_way(
         found = Counter(on_broker(node.host_url))
         assert max(found.values()) == 1
         assert set(told.published) <= found.keys()
+
+
+def test_messages_whose_answer_is_lost_are_reported_and_never_sent_again(
+    node: Broker, send: Send, told: Told
+) -> None:
+    with Proxy(node.host_url) as proxy, publishing_to(proxy.url):
+        ids, _ = send(2)
+        proxy.delay = 0.4
+        cut = threading.Timer(0.2, proxy.reset)
+        cut.start()
+        unknown, _ = send(3)
+        cut.join()
+        proxy.delay = 0
+        after, _ = send(1)
+        assert told.failed == unknown
+        assert told.published == ids + after
+        assert_each_came_once(node.host_url, ids + unknown + after)
