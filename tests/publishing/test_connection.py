@@ -10,7 +10,8 @@ import pytest
 from celery import Celery
 from kombu import Connection as KombuConnection
 from kombu import Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
+from kombu.transport import TRANSPORT_ALIASES, memory
 
 from deferred_signals.publishing.clients import bound
 from deferred_signals.publishing.connection import Connection
@@ -157,3 +158,33 @@ def test_what_a_serializer_refuses_is_settled_alone(app: Celery) -> None:
     assert outcomes[1] is None
     assert isinstance(outcomes[0], Exception)
     connection.drop()
+
+
+class PickyChannel(memory.Channel):
+    """Takes no messages for one queue."""
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        if queue == "refused":
+            raise ChannelError("access refused")
+        super()._put(queue, message, **options)
+
+
+class PickyTransport(memory.Transport):
+    """A broker that answers each message by itself, and refuses some."""
+
+    Channel = PickyChannel
+
+
+def test_message_that_is_refused_by_itself_costs_no_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(TRANSPORT_ALIASES, "picky", f"{__name__}:PickyTransport")
+    connection = Connection(app_on("picky://"))
+    taken: list[int] = []
+    refused: list[int] = []
+
+    def settle(places: Sequence[int], error: Exception | None = None) -> None:
+        (taken if error is None else refused).extend(places)
+
+    publish(connection, publications("a", "refused", "b"), settle)
+    assert (taken, refused) == ([0, 2], [1])
