@@ -141,7 +141,8 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
         self.control("add_user", "limited", "secret")
         try:
             self.control("set_permissions", "limited", allowed, allowed, allowed)
-            self.control("set_topic_permissions", "limited", "amq.topic", f"^{topics}", "")
+            if topics:
+                self.control("set_topic_permissions", "limited", "amq.topic", f"^{topics}", "")
             yield f"amqp://limited:secret@127.0.0.1:{self.port}//"
         finally:
             self.control("delete_user", "limited")
