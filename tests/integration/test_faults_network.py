@@ -69,7 +69,7 @@ def test_idle_connection_that_swallows_everything_delays_one_commit_and_loses_no
         ids, _ = send(2)
         time.sleep(2 * IDLE)
         proxy.forget(silently=True)
-        for most in (BOUND, BOUND / 5, BOUND / 5):
+        for most in (BOUND, BOUND / 2, BOUND / 2):
             more, took = send(3)
             assert took < most
             ids += more

@@ -11,7 +11,7 @@ from deferred_signals.publishing import connection
 from deferred_signals.testing import settings
 
 from .nodes import LocalRabbitMQ, needs_local_broker
-from .outages import AT_ONCE, BOUND, Send, Told, assert_open
+from .outages import BOUND, Send, Told, assert_open
 from .own_app import QUEUE, on_broker, publishing_to
 from .proxy import Proxy
 
@@ -41,7 +41,7 @@ def test_idle_connection_whose_proof_is_refused_goes_on(
         for _ in range(3):
             time.sleep(0.2)
             more, took = send(2)
-            assert took < AT_ONCE
+            assert took < BOUND / 2
             ids += more
         assert told.published == ids
         assert told.failed == []
@@ -70,7 +70,7 @@ def test_breaker_closes_though_the_probe_is_refused(
             time.sleep(0.05)
         for _ in range(3):  # and does not open again
             more, took = send(1)
-            assert took < AT_ONCE
+            assert took < BOUND / 2
             ids += more
         assert told.published[-4:] == ids
     found = on_broker(node.host_url)

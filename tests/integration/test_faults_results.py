@@ -17,7 +17,7 @@ from tests.support.connected import Connected, deferred
 from tests.support.processes import free_port, wait_until
 
 from .nodes import Broker, LocalRabbitMQ, LocalRedis
-from .outages import AT_ONCE, BOUND, Told
+from .outages import BOUND, Told
 from .own_app import on_broker, publishing_to
 from .proxy import Proxy
 
@@ -68,7 +68,7 @@ def test_redis_for_results_that_is_away_delays_no_commit_and_costs_no_message(
         app.conf.update(result_backend=backend)
         ids = send(placed, 1)  # which imports the backend
         for _ in range(3):
-            with within(AT_ONCE):
+            with within(BOUND / 2):
                 ids += send(placed, 3)
         assert told.failed == []
         assert told.published == ids
@@ -88,7 +88,7 @@ def test_rabbitmq_that_is_away_for_messages_and_results_alike_delays_one_commit(
         ids = send(placed, 1)
         assert told.published == ids
         proxy.go_away()
-        for bound in (BOUND, AT_ONCE, AT_ONCE):
+        for bound in (BOUND, BOUND / 2, BOUND / 2):
             with within(bound):
                 ids += send(placed, 3)
         proxy.come_back()
