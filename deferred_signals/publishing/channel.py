@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kombu import Producer
 
 from deferred_signals.publishing.batches import batch_for
+from deferred_signals.publishing.clients import refusal_in
 from deferred_signals.publishing.confirms import Confirms
 from deferred_signals.publishing.patterns import Copy, Prepared
 
@@ -46,11 +47,14 @@ class Channel:
         self.may_be_left = self._batch.may_be_left
         #: Something was written, and is not yet answered.
         self._is_awaited = False
-        self._exchanges: Sequence[str] = ()
+        self._written: Sequence[Publication | Copy] = ()
+        #: Why RabbitMQ closed the channel while it was written to, and how many messages were written.
+        self._refused: tuple[Exception, int] | None = None
         #: Exchanges to which a message was published and confirmed on this channel.
         self._proven: set[str] = set()
-        #: Errors after which nothing more can be written.
-        self._gone: Any = (*client.connection_errors, *client.channel_errors, OSError)
+        #: Errors after which nothing more can be written, and a broker's refusals.
+        self._gone: Any = (*client.connection_errors, OSError)
+        self._refusals: Any = client.channel_errors
         self._pattern: Pattern | None = None
         self._prepared = Prepared("", None, None, None, {}, {})
         as_channel: Any = self
@@ -75,11 +79,12 @@ class Channel:
     def write(self, publications: Sequence[Publication | Copy], settle: Settle) -> None:
         """Write publications, in order; what a serializer refuses is settled with the error.
 
+        So is what a broker refuses that answers each message by itself.
+
         Raises:
             Exception: the broker is gone. What was not settled may have arrived or not.
         """
-        if self.confirms is not None:
-            self._exchanges = [publication.exchange for publication in publications]
+        self._written = publications
         self._is_awaited = True
         with self._batch as batch:
             for place, publication in enumerate(publications):
@@ -88,7 +93,11 @@ class Channel:
                 except self._gone:
                     raise
                 except Exception as error:  # noqa: BLE001 - a serializer's, above all
-                    settle((place,), error)
+                    refusal = refusal_in(error, self._refusals)
+                    if refusal is not None and self.confirms is not None:
+                        self._refused = refusal, place  # py-amqp reads before it writes
+                        break
+                    settle((place,), refusal or error)
                 else:
                     batch.expect(place)
 
@@ -104,6 +113,9 @@ class Channel:
         """
         if self._is_awaited:
             settle = settle if self.confirms is None else self._proving(settle)
+            if self._refused is not None and self.confirms is not None:
+                self.confirms.settle(settle)
+                raise self._refused[0]
             self._is_awaited = not self._batch.collect(settle, until)
         return not self._is_awaited
 
@@ -113,18 +125,23 @@ class Channel:
         def settle_and_prove(places: Collection[int], error: Exception | None = None) -> None:
             settle(places, error)
             if error is None:
-                self._proven.update(self._exchanges[place] for place in places)
+                self._proven.update(self._written[place].exchange for place in places)
 
         return settle_and_prove
 
-    def divided(self, refusal: Exception) -> tuple[list[int], list[int]]:
+    def divided(self, refusal: Exception) -> tuple[list[int], int | None]:
         """Divide what has no answer by the refusal for which RabbitMQ has closed the channel.
 
         Returns:
-            The places that are refused or lost, and those that were dropped.
+            The places that are refused or lost, and the one from which on all were dropped, or not yet
+            written; None if there are none.
         """
         assert self.confirms is not None  # noqa: S101 - only RabbitMQ closes channels
-        return self.confirms.divided(refusal, self._exchanges)
+        lost, dropped = self.confirms.divided(refusal, self._written)
+        count = len(self._written) if self._refused is None else self._refused[1]
+        if dropped or count < len(self._written):
+            return lost, min([*dropped, count])
+        return lost, None
 
     def shut(self) -> None:
         """Let a thread that waits for the broker fail at once; from another thread."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.common import maybe_declare
 
 from deferred_signals.publishing.channel import Channel
-from deferred_signals.publishing.clients import bound, connected, let_go, ping
+from deferred_signals.publishing.clients import bound, connected, let_go, ping, refusal_in
 from deferred_signals.publishing.patterns import Publication
 
 if TYPE_CHECKING:
@@ -118,6 +118,15 @@ class Connection:
         if dropped is not None:
             let_go(dropped)
 
+    def look_again(self) -> None:
+        """Drop a connection that a sentinel named, since the sentinel may name another Redis by now.
+
+        A master that hung, and was replaced meanwhile, takes messages until its sentinel finds it. They
+        are lost when it becomes a replica.
+        """
+        if self._channel is not None and hasattr(self._channel, "master_name"):
+            self.drop()
+
     def shut(self) -> None:
         """Let a thread that waits for the broker fail at once; from another thread."""
         channel = self._channel
@@ -176,7 +185,8 @@ class Connection:
                 if refusal is None:
                     raise
                 refused[id(entity)] = refusal
-                self._open_again()
+                if self.channel.confirms is not None:  # RabbitMQ has closed the channel
+                    self._open_again()
             else:
                 if entity.can_cache_declaration:
                     self._declared.add(entity)
@@ -210,10 +220,10 @@ class Connection:
             if refusal is None or channel.confirms is None:
                 raise
             # What stood before the refused message, and has no confirm, may have arrived or not.
-            lost, dropped = channel.divided(refusal)
+            lost, rest = channel.divided(refusal)
             settle(lost, refusal)
-            if dropped:
-                begin_again(dropped[0])
+            if rest is not None:
+                begin_again(rest)
             self._open_again()
         self._used = monotonic()
         return True
@@ -228,10 +238,7 @@ class Connection:
         if self._client is None:
             return None
         refusals: Any = self._client.channel_errors
-        for found in (error, error.__cause__):
-            if isinstance(found, Exception) and isinstance(found, refusals):
-                return found
-        return None
+        return refusal_in(error, refusals)
 
     def _is_usable(self) -> bool:
         """Return whether there is a connection that the broker has not closed; drop one that it has.

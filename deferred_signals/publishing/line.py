@@ -120,11 +120,13 @@ class Line:
             patience = patience or settings().CONNECT_TIMEOUT
         job, deadline = Job(publications, tell), monotonic() + patience
         try:
-            if not self._publish_here(job, deadline):
-                if self._thread.start():
-                    self._publish_there(job)
-                else:
-                    self._publish_alone(job, deadline)
+            if self._publish_here(job, deadline):
+                if job.not_begun and self._thread.start():
+                    self._thread.ring()  # the broker refused one message, and dropped those behind it
+            elif self._thread.start():
+                self._publish_there(job)
+            else:
+                self._publish_alone(job, deadline)
             if not job.is_done:
                 self._wait(job, deadline, patience, keep=keep)
         except BaseException:

@@ -43,6 +43,11 @@ class Publication(NamedTuple):
         return str(getattr(exchange, "name", exchange))
 
     @property
+    def routing_key(self) -> str:
+        """Give the key by which the exchange finds queues; a topic exchange calls it the topic."""
+        return str(self.arguments.get("routing_key") or "")
+
+    @property
     def size(self) -> int:
         """Add up the lengths of the texts among the task's arguments; an event of Celery's has none."""
         arguments = self.body[0] if isinstance(self.body, tuple) else ()
@@ -81,6 +86,7 @@ class Pattern:
         options: the same.
         declare: the queues and exchanges that must exist.
         exchange: the name of the exchange that is published to.
+        routing_key: the key by which the exchange finds queues.
         sent: the keyword arguments with which the channel published the first message; None until
             then, and for ever if its body is not of the known form.
         templates: by their class, the templates that were tried; None if there cannot be one.
@@ -90,6 +96,7 @@ class Pattern:
         self.options = options
         self.declare = recorded.declare
         self.exchange = recorded.exchange
+        self.routing_key = recorded.routing_key
         self.sent: Mapping[str, Any] | None = None
         self.templates: dict[type[Template], Template | None] = {}
         self._recorded = recorded
@@ -164,6 +171,11 @@ class Copy(NamedTuple):
     def exchange(self) -> str:
         """Give the name of the exchange that is published to."""
         return self.pattern.exchange
+
+    @property
+    def routing_key(self) -> str:
+        """Give the key by which the exchange finds queues."""
+        return self.pattern.routing_key
 
     @property
     def size(self) -> int:

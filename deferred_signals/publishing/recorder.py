@@ -32,8 +32,10 @@ from deferred_signals.publishing.copyable import (
 )
 from deferred_signals.publishing.parcels import Parcel
 from deferred_signals.publishing.patterns import Copy, Pattern, Publication
+from deferred_signals.publishing.results import prepared, queues_of_results
 from deferred_signals.publishing.waits import in_pieces
 from deferred_signals.receivers import registry
+from deferred_signals.support.cached import cached_property
 from deferred_signals.support.forks import unforked
 from deferred_signals.support.ids import new_id
 
@@ -78,10 +80,24 @@ class Recorder:
                 Copy(pattern, parcel.task_id, parcel.payloads, parcel.argsrepr, self._reply_to),
             )
         task = task_of(name)
-        kept = recorded(self._app, partial(_apply, task, parcel), connect=not task.ignore_result)
+        kept = self._recorded(task, parcel)
         if self._copying and len(kept) == 1 and may_copy_task(task, kept[0]):
             return (self._first(parcel, kept[0]),)
         return kept
+
+    def _recorded(self, task: Any, parcel: Parcel) -> list[Publication]:
+        queues = None if task.ignore_result else self._queues_of_results
+        if queues is None:
+            return recorded(
+                self._app, partial(_apply, task, parcel), connect=not task.ignore_result
+            )
+        publish = partial(_apply, task, parcel, ignore_result=True)
+        return [prepared(each, queues) for each in recorded(self._app, publish, connect=False)]
+
+    @cached_property
+    def _queues_of_results(self) -> Sequence[Any] | None:
+        # Whoever looks at single messages must see them as Celery makes them.
+        return queues_of_results(self._app) if self._copying else None
 
     def _first(self, parcel: Parcel, recorded: Publication) -> Publication:
         """Make a recorded message the first of a pattern."""
@@ -141,7 +157,7 @@ def recorded(
         return producer.kept
 
 
-def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
+def _apply(task: Any, parcel: Parcel, producer: Producer, **more: Any) -> None:
     task.apply_async(
         parcel.payloads,
         task_id=parcel.task_id,
@@ -149,6 +165,7 @@ def _apply(task: Any, parcel: Parcel, producer: Producer) -> None:
         argsrepr=parcel.argsrepr,
         kwargsrepr="{}",
         **(_with_a_piece(parcel.options) if "countdown" in parcel.options else parcel.options),
+        **more,
     )
 
 

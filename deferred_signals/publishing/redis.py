@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from deferred_signals.publishing.envelopes import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from deferred_signals.publishing.confirms import Settle
@@ -56,7 +56,8 @@ class Pipeline:
         self._places: list[list[int]] = []
         self._pool: Any = None
         self._connection: Any = None
-        self._unread: deque[list[int]] = deque()
+        #: The same, of the commands that were sent and have no answer; with each command's name and key.
+        self._unread: deque[tuple[list[int], Sequence[Any]]] = deque()
         #: Publications of which nothing needs to be sent: no queue is bound to their exchange.
         self._nothing: list[int] = []
 
@@ -152,7 +153,7 @@ class Pipeline:
                     return False
                 self._settle_next(settle)
             else:
-                settle(self._unread.popleft())
+                settle(self._unread.popleft()[0])
         if self._connection is not None:
             self._pool.release(self._connection)
             self._connection = None
@@ -162,10 +163,13 @@ class Pipeline:
         try:
             self._connection.read_response(disconnect_on_error=False)
         except self._refusals as refusal:
-            settle(self._unread.popleft(), refusal)
+            places, (command, key) = self._unread.popleft()
+            # Redis does not say what it refuses. redis-py adds to its errors' texts in this way, too.
+            refusal.args = (f"{refusal} ({command} to {key!r})", *refusal.args[1:])
+            settle(places, refusal)
         else:
-            places = self._unread.popleft()
-            if not self._unread or self._unread[0] != places:
+            places, _ = self._unread.popleft()
+            if not self._unread or self._unread[0][0] != places:
                 settle(places)
 
     def shut(self) -> None:
@@ -189,7 +193,8 @@ class Pipeline:
             self._connection = connection = _connection_of(self._pool)
             packed = connection.pack_commands([arguments for arguments, _ in self._commands])
             connection.send_packed_command(packed, check_health=False)
-        self._unread.extend(places)
+        named = [arguments[:2] for arguments, _ in self._commands] or [()] * len(places)
+        self._unread.extend(zip(places, named, strict=True))
 
     def _push(self) -> None:
         copies, self._copies = self._copies, []

@@ -110,6 +110,8 @@ class Work:
         except BaseException as error:  # noqa: BLE001 - the same
             self._give_up(error)
         else:
+            if self.breaker.reason is not None:
+                self.writer.look_again()
             self.breaker.reason = None
 
     def _give_up(self, error: BaseException) -> None:

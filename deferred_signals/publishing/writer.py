@@ -80,6 +80,10 @@ class Writer:
             self._connection.declare(publications)
             self._connection.prove(patience)
 
+    def look_again(self) -> None:
+        """Ask for the broker's address anew, if that may have changed while the broker was silent."""
+        self._connection.look_again()
+
     def is_ready(self, job: Job) -> bool:
         """Return whether a job takes one round trip, and little room."""
         return (

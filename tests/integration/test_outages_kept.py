@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.scenarios import Outcome, run_scenario
 
-from .nodes import Broker, LocalRabbitMQ
+from .nodes import Broker
 from .own_app import on_broker
 from .proxy import Proxy
 
@@ -168,15 +168,3 @@ def test_connection_that_broke_meanwhile_is_replaced(node: Broker) -> None:
 
         outcome = committed(node, proxy, cut, seconds=6)
     assert len(outcome.failed) <= 1
-
-
-def test_neighbours_of_a_message_that_rabbitmq_refuses_lose_nothing(
-    default_rabbitmq_broker: LocalRabbitMQ,
-) -> None:
-    queue = f"outages.{uuid4().hex}"
-    outcome = run_scenario("among_bad_neighbours", default_rabbitmq_broker.host_url, queue)
-    assert len(outcome.failed) == 20
-    assert "no exchange 'no.such.exchange'" in outcome.errors
-    assert len(outcome.sent) == 181
-    assert sorted(outcome.published) == sorted(outcome.sent)
-    assert sorted(on_broker(default_rabbitmq_broker.host_url, queue)) == sorted(outcome.sent)
