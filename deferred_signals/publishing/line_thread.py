@@ -17,6 +17,7 @@ from deferred_signals.publishing.daemon import Daemon
 from deferred_signals.publishing.waiting import Waiting
 from deferred_signals.publishing.writer import Writer, no_answer
 from deferred_signals.support.telling import is_interruption
+from deferred_signals.support.uwsgi import may_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +83,7 @@ class LineThread:
 
     def start(self) -> bool:
         """Start the thread, if it is not there; return False if none can be started."""
-        return self._daemon.start()
+        return not may_fork() and self._daemon.start()
 
     def ring(self) -> None:
         """Wake the thread: there is something to do."""
@@ -247,10 +248,19 @@ class LineThread:
         until = monotonic() + patience
         self.probe_at = 0.0
         self.ring()
-        while self._daemon.is_running and monotonic() < until:
-            if not (self.waiting or self.writer.written or self._is_busy):
-                break
-            sleep(0.01)
+        try:
+            while self._daemon.is_running and monotonic() < until:
+                if not (self.waiting or self.writer.written or self._is_busy):
+                    break
+                if self.probe_at > monotonic() + LOOK:  # there is no time for ``BREAKER_COOLDOWN``
+                    self.probe_at = monotonic() + LOOK
+                    self.ring()
+                sleep(0.01)
+        finally:  # the handler of another SIGTERM may raise, as that of the first did
+            self._end()
+
+    def _end(self) -> None:
+        """End the thread, and give up what is left."""
         self._daemon.forbid()
         self._is_closed = True
         self.ring()

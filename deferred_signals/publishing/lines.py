@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from celery.signals import worker_process_shutdown
 
 from deferred_signals.publishing.celery_settings import answers
 from deferred_signals.publishing.line import Line
 from deferred_signals.publishing.line_thread import settings
+from deferred_signals.support.uwsgi import call_at_end
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -56,8 +57,9 @@ def drop_kept(*, tell: bool = False) -> None:
 
 def close_lines(**_kwargs: object) -> None:
     """Publish what is kept, since this process ends; report what cannot be published in time."""
-    for line in _own_lines():
-        line.close(settings().CONNECT_TIMEOUT)
+    with ExitStack() as stack:  # whatever interrupts the close of one line, the others are closed
+        for line in _own_lines():
+            stack.callback(line.close, settings().CONNECT_TIMEOUT)
 
 
 def _own_lines() -> list[Line]:
@@ -79,16 +81,7 @@ def _end_in_this_process() -> None:
     if os.getpid() in _ending:
         return
     _ending.add(os.getpid())
-    uwsgi: Any = sys.modules.get("uwsgi")
-    if uwsgi is not None:
-        before = getattr(uwsgi, "atexit", None)
-
-        def close_and_go_on() -> None:
-            close_lines()
-            if before is not None:
-                before()
-
-        uwsgi.atexit = close_and_go_on
+    call_at_end(close_lines)
 
 
 def _leave_to_parent() -> None:
