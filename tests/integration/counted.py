@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from tests.support.ledger import Counts, counts, sent_so_far, untold_so_far
+from tests.support.ledger import Counts, counts, noted_so_far, untold_so_far
 from tests.support.processes import Process, wait_until
 
 from .nodes import Broker
@@ -69,7 +69,11 @@ class Counted:
 
     def wait_for(self, sent: int, timeout: float = 20) -> None:
         """Wait until so many commits have returned."""
-        wait_until(lambda: sent_so_far(self.ledger) >= sent, timeout, f"{sent} commits")
+        wait_until(lambda: noted_so_far(self.ledger, "sent") >= sent, timeout, f"{sent} commits")
+
+    def assert_none_reported(self) -> None:
+        """Assert that no message was reported yet: the broker is there."""
+        assert noted_so_far(self.ledger, "failed") == 0
 
     def wait_for_fates(self, timeout: float = 20) -> None:
         """Wait until each message was told to be published, or was reported."""

@@ -26,6 +26,7 @@ def test_children_that_are_recycled_publish_or_report_what_they_kept(
         )
         with counted.running(*command, ready=" ready.") as worker:
             counted.wait_for(6)
+            counted.assert_none_reported()
             proxy.go_away()
             time.sleep(1.5)
             proxy.come_back()

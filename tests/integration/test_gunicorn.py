@@ -29,6 +29,7 @@ def test_workers_of_gunicorn_that_are_recycled_lose_nothing(
         with counted.running(*command, ready="Booting worker") as server:
             with requested(port) as failures:
                 counted.wait_for(10)
+                counted.assert_none_reported()
                 proxy.go_away()
                 time.sleep(away)
                 proxy.come_back()

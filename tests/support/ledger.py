@@ -48,7 +48,7 @@ class Counts:
     Attributes:
         sent: how many commits returned.
         arrived: how many messages the broker has.
-        reported: how many `publish_failed` named that did not arrive.
+        reported: how many `publish_failed` named; some of them may have arrived.
         silent: how many neither arrived nor were reported.
         doubled: how many arrived more than once.
         contradicted: how many were told to be published, and also reported, or not there.
@@ -66,9 +66,9 @@ class Counts:
     senders: int
 
 
-def sent_so_far(path: Path) -> int:
-    """Count the commits that have returned."""
-    return path.read_text().count('"sent"') if path.exists() else 0
+def noted_so_far(path: Path, what: str) -> int:
+    """Count the notes of a kind: `sent`, `published` or `failed`."""
+    return path.read_text().count(f'"{what}"') if path.exists() else 0
 
 
 def untold_so_far(path: Path) -> int:
@@ -90,7 +90,7 @@ def counts(path: Path, found: Collection[str]) -> Counts:
     return Counts(
         sent=len(sent),
         arrived=len(arrived),
-        reported=len(failed - arrived),
+        reported=len(failed),
         silent=len(sent.keys() - arrived - failed),
         doubled=len(found) - len(arrived),
         contradicted=len(published & failed) + len(published - arrived),
