@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery.signals import worker_process_shutdown
 
@@ -73,7 +74,8 @@ _ending: set[int] = set()
 def _end_in_this_process() -> None:
     """Call `close_lines` when the process ends, in each way of ending that Python sees.
 
-    Celery's children end without `atexit`, and so do uWSGI's workers.
+    Celery's children end without `atexit`. So do those of `multiprocessing` before Python 3.13, and uWSGI's
+    workers with ``skip-atexit-teardown``.
     """
     if not _ending:
         atexit.register(close_lines)
@@ -82,6 +84,9 @@ def _end_in_this_process() -> None:
         return
     _ending.add(os.getpid())
     call_at_end(close_lines)
+    util: Any = sys.modules.get("multiprocessing.util")  # a child of `multiprocessing` has it
+    if util is not None:
+        util.Finalize(None, close_lines, exitpriority=0)
 
 
 def _leave_to_parent() -> None:

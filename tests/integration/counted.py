@@ -23,6 +23,9 @@ MODULE = "tests.integration.counted_program"
 #: Seconds of a commit: ``PUBLISH_TIMEOUT``, and what a machine may add that is busy with tests.
 BOUND = 1.0 + 1.0
 
+#: Seconds in which a machine that is busy starts a server, or ends one.
+PATIENCE = 60.0
+
 #: Requests in a second, on so many threads.
 RATE, THREADS = 20, 4
 
@@ -56,7 +59,7 @@ class Counted:
         log = self._folder / "log"
         process = Process(command[0], command, env=self.env, log=log, ready=ready)
         try:
-            process.start()
+            process.start(PATIENCE)
             yield process
         finally:
             process.kill()
@@ -65,9 +68,11 @@ class Counted:
     def run(self, function: str, **environ: str) -> None:
         """Run a function of the program, until it ends."""
         command = script(function)
-        subprocess.run(command, env={**os.environ, **self.env, **environ}, timeout=30, check=True)
+        subprocess.run(
+            command, env={**os.environ, **self.env, **environ}, timeout=PATIENCE, check=True
+        )
 
-    def wait_for(self, sent: int, timeout: float = 20) -> None:
+    def wait_for(self, sent: int, timeout: float = PATIENCE) -> None:
         """Wait until so many commits have returned."""
         wait_until(lambda: noted_so_far(self.ledger, "sent") >= sent, timeout, f"{sent} commits")
 
@@ -75,7 +80,7 @@ class Counted:
         """Assert that no message was reported yet: the broker is there."""
         assert noted_so_far(self.ledger, "failed") == 0
 
-    def wait_for_fates(self, timeout: float = 20) -> None:
+    def wait_for_fates(self, timeout: float = PATIENCE) -> None:
         """Wait until each message was told to be published, or was reported."""
         wait_until(lambda: not untold_so_far(self.ledger), timeout, "all fates are told")
 
@@ -91,7 +96,7 @@ def script(function: str) -> Sequence[str]:
     return [sys.executable, "-m", MODULE, function]
 
 
-def end(process: Process, number: int = signal.SIGTERM, timeout: float = 20) -> None:
+def end(process: Process, number: int = signal.SIGTERM, timeout: float = PATIENCE) -> None:
     """Send a process, and none of its children, a signal; wait until it has ended."""
     os.kill(process.pid, number)
     wait_until(lambda: not process.alive, timeout, f"{process.name} ends")
@@ -105,7 +110,7 @@ def requested(port: int) -> Iterator[list[Exception]]:
 
     def go_on() -> None:
         while not is_over.wait(THREADS / RATE):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
             try:
                 connection.request("GET", "/")
                 if connection.getresponse().read() != b"committed":

@@ -6,6 +6,7 @@ It is a WSGI application, a Celery app whose worker commits in a receiver, and a
 
 import ctypes
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -95,10 +96,24 @@ def fork_in_c() -> None:
     """Fork as C libraries do, without Python's hooks, while a message is kept; commit in both."""
     commit()
     child = ctypes.PyDLL(None).fork()
-    for _ in range(3):
-        commit()
+    commit_thrice()
     if child:
         assert os.waitpid(child, 0)[1] == 0
+
+
+def fork_by_multiprocessing() -> None:
+    """Fork as process pools do, whose children end without `atexit`; commit in both."""
+    commit()
+    child = multiprocessing.get_context("fork").Process(target=commit_thrice)
+    child.start()
+    commit_thrice()
+    child.join()
+    assert child.exitcode == 0
+
+
+def commit_thrice() -> None:
+    for _ in range(3):
+        commit()
 
 
 def commit_until_told() -> None:

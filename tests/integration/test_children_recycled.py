@@ -30,7 +30,7 @@ def test_children_that_are_recycled_publish_or_report_what_they_kept(
             proxy.go_away()
             time.sleep(1.5)
             proxy.come_back()
-            counted.wait_for(RUNS, timeout=60)
+            counted.wait_for(RUNS)
             end(worker)
     found = counted.counts()
     assert found.sent == RUNS

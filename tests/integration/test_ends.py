@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from .counted import BOUND, Counted, end, script
 from .nodes import Broker
 from .proxy import Proxy
@@ -95,13 +97,14 @@ def test_process_that_ends_soon_waits_for_a_broker_that_comes_back(
     assert (found.arrived, found.reported, found.doubled) == (20, 0, 0)
 
 
-def test_process_that_was_forked_in_c_keeps_and_publishes_its_own_messages_only(
-    node: Broker, tmp_path: Path
+@pytest.mark.parametrize("fork", ["fork_in_c", "fork_by_multiprocessing"])
+def test_child_keeps_and_publishes_its_own_messages_only(
+    node: Broker, tmp_path: Path, fork: str
 ) -> None:
     with Proxy(node.host_url) as proxy:
         proxy.go_away()
         threading.Timer(2.5, proxy.come_back).start()
         counted = Counted(node, tmp_path, proxy.url)
-        counted.run("fork_in_c")
+        counted.run(fork)
     found = counted.counts()
     assert (found.senders, found.arrived, found.reported, found.doubled) == (2, 7, 0, 0)

@@ -33,12 +33,11 @@ def test_workers_of_gunicorn_that_are_recycled_lose_nothing(
                 proxy.go_away()
                 time.sleep(away)
                 proxy.come_back()
-                time.sleep(0.5)
+                counted.wait_for(25)
             end(server)
     found = counted.counts()
     assert failures == []
     assert (found.silent, found.doubled, found.contradicted) == (0, 0, 0)
     assert found.reported <= 2 * 4  # what was on its way, by each thread of each worker
     assert found.senders >= found.sent / 10
-    assert found.sent >= 20
     assert found.slowest < BOUND

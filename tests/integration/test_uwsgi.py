@@ -11,7 +11,7 @@ import pytest
 from tests.support.processes import Process, free_port, wait_until
 from tests.support.services import require_script
 
-from .counted import BOUND, MODULE, ROOT, Counted, end, requested
+from .counted import BOUND, MODULE, PATIENCE, ROOT, Counted, end, requested
 from .nodes import Broker
 from .proxy import Proxy
 
@@ -42,7 +42,7 @@ def test_workers_of_uwsgi_that_are_recycled_lose_nothing(
                 proxy.go_away()
                 time.sleep(1.5)
                 proxy.come_back()
-                wait_until(lambda: server.logs().count("Respawned") >= 2, 20, "new workers")
+                wait_until(lambda: server.logs().count("Respawned") >= 2, PATIENCE, "new workers")
             counted.wait_for_fates()
     found = counted.counts()
     assert failures == []
