@@ -15,8 +15,8 @@ published again: it is "not known to be published".
 When a commit has waited in vain, the breaker opens: commits that follow do not wait, and the thread
 alone tries the broker, every ``BREAKER_COOLDOWN``.
 
-Where no thread can be started, since there are too many or the process ends, commits publish on
-their own threads, and nothing is kept.
+Where no thread can be started, since there are too many, the process ends, or uWSGI is about to fork
+it, commits publish on their own threads, and nothing is kept.
 
 A handler of a Unix signal runs between two steps of the main thread, and a finalizer between two
 steps of any, and both may send. So the thread that holds a lock in here can take it again. The
@@ -38,6 +38,7 @@ from deferred_signals.publishing.job import Job
 from deferred_signals.publishing.line_thread import LineThread
 from deferred_signals.publishing.writer import no_answer
 from deferred_signals.support.telling import is_interruption
+from deferred_signals.support.uwsgi import may_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -118,6 +119,8 @@ class Line:
         patience = settings().PUBLISH_TIMEOUT
         if not keep:
             patience = patience or settings().CONNECT_TIMEOUT
+        if may_fork():  # there is no thread to keep for, and no request waits yet
+            patience = max(patience, settings().CONNECT_TIMEOUT)
         job, deadline = Job(publications, tell), monotonic() + patience
         try:
             if self._publish_here(job, deadline):

@@ -14,6 +14,7 @@ from django.db import connections
 from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.daemon import Daemon
 from deferred_signals.publishing.work import Work
+from deferred_signals.support.uwsgi import may_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +70,7 @@ class LineThread:
 
     def start(self) -> bool:
         """Start the thread, if it is not there; return False if none can be started."""
-        return self._daemon.start()
+        return not may_fork() and self._daemon.start()
 
     def ring(self) -> None:
         """Wake the thread: there is something to do."""
@@ -175,10 +176,21 @@ class LineThread:
         until = monotonic() + patience
         self.work.breaker.probe_at = 0.0
         self.ring()
-        while self._daemon.is_running and monotonic() < until:
-            if not (self.work.waiting or self.work.writer.written or self._is_busy):
-                break
-            sleep(0.01)
+        breaker = self.work.breaker
+        try:
+            while self._daemon.is_running and monotonic() < until:
+                if not (self.work.waiting or self.work.writer.written or self._is_busy):
+                    break
+                # There is no time for ``BREAKER_COOLDOWN``.
+                if breaker.probe_at > monotonic() + LOOK:
+                    breaker.probe_at = monotonic() + LOOK
+                    self.ring()
+                sleep(0.01)
+        finally:  # the handler of another SIGTERM may raise, as that of the first did
+            self._end()
+
+    def _end(self) -> None:
+        """End the thread, and give up what is left."""
         self._daemon.forbid()
         self._is_closed = True
         self.ring()

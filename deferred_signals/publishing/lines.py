@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from celery.signals import worker_process_shutdown
@@ -13,6 +14,7 @@ from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.celery_settings import answers
 from deferred_signals.publishing.line import Line
 from deferred_signals.publishing.recorder import prepare
+from deferred_signals.support.uwsgi import call_at_end
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -66,8 +68,9 @@ def drop_kept(*, tell: bool = False) -> None:
 
 def close_lines(**_kwargs: object) -> None:
     """Publish what is kept, since this process ends; report what cannot be published in time."""
-    for line in _own_lines():
-        line.close(settings().CONNECT_TIMEOUT)
+    with ExitStack() as stack:  # whatever interrupts the close of one line, the others are closed
+        for line in _own_lines():
+            stack.callback(line.close, settings().CONNECT_TIMEOUT)
 
 
 def _own_lines() -> list[Line]:
@@ -81,7 +84,8 @@ _ending: set[int] = set()
 def _end_in_this_process() -> None:
     """Call `close_lines` when the process ends, in each way of ending that Python sees.
 
-    Celery's children end without `atexit`, and so do uWSGI's workers.
+    Celery's children end without `atexit`. So do those of `multiprocessing` before Python 3.13, and uWSGI's
+    workers with ``skip-atexit-teardown``.
     """
     if not _ending:
         atexit.register(close_lines)
@@ -89,16 +93,10 @@ def _end_in_this_process() -> None:
     if os.getpid() in _ending:
         return
     _ending.add(os.getpid())
-    uwsgi: Any = sys.modules.get("uwsgi")
-    if uwsgi is not None:
-        before = getattr(uwsgi, "atexit", None)
-
-        def close_and_go_on() -> None:
-            close_lines()
-            if before is not None:
-                before()
-
-        uwsgi.atexit = close_and_go_on
+    call_at_end(close_lines)
+    util: Any = sys.modules.get("multiprocessing.util")  # a child of `multiprocessing` has it
+    if util is not None:
+        util.Finalize(None, close_lines, exitpriority=0)
 
 
 def _leave_to_parent() -> None:

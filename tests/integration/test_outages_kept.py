@@ -1,6 +1,7 @@
 """A broker that is slow or away for a while: what is kept, what is told, and what a commit waits.
 
-Messages are counted: each that was sent has arrived once, or was reported, and none is both.
+Messages are counted: each that was sent has arrived once, or was reported, and none is both. Processes
+that end meanwhile are in `test_ends`, and outages of full length in `test_outages_long`.
 """
 
 import json
@@ -117,25 +118,6 @@ def test_process_that_starts_while_the_broker_is_away_keeps_what_it_sends(node: 
         outcome = committed(node, proxy, come_back, seconds=7)
     assert outcome.failed == []
     assert len(outcome.sent) > 60
-
-
-def test_process_that_ends_while_the_broker_is_away_reports_what_it_kept(node: Broker) -> None:
-    with Proxy(node.host_url) as proxy:
-
-        def go_away() -> None:
-            time.sleep(4)
-            proxy.go_away()
-
-        outcome = committed(node, proxy, go_away, seconds=6, CONNECT_TIMEOUT=1)
-    assert len(outcome.failed) > 10
-
-
-def test_process_that_ends_while_the_broker_comes_back_publishes_what_it_kept(
-    node: Broker,
-) -> None:
-    with Proxy(node.host_url) as proxy:
-        outcome = committed(node, proxy, partial(be_away, proxy, 4), seconds=6, CONNECT_TIMEOUT=8)
-    assert len(outcome.failed) <= 4
 
 
 def test_reply_that_drips_holds_no_commit_beyond_its_deadline(node: Broker) -> None:
