@@ -56,8 +56,8 @@ class Passed(NamedTuple):
 class Tally:
     """Counts calls of our functions, each frame once."""
 
-    def __init__(self) -> None:
-        self.calls: Counter[CodeType] = Counter()
+    def __init__(self, calls: Counter[CodeType] | None = None) -> None:
+        self.calls: Counter[CodeType] = Counter(calls)
         self._frames: set[FrameType] = set()
 
     def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
@@ -110,7 +110,15 @@ def _steps(*, show: bool) -> Iterator[tuple[str, Passed]]:
     receiver(signal, deferred=True, weak=False, name="benchmarks.passes.take_order")(_take_order)
     for _ in range(TIMES - 1):
         _pass(signal, app)
-    for name, tally in zip(("`send()`", "commit", "run"), _pass(signal, app), strict=True):
+    sent, committed, ran = _pass(signal, app)
+    _, more, _ = _pass(signal, app, messages=2)
+    further = Tally(more.calls - committed.calls)
+    for name, tally in (
+        ("`send()`", sent),
+        ("commit", committed),
+        ("commit, each further message", further),
+        ("run", ran),
+    ):
         if show:
             print(name)
             for code, count in tally.calls.items():
@@ -118,15 +126,18 @@ def _steps(*, show: bool) -> Iterator[tuple[str, Passed]]:
         yield name, tally.passed
 
 
-def _pass(signal: Signal, app: Celery) -> tuple[Tally, Tally, Tally]:
-    """Let one message pass: sent, committed, run."""
+def _pass(signal: Signal, app: Celery, messages: int = 1) -> tuple[Tally, Tally, Tally]:
+    """Let messages pass: all of them committed, and the last one sent and run."""
     block = transaction.atomic()
     block.__enter__()
+    for _ in range(messages - 1):
+        _send(signal)
     with counted() as sent:
         _send(signal)
     with counted() as committed:
         block.__exit__(None, None, None)
-    return sent, committed, _run_one(app)
+    runs = [_run_one(app) for _ in range(messages)]
+    return sent, committed, runs[-1]
 
 
 def _send(signal: Signal) -> None:

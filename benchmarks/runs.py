@@ -44,6 +44,8 @@ RUNS = (
     Run("redis-limit", "limits"),
     Run("rabbitmq-limit", "limits", RABBITMQ),
     Run("outage", "outage"),
+    Run("redis-first", "first"),
+    Run("rabbitmq-first", "first", RABBITMQ),
     Run("redis-latency", "latency"),
     Run("rabbitmq-latency", "latency", RABBITMQ),
     Run("chunks", "chunks"),

@@ -143,7 +143,7 @@ class DeferredReceiver(Receiver):
             return dispatch(self, signal, entry, sender, kwargs)
         with unforked():  # Django and Celery, too, import some of their modules on first use
             _sent.append(True)
-            _wake()
+            _wake(self)
             return dispatch(self, signal, entry, sender, kwargs)
 
     def declare(self) -> None:
@@ -164,11 +164,11 @@ _sent: list[bool] = []
 os.register_at_fork(after_in_child=_sent.clear)
 
 
-def _wake() -> None:
+def _wake(receiver: DeferredReceiver) -> None:
     """Let what publishes be imported, and connect, while the transaction goes on."""
     from deferred_signals.sending.destinations import wake  # noqa: PLC0415 - see `_dispatcher`
 
-    wake()
+    wake(receiver)
 
 
 @cache

@@ -1,13 +1,13 @@
 """Batches: how publications that leave together go into a channel.
 
 kombu alone can publish to every broker, one message after another. Two files can do it faster, one
-for Redis and one for RabbitMQ. Only `batch_for` and `may_be_left` know these two. Without their lines
-for one of them, kombu alone publishes to that broker.
+for Redis and one for RabbitMQ. Only `batch_for` knows these two. Without its lines for one of them,
+kombu alone publishes to that broker.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from deferred_signals.publishing.rabbitmq import Corked
 from deferred_signals.publishing.redis import Pipeline
@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from deferred_signals.publishing.confirms import Confirms, Settle
     from deferred_signals.publishing.patterns import Copy, Pattern, Prepared
 
-__all__ = ["Alone", "Batch", "batch_for", "may_be_left"]
+__all__ = ["Alone", "Batch", "batch_for"]
 
 
 class Batch(Protocol):
     """Publications that leave together: a context manager, in whose block they are published.
 
-    At the end of the block everything is written; the broker's answers are collected afterwards.
+    At the end of the block everything is written; the broker's answers are collected afterwards. Then
+    the next publications of the same channel may follow, in another block.
+
+    Attributes:
+        may_be_left: answers can be waited for until a deadline, and left to another thread then.
     """
+
+    may_be_left: ClassVar[bool]
 
     def __enter__(self) -> Self: ...
 
@@ -79,9 +85,13 @@ class Batch(Protocol):
 class Alone:
     """Publish as kombu does: each message by itself, and at once.
 
+    So publishing returns when the broker has answered, or hangs.
+
     Arguments:
         channel: of any of kombu's transports.
     """
+
+    may_be_left: ClassVar[bool] = False
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
@@ -132,11 +142,3 @@ def batch_for(channel: Any, confirms: Confirms | None) -> Batch:
     if confirms is not None:
         return Corked(channel, confirms)
     return Alone(channel)
-
-
-def may_be_left(channel: Any, confirms: Confirms | None) -> bool:
-    """Return whether answers can be waited for until a deadline, and left to another thread then.
-
-    Publishing by kombu alone cannot: it returns when the broker has answered, or hangs.
-    """
-    return confirms is not None or Pipeline.suits(channel)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from kombu import Connection
 
+    from deferred_signals.publishing.patterns import Copy, Publication
+
     class Settle(Protocol):
         """Note what became of publications, given by their places: published, or why not."""
 
@@ -51,22 +53,27 @@ class Confirms:
         self._last += 1
         self._open[self._last] = place
 
-    def divided(self, refusal: Exception, exchanges: Sequence[str]) -> tuple[list[int], list[int]]:
+    def divided(
+        self, refusal: Exception, publications: Sequence[Publication | Copy]
+    ) -> tuple[list[int], list[int]]:
         """Divide the messages without an answer by the refusal for which RabbitMQ closed the channel.
 
         What stood before the refused message may have arrived or not. What stood behind it was
-        dropped.
+        dropped. If several messages may be the refused one, the last of them counts, since what may
+        have arrived is never published again. All messages to a topic that a user may not write are
+        refused, so there the first one counts.
 
         Arguments:
-            refusal: the error, which names the exchange.
-            exchanges: the exchanges of all messages, by their places.
+            refusal: the error. It names the exchange as a rule, and the topic if that was refused.
+            publications: all that were written, by their places.
 
         Returns:
             The places that are refused or lost, and those that were dropped.
         """
-        unanswered = list(self._open.values())
-        named = [place for place in unanswered if f"'{exchanges[place]}'" in str(refusal)]
-        refused = (named or unanswered or [0])[0]
+        unanswered, text = list(self._open.values()), str(refusal)
+        named = [place for place in unanswered if f"'{publications[place].exchange}'" in text]
+        topic = [place for place in named if f"topic '{publications[place].route.key}'" in text]
+        refused = topic[0] if topic else max(named or unanswered, default=0)
         return (
             [place for place in unanswered if place <= refused],
             [place for place in unanswered if place > refused],
@@ -83,7 +90,7 @@ class Confirms:
             Exception: RabbitMQ has closed the connection, or the channel.
         """
         while True:
-            self._settle(settle)
+            self.settle(settle)
             if not self._open:
                 return True
             if not has_news(self._channel.connection.sock, max(0.0, until - monotonic())):
@@ -92,9 +99,10 @@ class Confirms:
                 with suppress(TimeoutError):  # a part of a frame; py-amqp keeps it
                     self._client.drain_events(timeout=0)
             finally:
-                self._settle(settle)
+                self.settle(settle)
 
-    def _settle(self, settle: Settle) -> None:
+    def settle(self, settle: Settle) -> None:
+        """Settle the messages whose answers were read already, as py-amqp reads while it writes."""
         answers, self._answers = self._answers, []
         for places, error in answers:
             settle(places, error)

@@ -1,4 +1,4 @@
-"""A connection to the broker, by kombu: made, proved, written to, read from, dropped.
+"""A connection to the broker, by kombu: made, proved, declared on, dropped.
 
 Threads take turns with a connection: nothing in here is made for two at a time. Everything in here
 may hang for some seconds. `deferred_signals.publishing.line` bounds what a commit notices of that.
@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.common import maybe_declare
 
-from deferred_signals.publishing.batches import may_be_left
 from deferred_signals.publishing.channel import Channel
-from deferred_signals.publishing.clients import bound, connected, let_go, ping
-from deferred_signals.publishing.confirms import Confirms
+from deferred_signals.publishing.clients import bound, connected, let_go, ping, refusal_in
 from deferred_signals.publishing.patterns import Publication
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     import kombu
     from celery import Celery
 
-    from deferred_signals.publishing.batches import Batch
     from deferred_signals.publishing.confirms import Settle
     from deferred_signals.publishing.patterns import Copy
 
@@ -46,16 +43,10 @@ class Connection:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        #: kombu's connection, its channel, and RabbitMQ's confirms; None while there is no connection.
+        #: kombu's connection, and the channel on it; None while there is no connection.
         self._client: kombu.Connection | None = None
         self._channel: Channel | None = None
-        self._confirms: Confirms | None = None
-        #: What was written last, until it is answered.
-        self._batch: Batch | None = None
-        self._exchanges: list[str] = []
         self._declared: set[Any] = set()
-        #: Exchanges to which a message was published and confirmed on this channel.
-        self._proven: set[str] = set()
         #: A commit's thread may write here: its deadline will be met.
         self._is_bounded = False
         self._used = 0.0
@@ -65,22 +56,26 @@ class Connection:
         """Return whether there is a connection that was used a moment ago."""
         return self._client is not None and monotonic() - self._used < RECENT
 
+    @property
+    def channel(self) -> Channel:
+        """Return the channel to write on, once `ensure` was called."""
+        assert self._channel is not None  # noqa: S101 - see above
+        return self._channel
+
     def is_ready(self, publications: Sequence[Publication | Copy]) -> bool:
         """Return whether publishing takes one round trip, and nothing that the line could not bound.
 
         That is so on a connection that was used a moment ago, on which everything is declared.
         """
-        return (
-            self.is_recent
-            and self._is_bounded
-            and self.together(publications) == len(publications)
-            and all(
-                entity in self._declared
-                for publication in publications
-                for entity in publication.declare
-            )
-            and self._is_usable()
-        )
+        channel = self._channel
+        if channel is None or not self._is_bounded or monotonic() - self._used >= RECENT:
+            return False
+        for publication in publications:
+            if not self._declared.issuperset(publication.declare):
+                return False
+        if channel.confirms is None:
+            return True
+        return channel.together(publications) == len(publications) and self._is_usable()
 
     def ensure(self, patience: float, within: float | None = None) -> None:
         """Ensure that there is a connection that works: an idle one is asked, a broken one replaced.
@@ -107,36 +102,37 @@ class Connection:
         client = self._app.connection_for_write()
         is_bounded = bound(client, patience)
         try:
-            opened = connected(client, within)
-            self._open(client, opened)
+            self._channel = Channel(client, connected(client, within))
         except BaseException:
             let_go(client)
             raise
         self._client = client
-        self._is_bounded = is_bounded and may_be_left(opened, self._confirms)
+        self._is_bounded = is_bounded and self._channel.may_be_left
         self._declared = set()
         self._used = monotonic()
-
-    def _open(self, client: kombu.Connection, opened: Any) -> None:
-        """Use a new channel of kombu's."""
-        self._confirms = Confirms(client, opened) if hasattr(opened, "confirm_select") else None
-        self._channel = Channel(opened, self._confirms)
-        self._proven = set()
-        self._batch = None
 
     def drop(self) -> None:
         """Let go of the connection without telling the broker, which might not answer."""
         dropped, self._client = self._client, None
-        self._channel = self._confirms = self._batch = None
+        self._channel = None
         if dropped is not None:
             let_go(dropped)
 
+    def look_again(self) -> None:
+        """Drop a connection that a sentinel named, since the sentinel may name another Redis by now.
+
+        A master that hung, and was replaced meanwhile, takes messages until its sentinel finds it. They
+        are lost when it becomes a replica.
+        """
+        if self._channel is not None and hasattr(self._channel, "master_name"):
+            self.drop()
+
     def shut(self) -> None:
         """Let a thread that waits for the broker fail at once; from another thread."""
-        batch = self._batch
-        if batch is not None:
+        channel = self._channel
+        if channel is not None:
             with suppress(Exception):  # it may just be done
-                batch.shut()
+                channel.shut()
 
     def prove(self, patience: float) -> None:
         """Check that the broker takes messages, and not only connections.
@@ -150,20 +146,20 @@ class Connection:
         Raises:
             Exception: the broker does not answer.
         """
-        client, channel = self._made()
-        if self._confirms is None:
+        channel = self.channel
+        if channel.confirms is None:
             ping(channel.channel)
         else:
             nothing = {"exchange": "", "routing_key": NOWHERE}
             try:
-                self.write([Publication("are you there?", nothing)], _ignore)
-                if not self.collect(_ignore, _ignore_place, monotonic() + patience):
+                channel.write([Publication("are you there?", nothing)], _ignore)
+                if not channel.collect(_ignore, monotonic() + patience):
                     raise TimeoutError(f"the broker gave no answer for {patience:g} s")  # noqa: TRY301 - as a driver would
             except Exception as error:
                 # A user who may not publish there has been answered.
                 if self._refusal(error) is None:
                     raise
-                self._open(client, client.channel())
+                self._open_again()
         self._used = monotonic()
 
     def declare(self, publications: Sequence[Publication | Copy]) -> dict[int, Exception]:
@@ -182,15 +178,15 @@ class Connection:
         for entity in entities.values():
             if entity in self._declared:
                 continue
-            client, channel = self._made()
             try:
-                maybe_declare(entity, channel.channel)
+                maybe_declare(entity, self.channel.channel)
             except Exception as error:
                 refusal = self._refusal(error)
                 if refusal is None:
                     raise
                 refused[id(entity)] = refusal
-                self._open(client, client.channel())  # RabbitMQ has closed the other one
+                if self.channel.confirms is not None:  # RabbitMQ has closed the channel
+                    self._open_again()
             else:
                 if entity.can_cache_declaration:
                     self._declared.add(entity)
@@ -203,41 +199,6 @@ class Connection:
             if id(entity) in refused
         }
 
-    def together(self, publications: Sequence[Publication | Copy]) -> int:
-        """Count the publications, from the first on, that may be written together.
-
-        RabbitMQ answers a message that it refuses by closing the channel, and drops everything that
-        was written behind it. So a message to an exchange that has confirmed none on this channel is
-        written alone.
-        """
-        if self._confirms is None:
-            return len(publications)
-        for place, publication in enumerate(publications):
-            if publication.exchange not in self._proven:
-                return max(1, place)
-        return len(publications)
-
-    def write(self, publications: Sequence[Publication | Copy], settle: Settle) -> None:
-        """Write publications, in order; what a serializer refuses is settled with the error.
-
-        Raises:
-            Exception: the broker is gone. What was not settled may have arrived or not.
-        """
-        client, channel = self._made()
-        gone: Any = (*client.connection_errors, *client.channel_errors, OSError)
-        self._exchanges = [publication.exchange for publication in publications]
-        with channel.batch() as batch:
-            self._batch = batch
-            for place, publication in enumerate(publications):
-                try:
-                    channel.publish(publication)
-                except gone:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a serializer's, above all
-                    settle((place,), error)
-                else:
-                    batch.expect(place)
-
     def collect(self, settle: Settle, begin_again: Callable[[int], object], until: float) -> bool:
         """Settle what was written, as the broker answers. Return whether all of it has an answer.
 
@@ -249,65 +210,44 @@ class Connection:
         Raises:
             Exception: the broker is gone. What was not settled may have arrived or not.
         """
-        batch = self._batch
-        if batch is None:
-            return True
-
-        def settle_and_prove(places: Collection[int], error: Exception | None = None) -> None:
-            settle(places, error)
-            if error is None:
-                self._proven.update(self._exchanges[place] for place in places)
-
+        channel = self._channel
+        assert channel is not None  # noqa: S101 - something was written on it
         try:
-            if not batch.collect(settle_and_prove, until):
+            if not channel.collect(settle, until):
                 return False
         except Exception as error:
             refusal = self._refusal(error)
-            if refusal is None or self._confirms is None:
+            if refusal is None or channel.confirms is None:
                 raise
-            self._settle_refusal(refusal, settle, begin_again)
-        self._batch = None
+            # What stood before the refused message, and has no confirm, may have arrived or not.
+            lost, rest = channel.divided(refusal)
+            settle(lost, refusal)
+            if rest is not None:
+                begin_again(rest)
+            self._open_again()
         self._used = monotonic()
         return True
 
-    def _settle_refusal(
-        self, refusal: Exception, settle: Settle, begin_again: Callable[[int], object]
-    ) -> None:
-        """Find the message for which RabbitMQ has closed the channel, and open another channel.
-
-        What stood before that message, and has no confirm, may have arrived or not.
-        """
-        client, _ = self._made()
-        assert self._confirms is not None  # noqa: S101 - only RabbitMQ closes channels
-        lost, dropped = self._confirms.divided(refusal, self._exchanges)
-        settle(lost, refusal)
-        if dropped:
-            begin_again(dropped[0])
-        self._open(client, client.channel())
-
-    def _made(self) -> tuple[kombu.Connection, Channel]:
-        assert self._client is not None  # noqa: S101 - ensure() was called
-        assert self._channel is not None  # noqa: S101 - both are made and dropped together
-        return self._client, self._channel
+    def _open_again(self) -> None:
+        """Open another channel: RabbitMQ has closed this one with its refusal."""
+        assert self._client is not None  # noqa: S101 - it has just refused something
+        self._channel = Channel(self._client, self._client.channel())
 
     def _refusal(self, error: Exception) -> Exception | None:
         """Return the broker's refusal, if an error is one: then the broker is there, and answers."""
         if self._client is None:
             return None
         refusals: Any = self._client.channel_errors
-        for found in (error, error.__cause__):
-            if isinstance(found, Exception) and isinstance(found, refusals):
-                return found
-        return None
+        return refusal_in(error, refusals)
 
     def _is_usable(self) -> bool:
         """Return whether there is a connection that the broker has not closed; drop one that it has.
 
         Redis' driver checks by itself whenever it takes a connection.
         """
-        if self._confirms is not None and self._client is not None:
+        if self._channel is not None and self._channel.confirms is not None:
             try:
-                self._confirms.catch_up()
+                self._channel.confirms.catch_up()
             except Exception:  # noqa: BLE001 - whatever it is, a new connection is free of it
                 self.drop()
         return self._client is not None
@@ -315,7 +255,3 @@ class Connection:
 
 def _ignore(places: Collection[int], error: Exception | None = None) -> None:
     """Settle a message that nobody sent."""
-
-
-def _ignore_place(place: int) -> None:
-    """Send a message that nobody sent no second time."""

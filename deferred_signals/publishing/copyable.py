@@ -19,7 +19,7 @@ from kombu import Producer
 if TYPE_CHECKING:
     from deferred_signals.publishing.patterns import Publication
 
-__all__ = ["is_timeless", "is_unpatched", "may_copy", "may_copy_task"]
+__all__ = ["is_plain", "is_timeless", "is_unpatched", "may_copy", "may_copy_task"]
 
 
 def may_copy(app: Celery) -> bool:
@@ -52,9 +52,16 @@ def may_copy_task(task: Task[Any, Any], recorded: Publication) -> bool:
     of the request, which are the same for all messages of a flush.
     """
     return (
-        task.ignore_result  # else its result backend is told of each id
-        and isinstance(recorded.body, tuple)  # protocol 2
+        isinstance(recorded.body, tuple)  # protocol 2
         and recorded.arguments["headers"]["root_id"] == recorded.arguments["correlation_id"]
+        and is_plain(task)
+    )
+
+
+def is_plain(task: Task[Any, Any]) -> bool:
+    """Return whether a task's class leaves its messages to Celery, and no result backend is told."""
+    return (
+        task.ignore_result
         and _is_of(Task, task, "apply_async")
         and _is_of(Task, task, "shadow_name")
     )
@@ -73,14 +80,22 @@ def is_unpatched() -> bool:
     Celery's or kombu's own module. All methods of kombu's producer are checked: tracers patch private ones,
     too, and their names need not be known here.
     """
-    return all(
-        type(method) is FunctionType and method.__globals__ is vars(sys.modules[module])
-        for method, module in (
-            (vars(Task)["apply_async"], "celery.app.task"),
-            (vars(Celery)["send_task"], "celery.app.base"),
-            *((each, "kombu.messaging") for each in vars(Producer).values() if callable(each)),
+    global _looked_at  # noqa: PLW0603 - the cache of one value, replaced as a whole
+    methods = (vars(Task)["apply_async"], vars(Celery)["send_task"], *vars(Producer).values())
+    before, found = _looked_at
+    if methods != before:
+        modules = ("celery.app.task", "celery.app.base", *["kombu.messaging"] * len(methods))
+        found = all(
+            type(method) is FunctionType and method.__globals__ is vars(sys.modules[module])
+            for method, module in zip(methods, modules, strict=False)
+            if callable(method)
         )
-    )
+        _looked_at = methods, found
+    return found
+
+
+#: The methods that were looked at last, and whether nobody has patched them.
+_looked_at: tuple[tuple[Any, ...], bool] = (), False
 
 
 def _is_of(base: type, instance: object, name: str) -> bool:

@@ -25,7 +25,8 @@ class Daemon:
         self._allowed = allowed
         self._serve = serve
         self._name = name
-        self._thread: threading.Thread | None = None
+        #: The thread is there. `Thread.is_alive` would let all other greenlets of gevent run first.
+        self._is_there = False
         #: Its holder can take it again: a handler of a Unix signal may interrupt `start`, and send.
         self._lock = threading.RLock()
 
@@ -36,20 +37,32 @@ class Daemon:
     @property
     def is_running(self) -> bool:
         """Return whether the thread runs; while the interpreter is finalized it is halted."""
-        thread = self._thread
-        return thread is not None and thread.is_alive() and not sys.is_finalizing()
+        return self._is_there and not sys.is_finalizing()
 
     def start(self) -> bool:
         """Ensure that the thread runs; return False if no thread can be started, or the process ends."""
+        return self.is_running or self._start()
+
+    def _start(self) -> bool:
         with self._lock:
             if self.is_running:
                 return True
             if sys.is_finalizing() or not self._allowed:
                 return False
-            thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._is_there = True
             try:
                 thread.start()
-            except RuntimeError:
-                return False
-            self._thread = thread
+            except BaseException as error:
+                self._is_there = False
+                if isinstance(error, RuntimeError):
+                    return False
+                raise
             return True
+
+    def _run(self) -> None:
+        self._is_there = True  # `start` may have been interrupted
+        try:
+            self._serve()
+        finally:
+            self._is_there = False

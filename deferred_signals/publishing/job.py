@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from contextvars import copy_context
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -35,15 +36,29 @@ class Job:
             the publications, None where the broker has one, else why that is not known.
 
     Attributes:
-        kept_until: when what has not begun is given up, by `time.monotonic`; None while the commit
+        kept_until: when what has not begun is given up, by `time.monotonic`; infinity while the commit
             waits for it.
     """
+
+    # Thousands may wait in memory.
+    __slots__ = (
+        "_begun",
+        "_context",
+        "_end",
+        "_fates",
+        "_is_taken",
+        "_lock",
+        "_open",
+        "_tell",
+        "kept_until",
+        "publications",
+    )
 
     def __init__(
         self, publications: Sequence[Publication | Copy], tell: Callable[[Fates], object]
     ) -> None:
         self.publications = publications
-        self.kept_until: float | None = None
+        self.kept_until = inf
         self._tell = tell
         self._context = copy_context()
         self._begun = 0
@@ -61,7 +76,7 @@ class Job:
     @property
     def size(self) -> int:
         """Add up the bytes of the publications that wait for their turn."""
-        return sum(self.publications[place].size for place in self.not_begun)
+        return sum(publication.size for publication in self.publications[self._begun :])
 
     @property
     def is_done(self) -> bool:

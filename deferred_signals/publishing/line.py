@@ -13,11 +13,10 @@ connection meanwhile. The fate of each message is told once. What may or may not
 published again: it is "not known to be published".
 
 When a commit has waited in vain, the breaker opens: commits that follow do not wait, and the thread
-alone tries the broker, every ``BREAKER_COOLDOWN``. (Breaker: the circuit breaker of Michael Nygard's
-"Release It!".)
+alone tries the broker, every ``BREAKER_COOLDOWN``.
 
-Where no thread can be started, since there are too many or the process ends, commits publish on
-their own threads, and nothing is kept.
+Where no thread can be started, since there are too many, the process ends, or uWSGI is about to fork
+it, commits publish on their own threads, and nothing is kept.
 
 A handler of a Unix signal runs between two steps of the main thread, and a finalizer between two
 steps of any, and both may send. So the thread that holds a lock in here can take it again. The
@@ -34,10 +33,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from deferred_signals.errors import PublishError
+from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.job import Job
-from deferred_signals.publishing.line_thread import LineThread, settings
+from deferred_signals.publishing.line_thread import LineThread
 from deferred_signals.publishing.writer import no_answer
 from deferred_signals.support.telling import is_interruption
+from deferred_signals.support.uwsgi import may_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,6 +62,7 @@ class Line:
     def __init__(self, app: Celery, *, has_thread: bool = True) -> None:
         self._app = app
         self._thread = LineThread(app, self._be_taken, allowed=has_thread)
+        self._work = self._thread.work
         #: Whether the calling thread is in a block of `taken`.
         self._caller = threading.local()
         self._spare: Line | None = None
@@ -86,11 +88,15 @@ class Line:
     @property
     def is_away(self) -> bool:
         """Return whether the breaker is open."""
-        return self._thread.broken is not None
+        return self._work.breaker.reason is not None
 
-    def wake(self) -> None:
-        """Connect soon, so that the first commit finds a connection."""
-        self._thread.connect_soon()
+    def wake(self, publications: Sequence[Publication | Copy] = ()) -> None:
+        """Connect soon, so that the first commit finds a connection.
+
+        Arguments:
+            publications: declare what publications like these need.
+        """
+        self._thread.connect_soon(publications)
 
     def publish(
         self,
@@ -120,48 +126,46 @@ class Line:
         patience = settings().PUBLISH_TIMEOUT if wait else 0.0
         if not keep:
             patience = patience or settings().CONNECT_TIMEOUT
+        if wait and may_fork():  # there is no thread to keep for, and no request waits yet
+            patience = max(patience, settings().CONNECT_TIMEOUT)
         job, deadline = Job(publications, tell), monotonic() + patience
         try:
-            if not self._publish_here(job, deadline):
-                if self._thread.start():
-                    self._publish_there(job)
-                else:
-                    self._publish_alone(job, deadline)
-            if not job.is_done:
-                self._wait(job, deadline, patience)
-        except BaseException:
-            job.end(InterruptedError("the wait for the broker was interrupted"))
-            raise
-        if not job.is_done:
-            reason = self._thread.broken or no_answer(patience)
-            if keep:
-                had_its_time = wait or self._thread.broken is not None
-                self._thread.waiting.keep(job, reason, had_its_time=had_its_time)
+            if self._publish_here(job, deadline):
+                if job.not_begun and self._thread.start():
+                    self._thread.ring()  # the broker refused one message, and dropped those behind it
+            elif self._thread.start():
+                self._publish_there(job)
             else:
-                job.end(reason)
+                self._publish_alone(job, deadline)
+            if not job.is_done:
+                self._wait(job, deadline, patience, keep=keep)
+        except BaseException:
+            self._work.waiting.end(job, InterruptedError("the wait for the broker was interrupted"))
+            raise
         return job.take()
 
     def _publish_here(self, job: Job, deadline: float) -> bool:
         """Write on the commit's thread, if that takes one round trip. Return whether it was done."""
-        if self._thread.broken is not None or self._thread.waiting or monotonic() >= deadline:
+        if self._work.breaker.reason is not None or self._work.waiting or monotonic() >= deadline:
             return False
-        if not self._thread.turn.acquire(blocking=False):
+        # gevent's locks let all other greenlets run when an attempt fails, so look first.
+        if self._thread.turn.locked() or not self._thread.turn.acquire(blocking=False):
             return False
         is_left = False
         try:
-            if not self._thread.writer.is_ready(job):
+            if not self._work.writer.is_ready(job):
                 return False
             self._thread.deadline = deadline
-            self._thread.writer.write(job)
-            if not self._thread.writer.collect(deadline):
+            self._work.writer.write(job)
+            if not self._work.writer.collect(deadline):
                 if not self._thread.start():  # there is nobody to wait for the answer
                     raise no_answer(settings().PUBLISH_TIMEOUT)  # noqa: TRY301 - as a driver would
                 is_left = True
         except BaseException as error:
             failure = error
             if monotonic() >= deadline:  # the line's thread has shut the connection
-                self._thread.open(failure := no_answer(settings().PUBLISH_TIMEOUT))
-            self._thread.writer.give_up(failure)
+                self._work.open(failure := no_answer(settings().PUBLISH_TIMEOUT))
+            self._work.writer.give_up(failure)
             if not isinstance(error, Exception) or is_interruption(error):
                 raise
         finally:
@@ -174,36 +178,43 @@ class Line:
 
     def _publish_there(self, job: Job) -> None:
         """Let the line's thread publish."""
-        self._thread.waiting.add(job)
+        self._work.waiting.add(job)
         self._thread.ring()
 
-    def _wait(self, job: Job, deadline: float, patience: float) -> None:
-        """Wait for the line's thread; open the breaker if that was in vain."""
-        if patience and self._thread.broken is None and self._thread.is_running:
-            is_done = job.wait(deadline - monotonic())
-            if not is_done and self._thread.broken is None:
-                self._thread.open(no_answer(patience))
+    def _wait(self, job: Job, deadline: float, patience: float, *, keep: bool) -> None:
+        """Wait for the line's thread; if that was in vain, open the breaker, and keep what may be."""
+        if patience and self._work.breaker.reason is None and self._thread.is_running:
+            if job.wait(deadline - monotonic()):
+                return
+            if self._work.breaker.reason is None:
+                self._work.open(no_answer(patience))
+        reason = self._work.breaker.reason or no_answer(patience)
+        if keep:
+            had_its_time = patience > 0 or self._work.breaker.reason is not None
+            self._work.waiting.keep(job, reason, had_its_time=had_its_time)
+        else:
+            self._work.waiting.end(job, reason)
 
     def _publish_alone(self, job: Job, deadline: float) -> None:
         """Publish on the commit's thread, since there is no other: connect, and keep nothing."""
-        if self._thread.broken is not None and monotonic() < self._thread.probe_at:
-            job.end(self._thread.broken)
+        if self._work.breaker.reason is not None and not self._work.breaker.is_due:
+            job.end(self._work.breaker.reason)
             return
         if not self._thread.turn.acquire(timeout=max(0.0, deadline - monotonic())):
-            self._thread.open(TimeoutError("other threads had the broker to themselves"))
+            self._work.open(TimeoutError("other threads had the broker to themselves"))
         else:
             try:
-                self._thread.waiting.add(job)
+                self._work.waiting.add(job)
                 while (
                     job.not_begun
                     and (rest := deadline - monotonic()) > 0
-                    and self._thread.connect(rest, rest)
+                    and self._work.connect(rest, rest)
                 ):
-                    for other in self._thread.publish_next(max(0.0, deadline - monotonic())):
+                    for other in self._work.publish_next(max(0.0, deadline - monotonic())):
                         other.tell()
             finally:
                 self._thread.turn.release()
-        job.end(self._thread.broken or no_answer(settings().PUBLISH_TIMEOUT))
+        job.end(self._work.breaker.reason or no_answer(settings().PUBLISH_TIMEOUT))
 
     def retire(self) -> None:
         """End the thread and the connection, once nothing waits: the settings name another broker."""
@@ -215,7 +226,7 @@ class Line:
         Arguments:
             tell: tell of what was kept.
         """
-        for job in self._thread.waiting.drop_kept(PublishError("the test ended"), tell=tell):
+        for job in self._work.waiting.drop_kept(PublishError("the test ended"), tell=tell):
             job.tell()
 
     def close(self, patience: float) -> None:

@@ -11,25 +11,20 @@ from typing import TYPE_CHECKING
 
 from django.db import connections
 
-from deferred_signals import conf
-from deferred_signals.errors import ConfigurationError
+from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.daemon import Daemon
-from deferred_signals.publishing.waiting import Waiting
-from deferred_signals.publishing.writer import Writer, no_answer
-from deferred_signals.support.telling import is_interruption
+from deferred_signals.publishing.work import Work
+from deferred_signals.support.uwsgi import may_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from celery import Celery
 
-    from deferred_signals.conf import Settings
     from deferred_signals.publishing.job import Job
+    from deferred_signals.publishing.patterns import Copy, Publication
 
-__all__ = ["LineThread", "settings"]
-
-#: Seconds of a round trip that nobody minds, as on a loopback.
-FAST = 0.005
+__all__ = ["LineThread"]
 
 #: Seconds after its deadline in which a commit's thread goes on by itself, unless bytes drip in.
 GRACE = 0.05
@@ -47,32 +42,25 @@ class LineThread:
         allowed: whether the thread may be started.
 
     Attributes:
-        broken: why the breaker is open; None while it is closed.
-        waiting: the jobs that wait for their turn.
-        writer: the connection, and what was written on it.
-        turn: is held by the thread that uses the writer, until the broker has answered.
-        deadline: when a commit's thread that uses the writer must be done, by `time.monotonic`.
-        probe_at: when a broker that is away is tried again, by `time.monotonic`.
+        work: what the thread does, or a commit's thread in its turn.
+        turn: is held by the thread that does it, until the broker has answered.
+        deadline: when a commit's thread that has the turn must be done, by `time.monotonic`.
     """
 
     def __init__(self, app: Celery, begin: Callable[[], object], *, allowed: bool) -> None:
-        self.broken: Exception | None = None
-        self.waiting = Waiting(settings)
-        self.writer = Writer(app, self.waiting)
+        self.work = Work(app, self.ring)
         self.turn = threading.Lock()
         self.deadline: float | None = None
-        self.probe_at = 0.0
         self._begin = begin
         self._daemon = Daemon(self._serve, "deferred_signals.line", allowed=allowed)
         self._bell: SimpleQueue[None] = SimpleQueue()
         #: A commit's thread has left its turn, with an answer to wait for, to this thread.
         self._is_left = False
-        #: Somebody will soon want a connection.
+        #: Somebody will soon want a connection, to publish something like this.
         self._is_awaited = False
+        self._awaited: Sequence[Publication | Copy] = ()
         #: The thread publishes, or tells of what it has published.
         self._is_busy = False
-        #: Nothing could be written when that was last tried.
-        self._has_failed = False
         self._is_closed = self._is_retired = False
 
     @property
@@ -82,15 +70,16 @@ class LineThread:
 
     def start(self) -> bool:
         """Start the thread, if it is not there; return False if none can be started."""
-        return self._daemon.start()
+        return not may_fork() and self._daemon.start()
 
     def ring(self) -> None:
         """Wake the thread: there is something to do."""
         if not sys.is_finalizing():  # a thread that wakes up then may crash the interpreter
             self._bell.put(None)
 
-    def connect_soon(self) -> None:
-        """Connect, so that the first commit finds a connection."""
+    def connect_soon(self, publications: Sequence[Publication | Copy]) -> None:
+        """Connect, and declare what such publications need, so that the first commit finds it done."""
+        self._awaited = publications
         self._is_awaited = True
         if self.start():
             self.ring()
@@ -100,20 +89,13 @@ class LineThread:
         self._is_left = True
         self.ring()
 
-    def open(self, error: Exception) -> None:
-        """Open the breaker, and let every commit go on that waits."""
-        self.broken = error
-        for job in (*self.waiting.jobs, *self.writer.jobs):
-            job.let_go()
-        self.ring()  # the thread has to see to the breaker
-
     def _serve(self) -> None:
         """Publish what waits; while the breaker is open, try the broker from time to time."""
         self._begin()
         while not self._is_closed:
             self._serve_once()
-            if self._is_retired and not self.waiting and self.turn.acquire(blocking=False):
-                self.writer.give_up(InterruptedError("the settings name another broker"))
+            if self._is_retired and not self.work.waiting and self.turn.acquire(blocking=False):
+                self.work.writer.give_up(InterruptedError("the settings name another broker"))
                 self.turn.release()
                 return
 
@@ -123,11 +105,11 @@ class LineThread:
             self._bell.get(timeout=self._pause())
         self._watch()
         self._is_busy = True
-        jobs: Sequence[Job] = self.waiting.give_up_late(self.broken)
+        jobs: Sequence[Job] = self.work.waiting.give_up_late(self.work.breaker.reason)
         if self._has_work():
             self._take_turn()
             try:
-                jobs = (*jobs, *self._work())
+                jobs = (*jobs, *self._do_work())
             finally:
                 self.turn.release()
         for job in jobs:
@@ -141,97 +123,44 @@ class LineThread:
         if self._has_work():
             return 0.0
         now = monotonic()
-        times = [self.probe_at] if self.broken is not None else []
-        if (end := self.waiting.first_end) is not None:
+        times = [self.work.breaker.probe_at] if self.work.breaker.reason is not None else []
+        if (end := self.work.waiting.first_end) is not None:
             times.append(end)
         if (deadline := self.deadline) is not None:
             times.append(deadline + GRACE)
-        elif self.writer.is_recent:
+        elif self.work.writer.is_recent:
             times.append(now + min(LOOK, (settings().PUBLISH_TIMEOUT or LOOK) / 2))
         return max(0.0, min(times) - now) if times else None
 
     def _has_work(self) -> bool:
-        if self.broken is not None:
-            return self._is_left or monotonic() >= self.probe_at
-        return self._is_left or self._is_awaited or bool(self.waiting)
+        if self.work.breaker.reason is not None:
+            return self._is_left or self.work.breaker.is_due
+        return self._is_left or self._is_awaited or bool(self.work.waiting)
 
     def _watch(self) -> None:
         """Free a commit's thread whose deadline has passed, though bytes keep dripping in."""
         deadline = self.deadline
         if deadline is not None and monotonic() > deadline + GRACE:
-            self.writer.shut()
+            self.work.writer.shut()
 
     def _take_turn(self) -> None:
         while not self._is_left and not self.turn.acquire(timeout=LOOK / 5):
             self._watch()
         self._is_left = False
 
-    def _work(self) -> Sequence[Job]:
+    def _do_work(self) -> Sequence[Job]:
         """Wait for an answer that was left, or publish the next batch. Return the jobs of both."""
         patience = settings().CONNECT_TIMEOUT
-        if jobs := self.writer.jobs:
-            self._await_answers(patience)
+        if jobs := self.work.writer.jobs:
+            self.work.await_answers(patience)
             return jobs
-        return self.publish_next(patience) if self.connect(patience) else ()
-
-    def connect(self, patience: float, within: float | None = None) -> bool:
-        """Ensure that there is a connection that works. Return whether there is."""
         self._is_awaited = False
-        try:
-            self.writer.connect(patience, within, prove=self.broken is not None)
-        except Exception as error:  # noqa: BLE001 - whatever a broker, or its driver, comes up with
-            self.probe_at = monotonic() + settings().BREAKER_COOLDOWN
-            self.open(error)
-            return False
-        self.broken = None
-        return True
-
-    def publish_next(self, patience: float) -> Sequence[Job]:
-        """Publish the next batch. Return its jobs."""
-        jobs: Sequence[Job] = ()
-        if self.waiting:
-            began = monotonic()
-            try:
-                jobs = self.writer.write_next()
-            except BaseException as error:  # noqa: BLE001 - `_give_up` raises what is none of ours
-                jobs = self.writer.jobs
-                self._give_up(error)
-                self._note_failure(error, begun=bool(jobs))
-            else:
-                self._has_failed = False
-                self._await_answers(patience)
-            if len(jobs) > 1:
-                self._linger(monotonic() - began)
-        return jobs
-
-    def _note_failure(self, error: BaseException, *, begun: bool) -> None:
-        """Open the breaker if nothing could be written, twice in a row: new connections do not help."""
-        if self._has_failed and not begun and isinstance(error, Exception):
-            self.probe_at = monotonic() + settings().BREAKER_COOLDOWN
-            self.open(error)
-        self._has_failed = not begun
-
-    def _linger(self, took: float) -> None:
-        """Let threads whose commits went on just now commit again, so that they share a batch.
-
-        Else one of them would leave alone, and the others wait for its round trip and their own.
-        """
-        if took > FAST:
-            sleep(min(took / 10, LOOK / 10))
-
-    def _await_answers(self, patience: float) -> None:
-        try:
-            if not self.writer.collect(monotonic() + patience):
-                raise no_answer(patience)  # noqa: TRY301 - as if the driver had raised it
-        except BaseException as error:  # noqa: BLE001 - the same
-            self._give_up(error)
-        else:
-            self.broken = None
-
-    def _give_up(self, error: BaseException) -> None:
-        self.writer.give_up(error)
-        if not isinstance(error, Exception) or is_interruption(error):
-            raise error
+        awaited, self._awaited = self._awaited, ()
+        if not self.work.connect(patience):
+            return ()
+        if awaited and not self.work.waiting:
+            self.work.rehearse(awaited, patience)
+        return self.work.publish_next(patience)
 
     def retire(self) -> None:
         """End the thread and the connection, once nothing waits: the settings name another broker."""
@@ -245,30 +174,31 @@ class LineThread:
             patience: seconds that this may take.
         """
         until = monotonic() + patience
-        self.probe_at = 0.0
+        self.work.breaker.probe_at = 0.0
         self.ring()
-        while self._daemon.is_running and monotonic() < until:
-            if not (self.waiting or self.writer.written or self._is_busy):
-                break
-            sleep(0.01)
+        breaker = self.work.breaker
+        try:
+            while self._daemon.is_running and monotonic() < until:
+                if not (self.work.waiting or self.work.writer.written or self._is_busy):
+                    break
+                # There is no time for ``BREAKER_COOLDOWN``.
+                if breaker.probe_at > monotonic() + LOOK:
+                    breaker.probe_at = monotonic() + LOOK
+                    self.ring()
+                sleep(0.01)
+        finally:  # the handler of another SIGTERM may raise, as that of the first did
+            self._end()
+
+    def _end(self) -> None:
+        """End the thread, and give up what is left."""
         self._daemon.forbid()
         self._is_closed = True
         self.ring()
-        reason = self.broken or InterruptedError("the process ends")
-        jobs = (*self.waiting.jobs, *self.writer.jobs)
+        reason = self.work.breaker.reason or InterruptedError("the process ends")
+        jobs = (*self.work.waiting.jobs, *self.work.writer.jobs)
         for job in jobs:
             job.end(reason)
             job.tell()
         until = monotonic() + LOOK
-        while (
-            self._daemon.is_running and monotonic() < until
-        ):  # it ends before the interpreter does
+        while self._daemon.is_running and monotonic() < until:  # it ends before the interpreter
             sleep(0.001)
-
-
-def settings() -> Settings:
-    """Return the settings. Wrong ones, as they may be for the length of a test, end no thread."""
-    try:
-        return conf.current()
-    except ConfigurationError:
-        return conf.Settings()

@@ -5,17 +5,22 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from celery.app import app_or_default
 from celery.signals import worker_process_shutdown
 
+from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.celery_settings import answers
 from deferred_signals.publishing.line import Line
-from deferred_signals.publishing.line_thread import settings
+from deferred_signals.publishing.recorder import prepare
+from deferred_signals.support.uwsgi import call_at_end
 
 if TYPE_CHECKING:
     from celery import Celery
+
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = ["Line", "close_lines", "drop_kept", "is_away", "line_of", "wake"]
 
@@ -44,10 +49,17 @@ def is_away() -> bool:
     return line_of(app_or_default()).is_away
 
 
-def wake(app: Celery) -> None:
-    """Let the line of an app connect, from a thread that has no app of its own."""
+def wake(app: Celery, receiver: Receiver) -> None:
+    """Let the line of an app connect, and Celery prepare; on a thread that has no app of its own.
+
+    Arguments:
+        app: the app of the thread that sends.
+        receiver: the first one that something is sent to.
+    """
     app.set_current()  # for this thread
-    line_of(app).wake()
+    line = line_of(app)
+    line.wake()
+    line.wake(prepare(app, receiver))
 
 
 def drop_kept(*, tell: bool = False) -> None:
@@ -62,8 +74,9 @@ def drop_kept(*, tell: bool = False) -> None:
 
 def close_lines(**_kwargs: object) -> None:
     """Publish what is kept, since this process ends; report what cannot be published in time."""
-    for line in _own_lines():
-        line.close(settings().CONNECT_TIMEOUT)
+    with ExitStack() as stack:  # whatever interrupts the close of one line, the others are closed
+        for line in _own_lines():
+            stack.callback(line.close, settings().CONNECT_TIMEOUT)
 
 
 def _own_lines() -> list[Line]:
@@ -77,7 +90,8 @@ _ending: set[int] = set()
 def _end_in_this_process() -> None:
     """Call `close_lines` when the process ends, in each way of ending that Python sees.
 
-    Celery's children end without `atexit`, and so do uWSGI's workers.
+    Celery's children end without `atexit`. So do those of `multiprocessing` before Python 3.13, and uWSGI's
+    workers with ``skip-atexit-teardown``.
     """
     if not _ending:
         atexit.register(close_lines)
@@ -85,16 +99,10 @@ def _end_in_this_process() -> None:
     if os.getpid() in _ending:
         return
     _ending.add(os.getpid())
-    uwsgi: Any = sys.modules.get("uwsgi")
-    if uwsgi is not None:
-        before = getattr(uwsgi, "atexit", None)
-
-        def close_and_go_on() -> None:
-            close_lines()
-            if before is not None:
-                before()
-
-        uwsgi.atexit = close_and_go_on
+    call_at_end(close_lines)
+    util: Any = sys.modules.get("multiprocessing.util")  # a child of `multiprocessing` has it
+    if util is not None:
+        util.Finalize(None, close_lines, exitpriority=0)
 
 
 def _leave_to_parent() -> None:

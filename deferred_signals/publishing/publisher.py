@@ -32,19 +32,15 @@ def publish(batch: Sequence[Outgoing]) -> None:
     of it.
     """
     try:
-        _publish(batch)
+        app = app_or_default()
+        with line_of(app).taken() as line:
+            flush = Recording(app, parcels(batch), _announce, _report)
+            fates = line.publish(flush.publications, flush.tell)
+        flush.tell(fates)
     except BaseException as error:
         report([(outgoing, error) for outgoing in batch])
         if not isinstance(error, Exception) or is_interruption(error):
             raise  # a time limit of the task, say, or Ctrl-C, during the wait
-
-
-def _publish(batch: Sequence[Outgoing]) -> None:
-    app = app_or_default()
-    with line_of(app).taken() as line:
-        flush = Recording(app, parcels(batch), _announce, _report)
-        fates = line.publish(flush.publications, flush.tell)
-    flush.tell(fates)
 
 
 def _announce(published: Sequence[Parcel]) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from celery.app import app_or_default
 
+from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.clients import bound, connected, let_go
-from deferred_signals.publishing.line_thread import settings
 from deferred_signals.publishing.recorder import Recorder
 from deferred_signals.support.forks import unforked
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from deferred_signals.publishing.patterns import Copy
 from deferred_signals.support.ids import new_id
@@ -42,6 +42,8 @@ class Corked:
         channel: a channel of py-amqp.
         confirms: what RabbitMQ confirms on it.
     """
+
+    may_be_left: ClassVar[bool] = True
 
     def __init__(self, channel: Any, confirms: Confirms) -> None:
         self._channel = channel

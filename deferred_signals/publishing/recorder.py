@@ -20,12 +20,24 @@ from weakref import WeakKeyDictionary
 
 from kombu import Producer
 
+from deferred_signals import conf
 from deferred_signals.publishing.celery_settings import answers
 from deferred_signals.publishing.celery_tasks import task_of
-from deferred_signals.publishing.copyable import is_timeless, is_unpatched, may_copy, may_copy_task
+from deferred_signals.publishing.copyable import (
+    is_plain,
+    is_timeless,
+    is_unpatched,
+    may_copy,
+    may_copy_task,
+)
+from deferred_signals.publishing.parcels import Parcel
 from deferred_signals.publishing.patterns import Copy, Pattern, Publication
+from deferred_signals.publishing.results import prepared, queues_of_results
 from deferred_signals.publishing.waits import in_pieces
 from deferred_signals.receivers import registry
+from deferred_signals.support.cached import cached_property
+from deferred_signals.support.forks import unforked
+from deferred_signals.support.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +49,7 @@ if TYPE_CHECKING:
     from deferred_signals.publishing.parcels import Postable
     from deferred_signals.receivers.receiver import Receiver
 
-__all__ = ["Recorder", "recorded"]
+__all__ = ["Recorder", "prepare", "recorded"]
 
 
 class Recorder:
@@ -69,10 +81,24 @@ class Recorder:
                 Copy(pattern, parcel.task_id, parcel.payloads, parcel.argsrepr, self._reply_to),
             )
         task = task_of(name)
-        kept = recorded(self._app, partial(_apply, task, parcel), connect=not task.ignore_result)
+        kept = self._recorded(task, parcel)
         if self._copying and len(kept) == 1 and may_copy_task(task, kept[0]):
             return (self._first(parcel, kept[0]),)
         return kept
+
+    def _recorded(self, task: Any, parcel: Postable) -> list[Publication]:
+        queues = None if task.ignore_result else self._queues_of_results
+        if queues is None:
+            return recorded(
+                self._app, partial(_apply, task, parcel), connect=not task.ignore_result
+            )
+        publish = partial(_apply, task, parcel, ignore_result=True)
+        return [prepared(each, queues) for each in recorded(self._app, publish, connect=False)]
+
+    @cached_property
+    def _queues_of_results(self) -> Sequence[Any] | None:
+        # Whoever looks at single messages must see them as Celery makes them.
+        return queues_of_results(self._app) if self._copying else None
 
     def _first(self, parcel: Postable, recorded: Publication) -> Publication:
         """Make a recorded message the first of a pattern."""
@@ -86,6 +112,34 @@ class Recorder:
         if process != os.getpid() or then is not answers():
             return None
         return pattern if self._is_unpatched else None
+
+
+def prepare(app: Celery, receiver: Receiver) -> Sequence[Publication | Copy]:
+    """Let Celery make what its first ``apply_async`` needs, since that takes longer than a commit.
+
+    If nobody but Celery could notice, record a message that was not sent, so that the first flush
+    has only to copy it.
+
+    Arguments:
+        app: the Celery app, which is the current one.
+        receiver: the one that will probably be published to first.
+
+    Returns:
+        Publications that are not to be published. What they need may be declared.
+
+    Raises:
+        Exception: what Celery raises for wrong settings; the commit meets it as well, and reports it.
+    """
+    with unforked():
+        task = task_of(receiver.name)
+        getattr(app.amqp, "send_task_message")  # noqa: B009 - it is made when it is asked for
+        may_record = may_copy(app) and is_unpatched() and is_plain(task)
+        if not may_record or receiver.options.publish_callables:
+            return ()
+        queue = conf.current().QUEUE
+        options = {} if queue is None else {"queue": queue}
+        options |= receiver.options.publish_values
+        return Recorder(app).record(Parcel(receiver.name, new_id(), (), options))
 
 
 def recorded(
@@ -104,7 +158,7 @@ def recorded(
         return producer.kept
 
 
-def _apply(task: Any, parcel: Postable, producer: Producer) -> None:
+def _apply(task: Any, parcel: Postable, producer: Producer, **more: Any) -> None:
     task.apply_async(
         parcel.payloads,
         task_id=parcel.task_id,
@@ -112,6 +166,7 @@ def _apply(task: Any, parcel: Postable, producer: Producer) -> None:
         argsrepr=parcel.argsrepr,
         kwargsrepr="{}",
         **(_with_a_piece(parcel.options) if "countdown" in parcel.options else parcel.options),
+        **more,
     )
 
 

@@ -1,29 +1,16 @@
-"""Publish many messages to Redis in one round trip, and write their envelopes from a template.
-
-kombu wraps each message into an envelope: a JSON text that holds the body in base64. Writing that
-text takes most of the time of publishing. The envelopes of one pattern differ in a few places only.
-So the text that kombu wrote for one message becomes a template, which each copy fills. The template
-is used only if it gives kombu's own text back when it is filled with that message's values.
+"""Publish many messages to Redis in one round trip, and copies of a message by a template.
 
 Publishing works without this file, at kombu's speed: take it out of `deferred_signals.publishing.batches`.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import sys
-from base64 import b64encode
 from collections import deque
-from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from kombu.utils.json import dumps
-
-from deferred_signals.support.ids import new_id
-from deferred_signals.support.json import quote
+from deferred_signals.publishing.envelopes import Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +19,7 @@ if TYPE_CHECKING:
     from deferred_signals.publishing.confirms import Settle
     from deferred_signals.publishing.patterns import Copy, Pattern, Prepared
 
-__all__ = ["Envelope", "Pipeline"]
+__all__ = ["Pipeline"]
 
 
 class Pipeline:
@@ -48,13 +35,19 @@ class Pipeline:
         channel: a channel of kombu's Redis transport.
     """
 
+    may_be_left: ClassVar[bool] = True
+
     def __init__(self, channel: Any) -> None:
-        # kombu does not count the copies, so it must not send a part of the batch by itself.
-        self._batch = channel.create_publish_batch(max_size=sys.maxsize)
-        self._pipeline: Any = getattr(self._batch, "pipeline", None)
-        self._commands: list[Any] = getattr(self._pipeline, "command_stack", [])
+        self._channel = channel
         # The client adds a prefix to each key by itself. A key taken from a command has it already.
         self._has_prefix = bool(channel.global_keyprefix)
+        self._refusals: type[Exception] = channel.ResponseError
+        #: kombu's batch, made once: a new one makes a client of redis-py, which takes as long as a round
+        #: trip on a loopback. kombu may refuse to use a batch again in which a publication has failed.
+        self._batch: Any = None
+        self._has_failed = False
+        self._pipeline: Any = None
+        self._commands: list[Any] = []
         self._key = ""
         self._copies: list[str] = []
         self._is_copy = False
@@ -63,10 +56,10 @@ class Pipeline:
         self._places: list[list[int]] = []
         self._pool: Any = None
         self._connection: Any = None
-        self._unread: deque[list[int]] = deque()
+        #: The same, of the commands that were sent and have no answer; with each command's name and key.
+        self._unread: deque[tuple[list[int], Sequence[Any]]] = deque()
         #: Publications of which nothing needs to be sent: no queue is bound to their exchange.
         self._nothing: list[int] = []
-        self._refusals: type[Exception] = channel.ResponseError
 
     @classmethod
     def suits(cls, channel: Any) -> bool:
@@ -74,6 +67,11 @@ class Pipeline:
         return bool(getattr(channel, "supports_batch_publish", False))
 
     def __enter__(self) -> Self:
+        if self._batch is None:
+            # kombu does not count the copies, so it must not send a part of the batch by itself.
+            self._batch = self._channel.create_publish_batch(max_size=sys.maxsize)
+            self._pipeline = getattr(self._batch, "pipeline", None)
+        self._commands = getattr(self._pipeline, "command_stack", [])
         return self
 
     def __exit__(
@@ -86,7 +84,12 @@ class Pipeline:
             if kind is None:
                 self._send()
         finally:
-            self._batch.close()
+            self._commands = []
+            if kind is not None or self._pipeline is None or self._has_failed:
+                self._batch.close()
+                self._batch, self._has_failed = None, False
+            else:
+                self._pipeline.reset()
 
     def publish(
         self,
@@ -99,7 +102,11 @@ class Pipeline:
         self._push()
         self._is_copy = False
         before = len(self._commands)
-        self._batch.publish(message, **arguments)
+        try:
+            self._batch.publish(message, **arguments)
+        except BaseException:
+            self._has_failed = True
+            raise
         if pattern is not None and pattern.may_have(Envelope):
             # Queues may be bound to an exchange, or unbound, at any time.
             is_direct = not arguments["exchange"] and not self._has_prefix
@@ -113,7 +120,8 @@ class Pipeline:
         if not isinstance(envelope, Envelope):
             return False
         if envelope.key != self._key:
-            self._push()
+            if self._copies:
+                self._push()
             self._key = envelope.key
         self._copies.append(envelope.fill(copy))
         self._is_copy = True
@@ -136,15 +144,16 @@ class Pipeline:
 
         A publication that took several commands is published when the last of them succeeded.
         """
-        nothing, self._nothing = self._nothing, []
-        settle(nothing)
+        if self._nothing:
+            nothing, self._nothing = self._nothing, []
+            settle(nothing)
         while self._unread:
             if self._connection is not None:
                 if not self._connection.can_read(timeout=max(0.0, until - monotonic())):
                     return False
                 self._settle_next(settle)
             else:
-                settle(self._unread.popleft())
+                settle(self._unread.popleft()[0])
         if self._connection is not None:
             self._pool.release(self._connection)
             self._connection = None
@@ -154,10 +163,13 @@ class Pipeline:
         try:
             self._connection.read_response(disconnect_on_error=False)
         except self._refusals as refusal:
-            settle(self._unread.popleft(), refusal)
+            places, (command, key) = self._unread.popleft()
+            # Redis does not say what it refuses. redis-py adds to its errors' texts in this way, too.
+            refusal.args = (f"{refusal} ({command} to {key!r})", *refusal.args[1:])
+            settle(places, refusal)
         else:
-            places = self._unread.popleft()
-            if not self._unread or self._unread[0] != places:
+            places, _ = self._unread.popleft()
+            if not self._unread or self._unread[0][0] != places:
                 settle(places)
 
     def shut(self) -> None:
@@ -173,6 +185,7 @@ class Pipeline:
             Exception: it is not known what was sent.
         """
         self._push()
+        places, self._places = self._places, []
         if self._pipeline is None:
             self._batch.flush()
         elif self._commands:
@@ -180,7 +193,8 @@ class Pipeline:
             self._connection = connection = _connection_of(self._pool)
             packed = connection.pack_commands([arguments for arguments, _ in self._commands])
             connection.send_packed_command(packed, check_health=False)
-        self._unread.extend(self._places)
+        named = [arguments[:2] for arguments, _ in self._commands] or [()] * len(places)
+        self._unread.extend(zip(places, named, strict=True))
 
     def _push(self) -> None:
         copies, self._copies = self._copies, []
@@ -196,69 +210,3 @@ def _connection_of(pool: Any) -> Any:
         return pool.get_connection()
     except TypeError:  # before redis-py 5.3
         return pool.get_connection("LPUSH")
-
-
-class Envelope(NamedTuple):
-    """A template of what Redis keeps of a message.
-
-    Attributes:
-        key: the key of Redis' list.
-        text: the envelope, for the ``%`` operator.
-    """
-
-    key: str
-    text: str
-
-    @classmethod
-    def of(cls, commands: Sequence[Any], prepared: Prepared) -> Envelope | None:
-        """Make a template from what kombu tells Redis of a message; None if its form is not known.
-
-        Arguments:
-            commands: redis-py's commands, each with its options.
-            prepared: what the channel made the message of.
-        """
-        match commands:
-            case [(("LPUSH", str(key), str(text)), _)]:
-                pass
-            case _:
-                return None
-        with suppress(KeyError, TypeError, ValueError):
-            own = {
-                "body": _encoded(prepared.body),
-                "id": prepared.headers["id"],
-                "argsrepr": prepared.headers["argsrepr"],
-                "reply_to": prepared.properties["reply_to"],
-                "tag": json.loads(text)["properties"]["delivery_tag"],
-            }
-            made = _with_slots(text, tuple(own))
-            if made % {slot: quote(value) for slot, value in own.items()} == text:
-                return cls(key, made)
-        return None
-
-    def fill(self, copy: Copy) -> str:
-        """Write the envelope of a copy."""
-        return self.text % {
-            "body": f'"{_encoded(copy.pattern.body_of(copy))}"',
-            "id": f'"{copy.task_id}"',
-            "argsrepr": quote(copy.argsrepr),
-            "reply_to": f'"{copy.reply_to}"',
-            "tag": f'"{new_id()}"',
-        }
-
-
-def _with_slots(text: str, slots: Sequence[str]) -> str:
-    """Put a slot into an envelope's text wherever copies differ."""
-    mark = uuid4().hex
-    body, id_, argsrepr, reply_to, tag = (f"{mark} {slot}" for slot in slots)
-    message = json.loads(text)
-    headers, properties = message["headers"], message["properties"]
-    message["body"] = body
-    headers |= {"id": id_, "root_id": id_, "argsrepr": argsrepr}
-    properties |= {"correlation_id": id_, "reply_to": reply_to, "delivery_tag": tag}
-    if "argsrepr" in properties:
-        properties["argsrepr"] = argsrepr
-    return re.sub(rf'"{mark} (\w+)"', r"%(\1)s", dumps(message).replace("%", "%%"))
-
-
-def _encoded(body: str | bytes) -> str:
-    return b64encode(body.encode() if isinstance(body, str) else body).decode("ascii")

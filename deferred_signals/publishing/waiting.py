@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from itertools import groupby
+from itertools import groupby, takewhile
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,19 +28,11 @@ LEAST_KEPT, LEAST_BYTES_KEPT = 10_000, 32 * 1024 * 1024
 
 
 class Entry(NamedTuple):
-    """One publication of a batch: its job, and its place in that."""
+    """One publication of a batch, its job, and its place in that."""
 
     job: Job
     place: int
-
-    @property
-    def publication(self) -> Publication | Copy:
-        """Return the publication."""
-        return self.job.publications[self.place]
-
-    def settle(self, fate: Exception | None) -> None:
-        """Note what became of the publication."""
-        self.job.settle(self.place, fate)
+    publication: Publication | Copy
 
 
 class Waiting:
@@ -54,14 +47,15 @@ class Waiting:
 
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
-        self._jobs: list[Job] = []
+        #: In dicts, so that one of ten thousand is taken out at once. Both are in the jobs' order.
+        self._jobs: dict[Job, None] = {}
         self._kept: dict[Job, tuple[int, int]] = {}
         self._count = self._bytes = 0
         # The thread that holds the lock can take it again: a handler of a Unix signal may send.
         self._lock = threading.RLock()
 
-    def __bool__(self) -> bool:
-        return bool(self._jobs)
+    def __len__(self) -> int:
+        return len(self._jobs)
 
     @property
     def jobs(self) -> Sequence[Job]:
@@ -71,19 +65,22 @@ class Waiting:
     def add(self, job: Job) -> None:
         """Let a job wait behind all others."""
         with self._lock:
-            self._jobs.append(job)
+            self._jobs[job] = None
 
     def next_batch(self) -> list[Entry]:
         """Return the publications whose turn it is: as many as may leave together."""
         batch: list[Entry] = []
         size = 0
         with self._lock:
-            for job in self._jobs:
+            for job in self.jobs:
+                if not job.not_begun:  # it was given up meanwhile
+                    self._forget(job)
                 for place in job.not_begun:
-                    size += job.publications[place].size
+                    publication = job.publications[place]
+                    size += publication.size
                     if batch and (len(batch) == MOST_PUBLICATIONS or size > MOST_BYTES):
                         return batch
-                    batch.append(Entry(job, place))
+                    batch.append(Entry(job, place, publication))
         return batch
 
     def begin(self, batch: Iterable[Entry]) -> None:
@@ -91,17 +88,20 @@ class Waiting:
         with self._lock:
             for job, entries in groupby(batch, key=lambda entry: entry.job):
                 job.begin(len(list(entries)))
-            self._forget_empty()
+                if not job.not_begun:
+                    self._forget(job)
 
     def begin_again(self, batch: Iterable[Entry]) -> None:
         """Let publications that the broker dropped wait before all others."""
         with self._lock:
-            before = []
+            jobs, kept, self._jobs, self._kept = self._jobs, self._kept, {}, {}
             for job, entries in groupby(batch, key=lambda entry: entry.job):
                 job.begin_again(next(entries).place)
-                if job not in self._jobs:
-                    before.append(job)
-            self._jobs[:0] = before
+                self._jobs[job] = None
+                if job not in kept and job.kept_until < inf:
+                    self._note_kept(job)
+            self._jobs |= jobs
+            self._kept |= kept
 
     def keep(self, job: Job, reason: Exception, *, had_its_time: bool = True) -> None:
         """Keep what has not begun of a job whose commit goes on; give it up if there is no room.
@@ -133,11 +133,15 @@ class Waiting:
                 job.end(_full("KEEP_BYTES", most_bytes, reason), begun=False)
             else:
                 job.kept_until = monotonic() + keep_for
-                self._kept[job] = count, size
-                self._count += count
-                self._bytes += size
+                self._note_kept(job)
                 return
-            self._forget_empty()
+            self._forget(job)
+
+    def end(self, job: Job, reason: Exception) -> None:
+        """Give up a job, with what has begun of it."""
+        with self._lock:
+            job.end(reason)
+            self._forget(job)
 
     def drop_kept(self, reason: Exception, *, tell: bool) -> list[Job]:
         """Keep nothing any longer. Return the jobs that this ends.
@@ -160,15 +164,14 @@ class Waiting:
         now = monotonic()
         with self._lock:
             return self._give_up(
-                [job for job in self._kept if job.kept_until is not None and job.kept_until <= now],
+                list(takewhile(lambda job: job.kept_until <= now, self._kept)),
                 reason or PublishError("nothing could be published in KEEP_FOR"),
             )
 
     def _give_up(self, jobs: list[Job], reason: Exception) -> list[Job]:
         for job in jobs:
             job.end(reason, begun=False)
-        if jobs:
-            self._forget_empty()
+            self._forget(job)
         return jobs
 
     @property
@@ -177,13 +180,17 @@ class Waiting:
         with self._lock:
             return min((job.kept_until for job in self._kept if job.kept_until), default=None)
 
-    def _forget_empty(self) -> None:
-        """Forget jobs of which nothing waits any more."""
-        for job in [job for job in self._kept if not job.not_begun]:
-            count, size = self._kept.pop(job)
-            self._count -= count
-            self._bytes -= size
-        self._jobs = [job for job in self._jobs if job.not_begun]
+    def _note_kept(self, job: Job) -> None:
+        count, size = self._kept[job] = len(job.not_begun), job.size
+        self._count += count
+        self._bytes += size
+
+    def _forget(self, job: Job) -> None:
+        """Forget a job of which nothing waits any more."""
+        self._jobs.pop(job, None)
+        count, size = self._kept.pop(job, (0, 0))
+        self._count -= count
+        self._bytes -= size
 
 
 def _full(name: str, limit: int, reason: Exception) -> Exception:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from deferred_signals.publishing.job import Job
+    from deferred_signals.publishing.patterns import Copy, Publication
     from deferred_signals.publishing.waiting import Waiting
 
 __all__ = ["Writer", "no_answer"]
@@ -69,6 +70,20 @@ class Writer:
             self._connection.drop()
             raise
 
+    def rehearse(self, publications: Sequence[Publication | Copy], patience: float) -> None:
+        """Do what the first of such publications would wait for, and publish none.
+
+        Raises:
+            Exception: the connection broke.
+        """
+        with unforked():
+            self._connection.declare(publications)
+            self._connection.prove(patience)
+
+    def look_again(self) -> None:
+        """Ask for the broker's address anew, if that may have changed while the broker was silent."""
+        self._connection.look_again()
+
     def is_ready(self, job: Job) -> bool:
         """Return whether a job takes one round trip, and little room."""
         return (
@@ -78,12 +93,12 @@ class Writer:
         )
 
     def write(self, job: Job) -> None:
-        """Write a job for which the connection is ready.
+        """Write a whole job, for which the connection is ready.
 
         Raises:
             Exception: the connection broke.
         """
-        self.written = [Entry(job, place) for place in job.not_begun]
+        self.written = [Entry(job, *each) for each in enumerate(job.publications)]
         job.begin(len(self.written))
         self._write()
 
@@ -97,18 +112,20 @@ class Writer:
         publications = [entry.publication for entry in batch]
         with unforked():
             refused = self._connection.declare(publications)
-        batch = batch[: self._connection.together(publications)]
+        batch = batch[: self._connection.channel.together(publications)]
         self._waiting.begin(batch)
         for place, refusal in refused.items():
             if place < len(batch):
-                batch[place].settle(refusal)
+                batch[place].job.settle(batch[place].place, refusal)
         self.written = [entry for place, entry in enumerate(batch) if place not in refused]
         self._write()
         return _jobs_of(batch)
 
     def _write(self) -> None:
         with unforked():
-            self._connection.write([entry.publication for entry in self.written], self._settle)
+            self._connection.channel.write(
+                [entry.publication for entry in self.written], self._settle
+            )
 
     def collect(self, until: float) -> bool:
         """Settle what was written, as the broker answers. Return whether all of it has an answer.
@@ -131,7 +148,7 @@ class Writer:
         written, self.written = self.written, []
         fate = error if isinstance(error, Exception) else InterruptedError(repr(error))
         for entry in written:
-            entry.settle(fate)
+            entry.job.settle(entry.place, fate)
 
     def shut(self) -> None:
         """Let the thread whose turn it is fail at once, if it waits for the broker."""
@@ -139,7 +156,8 @@ class Writer:
 
     def _settle(self, places: Iterable[int], error: Exception | None = None) -> None:
         for place in places:
-            self.written[place].settle(error)
+            entry = self.written[place]
+            entry.job.settle(entry.place, error)
 
     def _begin_again(self, place: int) -> None:
         self._waiting.begin_again(self.written[place:])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from deferred_signals.message.outgoing import Outgoing
+    from deferred_signals.receivers.receiver import Receiver
 
 __all__ = [
     "BROKER",
@@ -95,23 +96,25 @@ def _publisher() -> Callable[[Sequence[Outgoing]], None]:
     return publish
 
 
-def wake() -> None:
+def wake(receiver: Receiver) -> None:
     """Let what publishes be imported, and connect, while the transaction of the first send goes on.
 
     That is done on a thread of its own: imports and a handshake would hold up the commit.
+
+    Arguments:
+        receiver: the one that something is sent to.
     """
     if current_destination() is not BROKER or _is_refused() or answers().transport == "memory":
         return
+    given = current_app(), receiver
     with suppress(RuntimeError):  # no thread can be started, and the commit will see to it
-        Thread(
-            target=_wake, args=(current_app(),), name="deferred_signals.wake", daemon=True
-        ).start()
+        Thread(target=_wake, args=given, name="deferred_signals.wake", daemon=True).start()
 
 
-def _wake(app: object) -> None:
+def _wake(app: object, receiver: Receiver) -> None:
     with suppress(Exception):  # the commit meets the same error, and reports it
         _publisher()
-        sys.modules["deferred_signals.publishing.lines"].wake(app)
+        sys.modules["deferred_signals.publishing.lines"].wake(app, receiver)
 
 
 def report_kept() -> None:

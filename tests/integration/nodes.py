@@ -102,11 +102,15 @@ class LocalRedis(LocalNode, RedisContainer):  # type: ignore[misc]
 
 
 class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
-    """A RabbitMQ server, with the command that controls it."""
+    """A RabbitMQ server.
+
+    Attributes:
+        control: runs ``rabbitmqctl`` with some arguments.
+    """
 
     def __init__(self, process: Process, port: int, control: Callable[..., object]) -> None:
         super().__init__(process, port)
-        self._control = control
+        self.control = control
 
     @property
     def host_url(self) -> str:
@@ -119,22 +123,29 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
         The broker still delivers the messages that it has. A start ends the block's effect, too.
         """
         try:
-            self._control("set_vm_memory_high_watermark", "0")
+            self.control("set_vm_memory_high_watermark", "0")
             yield
         finally:
             if self.process.alive:
-                self._control("set_vm_memory_high_watermark", "0.4")
+                self.control("set_vm_memory_high_watermark", "0.4")
 
     @contextmanager
-    def only_for(self, *names: str) -> Iterator[str]:
-        """Give the URL of a user who may touch only what begins so, until the end of the block."""
+    def only_for(self, *names: str, topics: str = "") -> Iterator[str]:
+        """Give the URL of a user who may touch only what begins so, until the end of the block.
+
+        Arguments:
+            names: of queues and exchanges.
+            topics: how topics begin to which the user may publish at ``amq.topic``.
+        """
         allowed = f"^({'|'.join(names)}).*$"
-        self._control("add_user", "limited", "secret")
+        self.control("add_user", "limited", "secret")
         try:
-            self._control("set_permissions", "limited", allowed, allowed, allowed)
+            self.control("set_permissions", "limited", allowed, allowed, allowed)
+            if topics:
+                self.control("set_topic_permissions", "limited", "amq.topic", f"^{topics}", "")
             yield f"amqp://limited:secret@127.0.0.1:{self.port}//"
         finally:
-            self._control("delete_user", "limited")
+            self.control("delete_user", "limited")
 
     def clean(self, *queues: str) -> None:
         """Drop the messages of the test before, and end the worker that stayed from it."""

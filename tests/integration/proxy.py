@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from typing import Self
@@ -15,6 +16,9 @@ class Proxy:
         silent: whether connections are accepted, and nothing is answered any more.
         delay: seconds by which each reply is late.
         cut_after: how many more bytes of the client pass before connections are cut; None: all.
+        reset_after: how many more bytes of the client pass before its connection is reset (RST), and
+            not closed (FIN). That happens once; then this is None.
+        resets: how often that happened.
         drip: seconds between two bytes of a reply; 0: replies come as a whole.
     """
 
@@ -22,6 +26,8 @@ class Proxy:
         self.silent = False
         self.delay = 0.0
         self.cut_after: int | None = None
+        self.reset_after: int | None = None
+        self.resets = 0
         self.drip = 0.0
         self._flows = threading.Event()
         self._flows.set()
@@ -29,6 +35,9 @@ class Proxy:
         self._target = parts.hostname or "", parts.port or 0
         self._server = socket.create_server(("127.0.0.1", 0))
         self._sockets = [self._server]
+        #: Clients' connections that the proxy has forgotten, and whether their next bytes cause an RST.
+        self._forgotten: dict[socket.socket, bool] = {}
+        self._clients: list[socket.socket] = []
         self._lock = threading.Lock()
         self._ended = False
         host = f"127.0.0.1:{self._server.getsockname()[1]}"
@@ -46,6 +55,27 @@ class Proxy:
     def go_on(self) -> None:
         """Let bytes pass again, those first that were held back."""
         self._flows.set()
+
+    def reset(self) -> None:
+        """Reset all connections at once, as a balancer does with idle ones; new ones are accepted."""
+        for client in self._known_clients():
+            self._forgotten[client] = True
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RD)  # wakes the thread that reads, and sends nothing
+
+    def forget(self, *, silently: bool) -> None:
+        """Forget all connections without a word; new ones are accepted.
+
+        Arguments:
+            silently: swallow what comes over them, as a firewall does. Otherwise the next bytes are
+                answered with an RST, as a machine does that was restarted.
+        """
+        for client in self._known_clients():
+            self._forgotten[client] = not silently
+
+    def _known_clients(self) -> list[socket.socket]:
+        with self._lock:
+            return [client for client in self._clients if client not in self._forgotten]
 
     def go_away(self) -> None:
         """Cut all connections, and refuse new ones."""
@@ -76,6 +106,7 @@ class Proxy:
                 client = self._keep(self._server.accept()[0])
                 if not self.silent:
                     server = self._keep(socket.create_connection(self._target))
+                    self._clients.append(client)
                     for function in (self._upwards, self._downwards):
                         threading.Thread(
                             target=function, args=(client, server), daemon=True
@@ -92,6 +123,18 @@ class Proxy:
     def _upwards(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(4096):
+                if client in self._forgotten:
+                    if self._forgotten[client]:
+                        break
+                    continue
+                if self.reset_after is not None and (left := self.reset_after - len(data)) < 0:
+                    self.reset_after = None
+                    self.resets += 1
+                    self._forgotten[client] = True
+                    server.sendall(data[:left])
+                    break
+                if self.reset_after is not None:
+                    self.reset_after = left
                 if self.cut_after is not None:
                     data = data[: self.cut_after]
                     self.cut_after -= len(data)
@@ -107,15 +150,18 @@ class Proxy:
             while data := server.recv(4096):
                 time.sleep(self.delay)
                 self._flows.wait()
-                if self.silent:
+                if self.silent or client in self._forgotten:
                     continue
                 for piece in [data] if not self.drip else [bytes([byte]) for byte in data]:
                     client.sendall(piece)
                     time.sleep(self.drip)
         self._end(client, server)
 
-    @staticmethod
-    def _end(*sockets: socket.socket) -> None:
-        for one in sockets:
+    def _end(self, client: socket.socket, server: socket.socket) -> None:
+        if self._forgotten.get(client):  # what is closed without lingering is reset
+            with contextlib.suppress(OSError):
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+        for one in (client, server):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

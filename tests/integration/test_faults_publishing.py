@@ -172,7 +172,7 @@ def test_breaker_that_opens_while_all_is_well_again_closes(
     """A commit may give up in the very moment in which its answer comes."""
     with publishing_to(node.host_url) as app:
         send(1)
-        line_of(app)._thread.open(TimeoutError())  # noqa: SLF001 - no broker hits that moment at will
+        line_of(app)._work.open(TimeoutError())  # noqa: SLF001 - no broker hits that moment at will
         assert_recovers(send, told, node.host_url)
 
 

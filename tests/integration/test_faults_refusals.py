@@ -1,13 +1,18 @@
 """A broker that answers and refuses some or all messages of a commit."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from kombu import Queue
+from django.db import transaction
+from django.dispatch import Signal
+from kombu import Connection, Exchange, Queue
+
+from tests.support.connected import Connected, deferred
 
 from .nodes import LocalRabbitMQ, LocalRedis
-from .outages import AT_ONCE, Send, Told
+from .outages import AT_ONCE, BOUND, Send, Told
 from .own_app import on_broker, publishing_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,3 +78,54 @@ def test_rabbitmq_queue_that_is_full_takes_some_and_refuses_the_others(
         finally:
             with app.connection_for_write() as connection:
                 queue(connection.default_channel).delete()
+
+
+@pytest.mark.parametrize("node", ["redis"], indirect=True)
+def test_queue_that_redis_refuses_costs_its_messages_and_no_connections(
+    node: LocalRedis, send: Send, told: Told
+) -> None:
+    with node.only_for("_kombu") as url, publishing_to(url), node.client as client:
+        lost = [id_ for _ in range(20) for id_ in send(1)[0]]
+        mine = [one for one in client.client_list() if one["user"] == "limited"]
+    assert told.failed == lost
+    assert len(mine) <= 4
+
+
+@pytest.mark.parametrize("count", [3, 100])
+@pytest.mark.parametrize("node", ["rabbitmq"], indirect=True)
+def test_topic_that_rabbitmq_refuses_neither_loses_nor_doubles_what_stands_behind_it(
+    node: LocalRabbitMQ, defer: Connected, told: Told, count: int
+) -> None:
+    allowed, forbidden = Signal(), Signal()
+    defer(allowed, name="tests.allowed")(_do_nothing)
+    defer(forbidden, name="tests.forbidden")(_do_nothing)
+
+    def send(signal: Signal, times: int) -> list[str]:
+        return [deferred(signal.send(None))[0].id for _ in range(times)]
+
+    with node.only_for(".*", topics="allowed") as url, publishing_to(url) as app:
+        app.conf.task_routes = {
+            f"tests.{topic}": {"exchange": "amq.topic", "routing_key": topic}
+            for topic in ("allowed", "forbidden")
+        }
+        with Connection(node.host_url) as connection:
+            topics = Exchange("amq.topic", type="topic")
+            Queue("own", topics, routing_key="#")(connection.default_channel).declare()
+        first = send(allowed, 1)  # from now on the exchange is known to be there
+        began = time.monotonic()
+        with transaction.atomic():
+            before = send(allowed, count)
+            refused = send(forbidden, 1)
+            behind = send(allowed, count)
+        took = time.monotonic() - began
+    assert took < BOUND / 2
+    assert sorted(told.published + told.failed) == sorted(first + before + refused + behind)
+    assert set(told.failed) <= {
+        *before,
+        *refused,
+    }  # RabbitMQ may not have confirmed those before it
+    assert set(refused) <= set(told.failed)
+    assert sorted(on_broker(node.host_url)) == sorted(first + before + behind)
+
+
+def _do_nothing(sender: object, **kwargs: object) -> None: ...

@@ -1,6 +1,7 @@
 """A broker that is slow or away for a while: what is kept, what is told, and what a commit waits.
 
-Messages are counted: each that was sent has arrived once, or was reported, and none is both.
+Messages are counted: each that was sent has arrived once, or was reported, and none is both. Processes
+that end meanwhile are in `test_ends`, and outages of full length in `test_outages_long`.
 """
 
 import json
@@ -14,7 +15,7 @@ import pytest
 
 from tests.support.scenarios import Outcome, run_scenario
 
-from .nodes import Broker, LocalRabbitMQ
+from .nodes import Broker
 from .own_app import on_broker
 from .proxy import Proxy
 
@@ -119,25 +120,6 @@ def test_process_that_starts_while_the_broker_is_away_keeps_what_it_sends(node: 
     assert len(outcome.sent) > 60
 
 
-def test_process_that_ends_while_the_broker_is_away_reports_what_it_kept(node: Broker) -> None:
-    with Proxy(node.host_url) as proxy:
-
-        def go_away() -> None:
-            time.sleep(4)
-            proxy.go_away()
-
-        outcome = committed(node, proxy, go_away, seconds=6, CONNECT_TIMEOUT=1)
-    assert len(outcome.failed) > 10
-
-
-def test_process_that_ends_while_the_broker_comes_back_publishes_what_it_kept(
-    node: Broker,
-) -> None:
-    with Proxy(node.host_url) as proxy:
-        outcome = committed(node, proxy, partial(be_away, proxy, 4), seconds=6, CONNECT_TIMEOUT=8)
-    assert len(outcome.failed) <= 4
-
-
 def test_reply_that_drips_holds_no_commit_beyond_its_deadline(node: Broker) -> None:
     with Proxy(node.host_url) as proxy:
 
@@ -168,15 +150,3 @@ def test_connection_that_broke_meanwhile_is_replaced(node: Broker) -> None:
 
         outcome = committed(node, proxy, cut, seconds=6)
     assert len(outcome.failed) <= 1
-
-
-def test_neighbours_of_a_message_that_rabbitmq_refuses_lose_nothing(
-    default_rabbitmq_broker: LocalRabbitMQ,
-) -> None:
-    queue = f"outages.{uuid4().hex}"
-    outcome = run_scenario("among_bad_neighbours", default_rabbitmq_broker.host_url, queue)
-    assert len(outcome.failed) == 20
-    assert "no exchange 'no.such.exchange'" in outcome.errors
-    assert len(outcome.sent) == 181
-    assert sorted(outcome.published) == sorted(outcome.sent)
-    assert sorted(on_broker(default_rabbitmq_broker.host_url, queue)) == sorted(outcome.sent)

@@ -36,9 +36,12 @@ def make_worker(
     return LocalWorker(Process(name, command, env=env, log=folder / f"{name}.log", ready=" ready."))
 
 
-def worker_command(name: str, *options: str) -> list[str]:
-    """Return the command for a worker, without the chatter among workers that takes a second."""
-    quiet = ("--without-gossip", "--without-mingle")
+#: Options that leave out the chatter among workers, which takes a second.
+QUIET = ("--without-gossip", "--without-mingle")
+
+
+def worker_command(name: str, *options: str, quiet: Sequence[str] = QUIET) -> list[str]:
+    """Return the command for a worker."""
     celery = (sys.executable, "-m", "celery", "-A", "tests.project")
     return [*celery, "worker", "-n", f"celery@{name}", "-l", "INFO", *quiet, *options]
 
@@ -74,12 +77,13 @@ def worker(
     folder: Path,
     name: str = "own",
     options: Sequence[str] = (),
+    quiet: Sequence[str] = QUIET,
     **environment: str,
 ) -> Iterator[Process]:
     """Run a worker with one child until the end of the block. A test that fails shows its log."""
     process = Process(
         name,
-        worker_command(name, "-P", "prefork", "-c", "1", *options),
+        worker_command(name, "-P", "prefork", "-c", "1", *options, quiet=quiet),
         env={
             "BROKER_URL": broker.host_url,
             "DATABASE_URL": database_url(connections["default"].settings_dict),

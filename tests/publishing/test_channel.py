@@ -14,13 +14,13 @@ from tests.support.patterns import copy_of
 
 
 @pytest.fixture
-def channel() -> Iterator[Any]:
+def channel() -> Iterator[Channel]:
     """Open a channel of a broker inside this process, with an empty queue."""
     with Connection("memory://") as connection:
         opened: Any = connection.default_channel
         Queue("channel")(opened).declare()
         opened.queue_purge("channel")
-        yield opened
+        yield Channel(connection, opened)
 
 
 def recorded(*, serializer: str = "json", **headers: Any) -> Publication:
@@ -39,7 +39,20 @@ def recorded(*, serializer: str = "json", **headers: Any) -> Publication:
     return publication._replace(pattern=Pattern({}, publication))
 
 
-def taken(channel: Any, count: int) -> list[Any]:
+def write(channel: Channel, *publications: Publication | Copy) -> None:
+    """Write publications, all of which the broker takes."""
+    settled: list[Any] = []
+
+    def settle(places: Any, error: Exception | None = None) -> None:
+        assert error is None
+        settled.extend(places)
+
+    channel.write(publications, settle)
+    assert channel.collect(settle, 0)
+    assert settled == list(range(len(publications)))
+
+
+def taken(channel: Channel, count: int) -> list[Any]:
     """Take messages off the queue, which holds no more."""
     found = [channel.basic_get("channel", no_ack=True) for _ in range(count)]
     assert channel.basic_get("channel") is None
@@ -47,19 +60,14 @@ def taken(channel: Any, count: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("headers", [{}, {"tenant": "blue"}], ids=["usual", "more"])
-def test_copies_are_what_the_producer_makes_of_the_same(channel: Any, headers: Any) -> None:
+def test_copies_are_what_the_producer_makes_of_the_same(channel: Channel, headers: Any) -> None:
     first = recorded(**headers)
     assert first.pattern is not None
     pattern = first.pattern
     copies = [copy_of(pattern, payloads=(text,)) for text in ("one", "zwei \\ ü", '"')]
-    ours = Channel(channel, None)
-    with ours.batch():
-        ours.publish(first)
-        assert pattern.sent is not None
-        for copy in copies:
-            ours.publish(copy)
-        for copy in copies:
-            ours.publish(pattern.publication_of(copy))
+    write(channel, first)
+    assert pattern.sent is not None
+    write(channel, *copies, *map(pattern.publication_of, copies))
     _, *messages = taken(channel, 7)
     for mine, kombus in zip(messages[:3], messages[3:], strict=True):
         assert mine.body == kombus.body
@@ -71,33 +79,37 @@ def test_copies_are_what_the_producer_makes_of_the_same(channel: Any, headers: A
         }
 
 
-def test_copies_of_a_body_that_is_not_known_are_made_by_the_producer(channel: Any) -> None:
+def test_copies_of_a_body_that_is_not_known_are_made_by_the_producer(channel: Channel) -> None:
     first = recorded(serializer="yaml")
     assert first.pattern is not None
-    ours = Channel(channel, None)
-    ours.publish(first)
+    write(channel, first)
     assert first.pattern.sent is None
     copy = copy_of(first.pattern, payloads=("other",))
-    ours.publish(copy)
+    write(channel, copy)
     _, message = taken(channel, 2)
     assert message.content_type == "application/x-yaml"
     assert message.headers["id"] == copy.task_id
     assert b"other" in message.body
 
 
-def test_channel_of_another_broker_publishes_by_kombu_alone(channel: Any) -> None:
-    assert isinstance(batch_for(channel, None), Alone)
+def test_channel_of_another_broker_publishes_by_kombu_alone(channel: Channel) -> None:
+    assert isinstance(batch_for(channel.channel, None), Alone)
+    assert not channel.may_be_left
 
 
-def test_template_of_another_driver_is_not_filled(channel: Any) -> None:
+def test_what_was_written_is_settled_once(channel: Channel) -> None:
+    write(channel, recorded())
+    settled: list[Any] = []
+    assert channel.collect(lambda places, error=None: settled.append(places), 0)
+    assert settled == []
+
+
+def test_template_of_another_driver_is_not_filled(channel: Channel) -> None:
     """Redis and RabbitMQ in one list of brokers share patterns, and a third broker might."""
     first = recorded()
     assert first.pattern is not None
     first.pattern.templates[Foreign] = Foreign()
-    ours = Channel(channel, None)
-    with ours.batch():
-        ours.publish(first)
-        ours.publish(copy_of(first.pattern))
+    write(channel, first, copy_of(first.pattern))
     assert len(taken(channel, 2)) == 2
 
 

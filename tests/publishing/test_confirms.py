@@ -13,6 +13,7 @@ from amqp.serialization import dumps
 from kombu.exceptions import OperationalError
 
 from deferred_signals.publishing.confirms import Confirms, has_news
+from deferred_signals.publishing.patterns import Publication
 from tests.support.processes import wait_until
 
 
@@ -88,6 +89,12 @@ def expecting(ends: tuple[socket.socket, socket.socket]) -> Expecting:
     return expecting
 
 
+def to(*targets: str) -> list[Publication]:
+    """Make publications to exchanges, each with a routing key behind a dot."""
+    named = [target.partition(".") for target in targets]
+    return [Publication("", {"exchange": name, "routing_key": key}) for name, _, key in named]
+
+
 def soon() -> float:
     """Return a time that has come when what was sent on a loopback has arrived."""
     return time.monotonic() + 0.5
@@ -108,14 +115,30 @@ def test_answer_that_does_not_come_in_time_leaves_its_message_open(expecting: Ex
     confirms = expecting(2, answer(ACK, 1))
     assert not confirms.collect(settled, soon())
     assert settled.published == [0]
-    assert confirms.divided(OperationalError("no exchange 'b'"), ["a", "b"]) == ([1], [])
+    assert confirms.divided(OperationalError("no exchange 'b'"), to("a", "b")) == ([1], [])
 
 
 def test_messages_behind_a_refused_one_are_told_from_those_before_it(expecting: Expecting) -> None:
     confirms = expecting(4, answer(ACK, 1))
     confirms.collect(Settled(), soon())
     refusal = OperationalError("NOT_FOUND - no exchange 'gone' in vhost '/'")
-    assert confirms.divided(refusal, ["", "", "gone", ""]) == ([1, 2], [3])
+    assert confirms.divided(refusal, to("", "", "gone", "")) == ([1, 2], [3])
+
+
+@pytest.mark.parametrize(
+    ("refusal", "lost", "dropped"),
+    [
+        ("access to topic 'b' in exchange 'topics'", [0, 1], [2, 3, 4]),
+        ("access to exchange 'topics'", [0, 1, 2, 3], [4]),
+        ("message size 300000 is larger than configured max size", [0, 1, 2, 3, 4], []),
+    ],
+)
+def test_message_that_may_have_arrived_counts_as_lost_and_not_as_dropped(
+    expecting: Expecting, refusal: str, lost: list[int], dropped: list[int]
+) -> None:
+    publications = [*to("topics.a", "topics.b", "topics.a", "topics.b"), *to("")]
+    confirms = expecting(5)
+    assert confirms.divided(OperationalError(refusal), publications) == (lost, dropped)
 
 
 def test_places_of_a_later_batch_are_told_from_those_of_an_earlier_one(

@@ -10,7 +10,8 @@ import pytest
 from celery import Celery
 from kombu import Connection as KombuConnection
 from kombu import Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
+from kombu.transport import TRANSPORT_ALIASES, memory
 
 from deferred_signals.publishing.clients import bound
 from deferred_signals.publishing.connection import Connection
@@ -66,6 +67,27 @@ def test_each_broker_of_a_list_is_tried_once(brokers: Sequence[Refusing]) -> Non
     assert [broker.count for broker in brokers] == [1, 1, 1]
 
 
+def test_each_sentinel_that_is_away_is_asked_once_a_try(brokers: Sequence[Refusing]) -> None:
+    urls = [f"sentinel://127.0.0.1:{broker.port}" for broker in brokers]
+    app = app_on(*urls, broker_transport_options={"master_name": "broker"})
+    began = time.monotonic()
+    with pytest.raises(OperationalError):
+        Connection(app).ensure(5)
+    assert time.monotonic() - began < 2
+    # Each of the three tries asks all sentinels of the list.
+    assert [broker.count for broker in brokers] == [3, 3, 3]
+
+
+def test_options_for_sentinels_are_the_projects_beside_the_bounds() -> None:
+    given = {"master_name": "broker", "sentinel_kwargs": {"password": "secret"}}
+    client = KombuConnection("sentinel://", transport_options=given)
+    bound(client, 3.0)
+    options: Any = client.transport_options
+    assert options["sentinel_kwargs"]["password"] == "secret"
+    assert options["sentinel_kwargs"]["socket_timeout"] == 3.0
+    assert given["sentinel_kwargs"] == {"password": "secret"}
+
+
 @pytest.mark.parametrize(
     ("url", "known"),
     [("redis://", True), ("sentinel://", True), ("amqp://", True), ("memory://", False)],
@@ -98,8 +120,8 @@ def publish(connection: Connection, batch: Sequence[Publication], settle: Any) -
     """Publish as the line does."""
     connection.ensure(5)
     assert connection.declare(batch) == {}
-    assert connection.together(batch) == len(batch)
-    connection.write(batch, settle)
+    assert connection.channel.together(batch) == len(batch)
+    connection.channel.write(batch, settle)
     assert connection.collect(settle, settle, time.monotonic())
 
 
@@ -136,3 +158,33 @@ def test_what_a_serializer_refuses_is_settled_alone(app: Celery) -> None:
     assert outcomes[1] is None
     assert isinstance(outcomes[0], Exception)
     connection.drop()
+
+
+class PickyChannel(memory.Channel):
+    """Takes no messages for one queue."""
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        if queue == "refused":
+            raise ChannelError("access refused")
+        super()._put(queue, message, **options)
+
+
+class PickyTransport(memory.Transport):
+    """A broker that answers each message by itself, and refuses some."""
+
+    Channel = PickyChannel
+
+
+def test_message_that_is_refused_by_itself_costs_no_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(TRANSPORT_ALIASES, "picky", f"{__name__}:PickyTransport")
+    connection = Connection(app_on("picky://"))
+    taken: list[int] = []
+    refused: list[int] = []
+
+    def settle(places: Sequence[int], error: Exception | None = None) -> None:
+        (taken if error is None else refused).extend(places)
+
+    publish(connection, publications("a", "refused", "b"), settle)
+    assert (taken, refused) == ([0, 2], [1])

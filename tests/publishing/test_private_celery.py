@@ -14,6 +14,10 @@ import pytest
 from celery import Celery, Task, current_app, signals
 from celery.app.amqp import AMQP
 from celery.app.routes import MapRoute
+from celery.backends.base import DisabledBackend
+from celery.backends.redis import RedisBackend
+from celery.backends.rpc import RPCBackend
+from celery.result import AsyncResult
 from kombu import Producer
 
 # these are pinned here
@@ -138,3 +142,35 @@ def test_quorum_queue_is_detected() -> None:
 def test_base_of_tasks_is_found_by_its_path() -> None:
     base: type = Task
     assert (base.__module__, base.__name__) == ("celery.app.task", "Task")
+
+
+def test_backends_prepare_for_results_in_methods_of_their_own() -> None:
+    for backend in (DisabledBackend, RedisBackend, RPCBackend):
+        owner = next(cls for cls in backend.__mro__ if "on_task_call" in vars(cls))
+        assert backend.on_task_call.__module__ == owner.__module__
+    assert DisabledBackend.on_task_call.__module__ == "celery.backends.base"
+    assert RedisBackend.on_task_call.__module__ == "celery.backends.redis"
+    assert RPCBackend.on_task_call.__module__ == "celery.backends.rpc"
+
+
+def test_redis_backend_subscribes_to_a_result_when_somebody_waits() -> None:
+    with made() as app:
+        backend: Any = RedisBackend(app=app, url="redis://127.0.0.1:1")
+        subscribed: list[str] = []
+        backend.result_consumer.consume_from = subscribed.append
+        backend.add_pending_result(AsyncResult("7", backend=backend, app=app))
+        assert subscribed == ["7"]
+
+
+def test_rpc_backend_names_the_queue_of_results() -> None:
+    with made() as app:
+        backend: Any = RPCBackend(app=app)
+        assert backend.binding.name == app.thread_oid
+
+
+def test_option_ignore_result_is_a_header() -> None:
+    with made() as app:
+        task: Any = app.task(name="pinned.results", shared=False, ignore_result=False)(run)
+        producer = Keeping(app.connection_for_write())
+        task.apply_async(("text",), producer=producer, ignore_result=True)
+        assert producer.kept[0][1]["headers"]["ignore_result"] is True

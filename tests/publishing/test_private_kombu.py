@@ -15,7 +15,7 @@ import pytest
 import redis.exceptions
 from kombu import Connection, Producer
 from kombu.transport import pyamqp
-from kombu.transport.redis import Channel
+from kombu.transport.redis import Channel, SentinelChannel
 from redis import Redis
 
 HAS_BATCHES = hasattr(Channel, "create_publish_batch")
@@ -49,6 +49,10 @@ def test_batch_on_redis_is_a_pipeline_of_lpush_commands() -> None:
     ((command, options),) = batch.pipeline.command_stack
     assert (*command[:2], json.loads(command[2])) == ("LPUSH", "celery", message)
     assert options == {}
+    batch.pipeline.reset()
+    assert batch.pipeline.command_stack == []
+    batch.publish(message, exchange="", routing_key="celery")
+    assert len(batch.pipeline.command_stack) == 1
     batch.close()
     assert channel.global_keyprefix == ""
 
@@ -117,6 +121,11 @@ def test_connection_lists_its_urls_and_knows_its_driver() -> None:
     assert hasattr(Channel, "client")
     connection.collect()
     assert Connection("pyamqp://").transport.driver_type == "amqp"
+
+
+def test_channel_of_a_sentinel_has_the_options_of_one() -> None:
+    assert {"master_name", "sentinel_kwargs"} <= {*SentinelChannel.from_transport_options}
+    assert not hasattr(Channel, "master_name")
 
 
 class Unconnected:

@@ -9,8 +9,9 @@ import pytest
 from kombu import Connection
 from kombu.transport import redis
 
+from deferred_signals.publishing.envelopes import Envelope
 from deferred_signals.publishing.patterns import Prepared
-from deferred_signals.publishing.redis import Envelope, Pipeline
+from deferred_signals.publishing.redis import Pipeline
 from tests.support.patterns import copy_of, learned
 
 BODY = "[[1], {}, {}]"
@@ -96,7 +97,7 @@ def test_copies_leave_as_one_command_by_the_envelope_that_kombu_wrote(channel: O
     pattern, prepared = learned()
     sent = {"exchange": "", "routing_key": "celery"}
     copies = [copy_of(pattern, payloads=(f"{number}",)) for number in range(2)]
-    batch = Pipeline(channel)
+    batch = Pipeline(channel).__enter__()
     batch.publish(channel.prepare_message(*prepared), sent, prepared, pattern)
     assert all(batch.publish_copy(copy) for copy in copies)
     (*first, text), (*others, one, two) = commands(batch)
@@ -123,7 +124,7 @@ def test_key_that_is_not_simply_the_queue_is_left_to_kombu(way: str, channel: An
         channel.typeof = lambda exchange: SimpleNamespace(deliver=lambda *_, **__: None)
     pattern, prepared = learned()
     sent = {"exchange": "x" if way == "exchange" else "", "routing_key": "celery"}
-    batch = Pipeline(channel)
+    batch = Pipeline(channel).__enter__()
     batch.publish(channel.prepare_message(*prepared), sent, prepared, pattern)
     assert pattern.templates == {Envelope: None}
     assert not batch.publish_copy(copy_of(pattern))
@@ -141,3 +142,32 @@ def test_client_that_repeats_commands_gets_no_batch(channel: Offline) -> None:
 def test_copy_without_a_template_is_left_to_kombu(channel: Offline) -> None:
     pattern, _ = learned()
     assert not Pipeline(channel).publish_copy(copy_of(pattern))
+
+
+@needs_batches
+def test_batch_is_empty_when_it_is_used_again(channel: Offline) -> None:
+    pattern, prepared = learned()
+    sent = {"exchange": "", "routing_key": "celery"}
+    batch = Pipeline(channel)
+    for _ in range(2):
+        with pytest.raises(LookupError), batch:
+            batch.publish(channel.prepare_message(*prepared), sent, prepared, pattern)
+            assert len(batch._commands) == 1  # noqa: SLF001 - nothing is sent by this test
+            raise LookupError
+
+
+@needs_batches
+def test_publication_that_fails_spoils_no_later_batch(channel: Offline) -> None:
+    pattern, prepared = learned()
+    batch = Pipeline(channel)
+    with batch, pytest.raises(TypeError):
+        batch.publish("no message", {"exchange": "", "routing_key": "celery"}, prepared, None)
+    with pytest.raises(LookupError), batch:
+        batch.publish(
+            channel.prepare_message(*prepared),
+            {"exchange": "", "routing_key": "celery"},
+            prepared,
+            pattern,
+        )
+        assert len(batch._commands) == 1  # noqa: SLF001 - as above
+        raise LookupError

@@ -1,5 +1,6 @@
 """What waits in the line: in which batches it leaves, and how much of it is kept."""
 
+import time
 from typing import Any
 
 import pytest
@@ -86,6 +87,53 @@ def test_room_is_there_again_when_what_was_kept_has_left() -> None:
     for _ in range(3):
         assert kept(waiting, job_of("a", "b")).take() == {}
         leave(waiting)
+
+
+def test_what_is_full_takes_no_longer_the_more_is_kept() -> None:
+    def seconds(count: int) -> float:
+        waiting = waiting_with(KEEP_MESSAGES=count)
+        for _ in range(count):
+            kept(waiting, job_of("a"))
+        jobs = [job_of("b") for _ in range(50)]
+        began = time.perf_counter()
+        for job in jobs:
+            kept(waiting, job)
+            waiting.give_up_late(AWAY)
+        return time.perf_counter() - began
+
+    few, many = (min(seconds(count) for _ in range(3)) for count in (10, 10_000))
+    assert many < 10 * few
+
+
+def test_job_that_is_given_up_waits_no_more() -> None:
+    waiting = waiting_with()
+    job = job_of("a")
+    waiting.add(job)
+    waiting.end(job, AWAY)
+    assert not waiting
+    assert job.take() == {0: AWAY}
+
+
+def test_job_that_was_given_up_elsewhere_is_passed_over() -> None:
+    waiting = waiting_with()
+    given_up = job_of("a")
+    waiting.add(given_up)
+    waiting.add(job_of("b"))
+    given_up.end(AWAY)
+    assert leave(waiting) == ["b"]
+    assert not waiting
+
+
+def test_what_was_kept_and_begins_again_is_given_up_late_as_before() -> None:
+    waiting = waiting_with(KEEP_FOR=1e-9)
+    late = kept(waiting, job_of("a", "b"))
+    batch = waiting.next_batch()
+    waiting.begin(batch)
+    assert waiting.give_up_late(AWAY) == []
+    waiting.begin_again(batch[1:])
+    assert waiting.give_up_late(AWAY) == [late]
+    assert late.take() == {1: AWAY}
+    assert not waiting
 
 
 def test_nothing_is_kept_where_the_settings_say_so() -> None:

@@ -186,7 +186,13 @@ def test_all_wrong_options_are_told_at_once() -> None:
     given = {"qeue": 1, "raw": 1, "priority": -1, "ordered_by": "row", "opt_in": True}
     with pytest.raises(InvalidReceiver) as caught:
         options_of(given)
-    for words in ("for 4 reasons", "'queue'", "raw must be", "priority must be", "ordered_by must be"):
+    for words in (
+        "for 4 reasons",
+        "'queue'",
+        "raw must be",
+        "priority must be",
+        "ordered_by must be",
+    ):
         assert words in str(caught.value)
 
 

@@ -32,8 +32,9 @@ settings.configure(
 django.setup()
 app = Celery("scenarios", broker=os.environ["BROKER_URL"])
 app.conf.task_default_queue = os.environ["QUEUE"]
+app.conf.broker_transport_options = json.loads(os.environ.get("TRANSPORT_OPTIONS", "{}"))
 
-from deferred_signals import events, receiver  # noqa: E402 - the settings come first
+from deferred_signals import connect, events, receiver  # noqa: E402 - the settings come first
 
 # Signals that cache are sent without a lock of Django's, which handlers of Unix signals would meet.
 placed = Signal(use_caching=True)
@@ -261,27 +262,26 @@ def at_length() -> None:
 
 
 def among_bad_neighbours() -> None:
-    """Send on eighteen threads, while two more send to an exchange that does not exist."""
-    app.conf.task_routes = {"scenarios.lost": {"exchange": "no.such.exchange", "routing_key": "x"}}
-    lost = Signal(use_caching=True)
-
-    @receiver(lost, deferred=True, name="scenarios.lost", weak=False)
-    def receive_nothing(sender: object, **kwargs: object) -> None: ...
+    """Send on eighteen threads, while two more send where the broker refuses them."""
+    routes = json.loads(os.environ["BAD_ROUTES"])
+    app.conf.task_routes = routes
+    signals = {name: Signal(use_caching=True) for name in routes}
+    for name, each in signals.items():
+        connect(each, lambda sender, **kwargs: None, name=name, weak=False)
 
     send()
     start = threading.Barrier(20)
 
-    def go_on(*, badly: bool) -> None:
+    def go_on(bad: Signal | None) -> None:
         for _ in range(10):
             start.wait()
-            if badly:
-                lost.send(Told)
-            else:
+            if bad is None:
                 send()
+            else:
+                bad.send(Told)
 
-    threads = [
-        threading.Thread(target=go_on, kwargs={"badly": place in {3, 12}}) for place in range(20)
-    ]
+    good: list[Signal | None] = [None] * 18
+    threads = [threading.Thread(target=go_on, args=(each,)) for each in (*signals.values(), *good)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -7,7 +7,9 @@ skips its tests would be green for the wrong reason.
 import os
 import shutil
 import socket
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -74,3 +76,9 @@ def absent(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def require_script(name: str) -> str:
+    """Return the path of a program that is installed beside this Python; skip or fail otherwise."""
+    path = Path(sys.executable).with_name(name)
+    return str(path) if path.exists() else absent(f"{name} is not installed.")
