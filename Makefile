@@ -47,6 +47,8 @@ test-fast: $(DEV) ## Run the tests that need no service
 test-workers: $(DEV) ## Run the tests on real workers, brokers, PostgreSQL and MariaDB
 	DATABASE_URL=$(POSTGRES_URL) $(BIN)/pytest tests/integration tests/outbox -n 2
 	DATABASE_URL=$(MARIADB_URL) $(BIN)/pytest tests/outbox -n 2
+	DATABASE_URL=$(MARIADB_URL) $(BIN)/pytest tests/integration -m each_database -k redis
+	DATABASE_URL= $(BIN)/pytest tests/integration -m each_database -k redis
 
 .PHONY: lint
 lint: $(DEV) ## Check style, format and which room may import which

@@ -185,5 +185,6 @@ class Leases:
             holder = Holder(wake_up.attempt + 1, dead=owner)
             this = Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key)
             outcome = end(connection, this, charge(prepared, error))
-        if not isinstance(outcome, (Elsewhere, Lost)):
-            settle(message, outcome)
+            # Within the block, so that on SQLite no child is forked while a listener writes.
+            if not isinstance(outcome, (Elsewhere, Lost)):
+                settle(message, outcome)

@@ -27,6 +27,9 @@ __all__ = ["Store"]
 #: Seconds after which a connection is asked whether it works, before it is used again.
 IDLE = 5.0
 
+#: Seconds that a fork waits for a statement of another thread's, on SQLite.
+FORK_PATIENCE = 5.0
+
 #: Connections of the process that this one was forked from. They are kept: if they were collected,
 #: their drivers would close a session that the parent still uses.
 _inherited: list[BaseDatabaseWrapper] = []
@@ -39,7 +42,13 @@ class Store:
         self._own: dict[tuple[int, str], BaseDatabaseWrapper] = {}
         self._used: dict[tuple[int, str], float] = {}
         self._lock = threading.RLock()
-        os.register_at_fork(after_in_child=self._leave_to_parent)
+        #: The thread that forks now, and holds the lock for that.
+        self._forks: int | None = None
+        os.register_at_fork(
+            before=self._prepare_fork,
+            after_in_parent=self._go_on,
+            after_in_child=self._leave_to_parent,
+        )
 
     @contextmanager
     def connection(self, alias: str) -> Iterator[BaseDatabaseWrapper]:
@@ -76,9 +85,29 @@ class Store:
             with suppress(Exception):  # a broken one may refuse, and is not used again
                 connection.close()
 
+    def _prepare_fork(self) -> None:
+        """Have nothing open on SQLite while this process forks.
+
+        SQLite notes in the process what it has locked. A child that was forked during a statement would
+        wait for ever for a lock that nobody has.
+        """
+        if not self._on_sqlite() or not self._lock.acquire(timeout=FORK_PATIENCE):
+            return
+        self._forks = threading.get_ident()
+        for key in self._on_sqlite():
+            self._forget(key)
+
+    def _on_sqlite(self) -> list[tuple[int, str]]:
+        return [key for key, found in [*self._own.items()] if found.vendor == "sqlite"]
+
+    def _go_on(self) -> None:
+        if self._forks == threading.get_ident():
+            self._forks = None
+            self._lock.release()
+
     def _leave_to_parent(self) -> None:
         _inherited.extend(self._own.values())
-        self._own, self._used, self._lock = {}, {}, threading.RLock()
+        self._own, self._used, self._lock, self._forks = {}, {}, threading.RLock(), None
 
 
 def _made(alias: str) -> BaseDatabaseWrapper:

@@ -20,7 +20,12 @@ from . import fault_receivers
 from .fault_receivers import attempt, leave
 from .models import Line, Run
 
-POLICY = Retry(max_attempts=3, wait_initial=0.2, wait_exp_base=1, wait_jitter=0)
+POLICY = Retry(
+    max_attempts=int(os.environ.get("TESTS_MAX_ATTEMPTS") or 3),
+    wait_initial=0.2,
+    wait_exp_base=1,
+    wait_jitter=0,
+)
 
 #: Sends to the receiver, to its atomic twin, and to one whose calls travel in chunks.
 plain, atomic, chunked = Signal(), Signal(), Signal()
@@ -158,7 +163,7 @@ def sleep(seconds: float, **kwargs: Any) -> None:
 
 def break_commit(**kwargs: Any) -> None:
     """Write what a database refuses at the COMMIT, unless its foreign keys are checked at once."""
-    Line.objects.create(order_id=0)
+    Line.objects.create(order_id=2**40)
 
 
 def hang(seconds: float, **kwargs: Any) -> None:
