@@ -150,7 +150,7 @@ class Relay:
         for row in known:
             try:
                 wakings.append(_waking(alias, row, registry.get(row.receiver)))
-            except ValueError:  # its options are no JSON
+            except (TypeError, ValueError):  # its options are no JSON, or no options
                 failed.append(row.id)
         try:
             if wakings:

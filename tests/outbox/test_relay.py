@@ -176,10 +176,13 @@ def test_route_that_refuses_sets_its_own_rows_back(
     assert 0 < until(row.due_at) <= 5
 
 
-def test_row_whose_options_are_broken_is_set_back_alone(kept: Kept, relay: Relay) -> None:
+@pytest.mark.parametrize("options", ["{", "[1]", "7"])
+def test_row_whose_options_are_broken_is_set_back_alone(
+    options: str, kept: Kept, relay: Relay
+) -> None:
     kept.connect(countdown=3600)
     broken, sound = send_due(kept, 2)
-    kept.change(broken, options="{")
+    kept.change(broken, options=options)
     relay.look()
     assert [wake_up.id for wake_up in published()] == [sound.id]
     assert kept.row(broken).woken_at is None
