@@ -139,13 +139,23 @@ def _values(value: Any) -> tuple[Any, ...]:
     return dialect_of(connection).after(value).values if isinstance(value, seconds) else (value,)
 
 
-def until(moment: Any) -> float:
-    """Count the seconds until a time that a row holds, by the database's clock."""
+def now() -> float:
+    """Return the time by the database's clock, in seconds since the epoch."""
     with connection.cursor() as cursor:
         told = dialect_of(connection).seconds()
         cursor.execute(f"SELECT {told.sql}", told.values)
-        (now,) = cursor.fetchone()
-    return float(moment.timestamp()) - float(now)
+        (found,) = cursor.fetchone()
+    return float(found)
+
+
+def until(moment: Any) -> float:
+    """Count the seconds until a time that a row holds, by the database's clock."""
+    return float(moment.timestamp()) - now()
+
+
+def is_set(moment: Any, wait: float, since: float, slack: float = 0.01) -> bool:
+    """Tell whether a row's time was set to that of its statement and a wait, at any time since `now()`."""
+    return bool(since + wait - slack <= moment.timestamp() <= now() + wait + slack)
 
 
 @contextmanager

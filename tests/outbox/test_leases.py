@@ -23,7 +23,7 @@ from tests.project.celery import app
 from tests.support.lifecycle import Lifecycle
 from tests.support.processes import wait_until
 
-from .rows import NOWHERE, Kept, database_away, logged, of_runs, seconds, until
+from .rows import NOWHERE, Kept, database_away, is_set, logged, now, of_runs, seconds
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -51,6 +51,7 @@ def claim_for(kept: Kept, wake_up: WakeUp, pid: int = CHILD) -> None:
 def test_death_is_charged_and_told_once(
     is_claimed: bool, error: Exception, kept: Kept, leases: Leases, lifecycle: Lifecycle
 ) -> None:
+    began = now()
     kept.connect()
     wake_up = kept.send()
     if is_claimed:
@@ -60,7 +61,7 @@ def test_death_is_charged_and_told_once(
     leases.end(10)
     row = kept.row(wake_up)
     assert (row.attempt, row.claimed_by, row.woken_at) == (1, None, None)
-    assert 0 < until(row.due_at) <= 5
+    assert is_set(row.due_at, 5, began)
     assert type(error).__name__ in row.error
     assert of_runs(lifecycle) == ["receiver_retrying"]
 
