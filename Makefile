@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 export POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
+export MARIADB_URL ?= mysql://root@127.0.0.1:3306/mysql
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -43,8 +44,10 @@ test-fast: $(DEV) ## Run the tests that need no service
 	$(BIN)/pytest --ignore tests/integration -n auto
 
 .PHONY: test-workers
-test-workers: $(DEV) ## Run the tests on real workers, brokers and PostgreSQL
+test-workers: $(DEV) ## Run the tests on real workers, brokers and databases
 	DATABASE_URL=$(POSTGRES_URL) $(BIN)/pytest tests/integration -n 2
+	DATABASE_URL=$(MARIADB_URL) $(BIN)/pytest tests/integration -m each_database -k redis
+	DATABASE_URL= $(BIN)/pytest tests/integration -m each_database -k redis
 
 .PHONY: lint
 lint: $(DEV) ## Check style, format and which room may import which

@@ -13,6 +13,8 @@ Importing this package registers them. Their modules are imported when they are 
 | `attributes` | deferred_signals.W005 (attributes that do not travel) |
 | `writes` | deferred_signals.W009 (writes that are lost), deferred_signals.W010 (an instance saved whole) |
 | `rows` | deferred_signals.W014 (fields of deleted rows that stay behind) |
+| `durable` | deferred_signals.E006 (durable without the outbox's app), deferred_signals.E007 (atomic and not durable) |
+| `deferred_signals.outbox.checks` | more about durable delivery, where its app is installed |
 | `deferred_signals.worker.installed` | deferred_signals.W013 (not in INSTALLED_APPS) |
 
 `common` is what all of them share. `classes` tells of which class a kwarg is, and what it has.
@@ -43,6 +45,7 @@ def _run(*, deploy: bool) -> list[checks.CheckMessage]:
     # Most processes run no checks, and need not import them.
     from deferred_signals.checks import (  # noqa: F401, PLC0415 - registers them; see above
         brokers,
+        durable,
         limits,
         queues,
         rows,

@@ -15,7 +15,7 @@ from deferred_signals.receivers import registry
 if TYPE_CHECKING:
     from deferred_signals.receivers.receiver import Receiver
 
-__all__ = ["checks_of", "facts_or_none", "message", "model_of", "receivers", "register"]
+__all__ = ["checks_of", "facts_or_none", "listed", "message", "model_of", "receivers", "register"]
 
 TAG = "deferred_signals"
 
@@ -58,6 +58,12 @@ def message(
     made: Any = kind  # its type is the base class, whose first argument is the level
     found: checks.CheckMessage = made(text, hint=hint, id=f"{TAG}.{number}")
     return found
+
+
+def listed(names: list[str]) -> str:
+    """List names in a message: the first few, and how many more there are."""
+    shown, others = names[:3], len(names) - 3
+    return ", ".join(shown) + (f" and {others} more" if others > 0 else "")
 
 
 def receivers() -> list[Receiver]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's own name
 
 from deferred_signals import conf
-from deferred_signals.checks.common import facts_or_none, message, receivers, register
+from deferred_signals.checks.common import facts_or_none, listed, message, receivers, register
 from deferred_signals.publishing.celery_facts import missing_queue
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check_queues() -> list[CheckMessage]:
         message(
             Warning,
             "W011",
-            f"Messages of {_listed(names)} go to the queue {queue!r}, which CELERY_TASK_QUEUES does "
+            f"Messages of {listed(names)} go to the queue {queue!r}, which CELERY_TASK_QUEUES does "
             f"not declare: only a worker that is started with -Q {queue} consumes it.",
             f"Declare the queue in CELERY_TASK_QUEUES, or correct queue= (or "
             f"DEFERRED_SIGNALS['QUEUE']). Declared are {', '.join(sorted(facts.queues))}.",
@@ -95,9 +95,3 @@ def _receivers_by_queue() -> dict[str, list[str]]:
         if queue is not None:
             found.setdefault(queue, []).append(receiver.name)
     return found
-
-
-def _listed(names: list[str]) -> str:
-    """List names in a message: the first few, and how many more there are."""
-    shown, others = names[:3], len(names) - 3
-    return ", ".join(shown) + (f" and {others} more" if others > 0 else "")

@@ -26,6 +26,7 @@ class Outgoing(NamedTuple):
         quiet: nobody is told of the message, since whoever deferred it was just being told of
             another one.
         durable: the message becomes a row of the outbox, and the broker gets a wake-up for it.
+        order_key: durable messages with equal keys run one after another; None: it waits for no other.
     """
 
     message: Message
@@ -34,6 +35,7 @@ class Outgoing(NamedTuple):
     coalesce_key: Hashable = None
     quiet: bool = False
     durable: bool = False
+    order_key: str | None = None
 
     def __repr__(self) -> str:
         return repr(self.message)  # the payload has values, which no log should show

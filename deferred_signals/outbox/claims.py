@@ -37,12 +37,14 @@ class Claimed(NamedTuple):
         error: what it tells of earlier failures.
         age: seconds since the row was written, by the database's clock.
         left: seconds until it expires; None where it does not.
+        order_key: rows with equal keys run one after another; None: it waits for no other.
     """
 
     payload: str
     error: str
     age: float
     left: float | None
+    order_key: str | None = None
 
 
 class Found(NamedTuple):
@@ -54,6 +56,7 @@ class Found(NamedTuple):
         error: what it tells of earlier failures.
         attempt: the runs that were begun.
         age: seconds since the row was written, by the database's clock.
+        order_key: rows with equal keys run one after another; None: it waits for no other.
     """
 
     receiver: str
@@ -61,6 +64,7 @@ class Found(NamedTuple):
     error: str
     attempt: int
     age: float
+    order_key: str | None = None
 
 
 def claim(
@@ -74,18 +78,21 @@ def claim(
         receiver: whose task was woken up: no other task runs a receiver's rows.
         owner: names the process that runs it.
         lease: seconds after which the row is free again, if nobody renews the claim.
+
+    Raises:
+        django.db.IntegrityError: another row of the same order runs.
     """
     dialect = dialect_of(connection)
     now, due = dialect.now(), dialect.after(lease)
     age, left = dialect.seconds_since("created_at"), dialect.seconds_since("expires_at")
     update = (
         f"UPDATE {TABLE} SET attempt = attempt + 1, woken_at = NULL, due_at = {due.sql}, "
-        f"claimed_by = %s, claimed_at = {now.sql} "
+        f"claimed_by = %s, claimed_at = {now.sql}, running_key = order_key "
         f"WHERE id = %s AND attempt = %s AND receiver = %s AND dead_at IS NULL"
     )
     id_, attempt = dialect.id(wake_up.id), wake_up.attempt
     values = [*due.values, owner, *now.values, id_, attempt, receiver]
-    columns = f"payload, error, {age.sql}, {left.sql}"
+    columns = f"payload, error, order_key, {age.sql}, {left.sql}"
     told = [*age.values, *left.values]
     with connection.cursor() as cursor:
         if dialect.returns:
@@ -105,8 +112,9 @@ def _claimed(cursor: CursorWrapper) -> Claimed | None:
     found = cursor.fetchone()
     if found is None:
         return None
-    payload, error, age, since = found
-    return Claimed(payload, error, float(age), None if since is None else -float(since))
+    payload, error, order_key, age, since = found
+    left = None if since is None else -float(since)
+    return Claimed(payload, error, float(age), left, order_key)
 
 
 def find(connection: BaseDatabaseWrapper, id_: str) -> Found | None:
@@ -115,15 +123,15 @@ def find(connection: BaseDatabaseWrapper, id_: str) -> Found | None:
     age = dialect.seconds_since("created_at")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT receiver, payload, error, attempt, {age.sql} FROM {TABLE} "
+            f"SELECT receiver, payload, error, attempt, order_key, {age.sql} FROM {TABLE} "
             f"WHERE id = %s AND dead_at IS NULL",
             [*age.values, dialect.id(id_)],
         )
         found = cursor.fetchone()
     if found is None:
         return None
-    receiver, payload, error, attempt, seconds = found
-    return Found(receiver, payload, error, attempt, float(seconds))
+    receiver, payload, error, attempt, order_key, seconds = found
+    return Found(receiver, payload, error, attempt, float(seconds), order_key)
 
 
 def renew(connection: BaseDatabaseWrapper, running: Sequence[tuple[str, str]], lease: float) -> int:

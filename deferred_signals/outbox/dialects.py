@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["Dialect", "Term", "dialect_of", "places", "text_of_id"]
+__all__ = ["VENDORS", "Dialect", "Term", "dialect_of", "places", "text_of_id"]
 
 
 class Term(NamedTuple):
@@ -128,6 +128,9 @@ class SQLite(Dialect):
 
 
 _KINDS: dict[str, type[Dialect]] = {"postgresql": Dialect, "mysql": MySQL, "sqlite": SQLite}
+
+#: The kinds of databases that the outbox works on, as Django names them.
+VENDORS = frozenset(_KINDS)
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from django.db import Error
 
 from deferred_signals import conf
 from deferred_signals.outbox.failures import since_unknown, told, unknown_since
 from deferred_signals.outbox.releases import Holder, bury, remove, retry, set_on, was_ended
+from deferred_signals.outbox.waking import wake_next
 from deferred_signals.running.outcomes import (
     Discarded,
     Failed,
@@ -23,12 +24,16 @@ from deferred_signals.support.telling import log
 from deferred_signals.worker.delivery import Elsewhere
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from deferred_signals.outbox.store import Store
     from deferred_signals.running.outcomes import Outcome
 
-__all__ = ["Run", "end", "end_patiently"]
+__all__ = ["Run", "end", "end_patiently", "patiently"]
+
+Answer = TypeVar("Answer")
 
 #: Seconds before a database that is away is asked again.
 PAUSE = 0.5
@@ -46,6 +51,8 @@ class Run(NamedTuple):
         holder: whose claim it is.
         error: what the row tells of earlier failures.
         atomic: a success has removed the row already, in the receiver's own transaction.
+        order_key: rows with equal keys wait for this one.
+        counts: the receiver was called, or its process died.
     """
 
     using: str
@@ -53,6 +60,8 @@ class Run(NamedTuple):
     holder: Holder
     error: str = ""
     atomic: bool = False
+    order_key: str | None = None
+    counts: bool = True
 
 
 def end_patiently(store: Store, this: Run, outcome: Outcome) -> Outcome | Elsewhere:
@@ -61,26 +70,45 @@ def end_patiently(store: Store, this: Run, outcome: Outcome) -> Outcome | Elsewh
     Return what there is to tell: `Lost` if the row was not this process's any more.
     """
     if this.atomic and isinstance(outcome, Succeeded):
+        if this.order_key is not None:
+            patiently(
+                store, this.using, lambda connection, _: wake_next(connection, str(this.order_key))
+            )
         return outcome  # the receiver's own transaction has removed the row
+    ended = patiently(
+        store, this.using, lambda connection, tries: _end_again(connection, this, outcome, tries)
+    )
+    return Lost("its database is away") if ended is None else ended
+
+
+def patiently(
+    store: Store, using: str, change: Callable[[BaseDatabaseWrapper, int], Answer]
+) -> Answer | None:
+    """Call a function that changes rows, and try again for a lease if the database does not answer.
+
+    Return what it returns; None if the database stays away, so that the rows run again.
+
+    Arguments:
+        store: lends connections.
+        using: alias of the rows' database.
+        change: is called with a connection, and how often it was called before.
+    """
     deadline = time.monotonic() + conf.current().OUTBOX.LEASE
     tries = 0
     while True:
         tries += 1
         try:
-            with store.connection(this.using) as connection:
-                found = end(connection, this, outcome)
-                if tries > 1 and isinstance(found, Lost) and _was_ended(connection, this, outcome):
-                    return outcome
-                return found
+            with store.connection(using) as connection:
+                return change(connection, tries - 1)
         except Error as error:
             if time.monotonic() > deadline:
                 log(
                     logging.WARNING,
-                    "Durable message %s cannot be settled, and will run again: %s",
-                    this.id,
+                    "Durable messages cannot be settled in database %s, and will run again: %s",
+                    using,
                     type(error).__name__,
                 )
-                return Lost("its database is away")
+                return None
         time.sleep(PAUSE)
 
 
@@ -95,20 +123,33 @@ def end(connection: BaseDatabaseWrapper, this: Run, outcome: Outcome) -> Outcome
         case Unknown():
             return _end_unknown(connection, this, outcome)
         case Succeeded():
-            remove(connection, this.id, None)  # however late: it did succeed
+            attempt = None if this.order_key is None else this.holder.attempt
+            # However late: it did succeed. But in an order, another run may have begun meanwhile.
+            is_ended = remove(connection, this.id, attempt) or attempt is None
         case Discarded():
             is_ended = remove(connection, this.id, this.holder.attempt)
         case Retrying(exception, wait):
             is_ended = retry(connection, this.id, this.holder, wait, told(this.error, exception))
         case Failed(exception):
-            is_ended = bury(connection, this.id, this.holder, told(this.error, exception))
-    return outcome if is_ended else Lost("its lease was over")
+            error = told(this.error, exception)
+            is_ended = bury(connection, this.id, this.holder, error, counts=this.counts)
+    if not is_ended:
+        return Lost("its lease was over")
+    if this.order_key is not None and isinstance(outcome, (Discarded, Failed, Succeeded)):
+        wake_next(connection, this.order_key)
+    return outcome
 
 
-def _was_ended(connection: BaseDatabaseWrapper, this: Run, outcome: Outcome) -> bool:
-    """Return whether an earlier try did end the claim, and only the database's answer was lost."""
-    is_last = isinstance(outcome, (Discarded, Failed))
-    return is_last and was_ended(connection, this.id, this.holder.attempt)
+def _end_again(
+    connection: BaseDatabaseWrapper, this: Run, outcome: Outcome, tries: int
+) -> Outcome | Elsewhere:
+    """End a claim, which an earlier try may have done, where only the database's answer was lost."""
+    found = end(connection, this, outcome)
+    is_last = isinstance(outcome, (Discarded, Failed, Succeeded))
+    is_lost = isinstance(found, Lost)
+    if tries and is_last and is_lost and was_ended(connection, this.id, this.holder.attempt):
+        return outcome
+    return found
 
 
 def _end_unknown(
@@ -117,7 +158,8 @@ def _end_unknown(
     """Let a row wait for a process that knows its receiver; after ``UNKNOWN_GRACE`` it is dead."""
     now, since = time.time(), since_unknown(this.error)
     if now - since >= conf.current().UNKNOWN_GRACE:
-        return end(connection, this, Failed(outcome.exception, "UNKNOWN_GRACE is over"))
+        failed = Failed(outcome.exception, "UNKNOWN_GRACE is over")
+        return end(connection, this._replace(counts=False), failed)
     wait = min(MOST_WAIT, max(LEAST_WAIT, (now - since) / 2))
     note = unknown_since(this.error, outcome.exception)
     if not set_on(connection, this.id, this.holder, wait, note):

@@ -21,6 +21,7 @@ from deferred_signals.outbox.ending import Run, end
 from deferred_signals.outbox.looping import Loop
 from deferred_signals.outbox.releases import Holder
 from deferred_signals.outbox.running import message_of, owner_of
+from deferred_signals.outbox.together import give_back, remove_together
 from deferred_signals.running.attempt import Attempt, prepare
 from deferred_signals.running.deciding import charge
 from deferred_signals.running.outcomes import Lost, Unknown
@@ -39,19 +40,28 @@ MOST_DEATHS = 1000
 
 
 class Death(NamedTuple):
-    """The end of a process that ran a row, or was about to.
+    """The end of a process that ran rows, or was about to.
 
     Attributes:
         name: the receiver's name.
-        wake_up: the row's.
+        wake_ups: all that it was given, of one database.
+        through: how many of their runs are through.
+        begun: how many have begun.
         pid: the process.
-        error: what ended the run.
+        error: what ended it.
     """
 
     name: str
-    wake_up: WakeUp
+    wake_ups: tuple[WakeUp, ...]
+    through: int
+    begun: int
     pid: int | None
     error: BaseException
+
+    @property
+    def using(self) -> str:
+        """Return the alias of the rows' database."""
+        return self.wake_ups[0].using
 
 
 class Leases:
@@ -105,19 +115,19 @@ class Leases:
         for _ in range(len(self._deaths)):
             death = self._deaths[0]
             try:
-                if death.wake_up.using not in away:
-                    self._charge(death)
+                if death.using not in away:
+                    self._see_to(death)
             except Error as error:
-                away[death.wake_up.using] = error
+                away[death.using] = error
             except Exception as error:  # noqa: BLE001 - of one row: the others, and renewals, go on
                 log(
                     logging.ERROR,
                     "The end of the process that ran durable message %s cannot be charged: its lease "
                     "decides",
-                    death.wake_up.id,
+                    death.wake_ups[0].id,
                     exc_info=error,
                 )
-            if death.wake_up.using in away:
+            if death.using in away:
                 self._deaths.append(death)
             if self._deaths[0] is death:
                 self._deaths.popleft()
@@ -139,19 +149,28 @@ class Leases:
             except Error as error:
                 away[alias] = error
 
-    def _charge(self, death: Death) -> None:
-        """Charge a run, and settle what became of its message.
+    def _see_to(self, death: Death) -> None:
+        """End what is through, charge the run that ended, and give the other rows back.
 
         Raises:
             django.db.Error: the database does not answer; the death stays noted.
         """
-        wake_up = death.wake_up
-        if wake_up.using not in conf.current().OUTBOX.DATABASES:
+        if death.using not in conf.current().OUTBOX.DATABASES:
             return
-        owner = None if death.pid is None else owner_of(death.pid)
+        owner = "" if death.pid is None else owner_of(death.pid)
+        for wake_up in death.wake_ups[death.through : death.begun]:
+            self._charge(death.name, wake_up, owner, death.error)
+        attempt, ids = death.wake_ups[0].attempt, [wake_up.id for wake_up in death.wake_ups]
+        with self._store.connection(death.using) as connection:
+            if through := ids[: death.through]:
+                remove_together(connection, through, owner)
+            if others := ids[death.begun :]:
+                give_back(connection, others, attempt, owner)
+
+    def _charge(self, name: str, wake_up: WakeUp, owner: str, error: BaseException) -> None:
         with self._store.connection(wake_up.using) as connection:
             found = find(connection, wake_up.id)
-            if found is None or found.receiver != death.name:
+            if found is None or found.receiver != name:
                 return
             try:
                 message = message_of(found.payload, wake_up.attempt + 1)
@@ -162,11 +181,8 @@ class Leases:
                 return
             if isinstance(prepared, Attempt):
                 prepared = prepared._replace(elapsed=lambda: found.age)
-            holder = Holder(wake_up.attempt + 1, dead=owner or "")
-            outcome = end(
-                connection,
-                Run(wake_up.using, wake_up.id, holder, found.error),
-                charge(prepared, death.error),
-            )
+            holder = Holder(wake_up.attempt + 1, dead=owner)
+            this = Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key)
+            outcome = end(connection, this, charge(prepared, error))
         if not isinstance(outcome, (Elsewhere, Lost)):
             settle(message, outcome)

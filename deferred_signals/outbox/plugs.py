@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deferred_signals.outbox.checks import register_checks
 from deferred_signals.sending.durable import keep_durable_in
 from deferred_signals.worker.rows import keep_rows_in
 
@@ -19,9 +20,10 @@ __all__ = ["plug_in"]
 
 
 def plug_in() -> None:
-    """Let durable messages be kept in the table, and be run from there."""
+    """Let durable messages be kept in the table, and be run from there; and register the checks."""
     keep_durable_in(_durable)
     keep_rows_in(_rows)
+    register_checks()
 
 
 def _durable() -> Durable:

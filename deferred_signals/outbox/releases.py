@@ -34,6 +34,11 @@ class Holder(NamedTuple):
     is_unclaimed: bool = False
 
     @property
+    def before(self) -> int:
+        """Return how many runs were begun, if this one does not count."""
+        return self.attempt if self.is_unclaimed else self.attempt - 1
+
+    @property
     def where(self) -> Term:
         """Return the condition that the claim is still this one."""
         if self.is_unclaimed:
@@ -89,12 +94,21 @@ def was_ended(connection: BaseDatabaseWrapper, id_: str, attempt: int) -> bool:
     return found is None or (found[0] == attempt and found[1] is not None)
 
 
-def bury(connection: BaseDatabaseWrapper, id_: str, holder: Holder, error: str) -> bool:
-    """Make a row a dead letter; return whether the claim was still the holder's."""
+def bury(
+    connection: BaseDatabaseWrapper, id_: str, holder: Holder, error: str, *, counts: bool = True
+) -> bool:
+    """Make a row a dead letter; return whether the claim was still the holder's.
+
+    Arguments:
+        connection: of the row's database.
+        id_: the row's.
+        holder: whose claim it was.
+        error: what the row tells of its failures.
+        counts: whether the claim brought a run.
+    """
     now = dialect_of(connection).now()
-    return _end(
-        connection, id_, holder, Term(f"due_at = NULL, dead_at = {now.sql}", now.values), error
-    )
+    change = Term(f"due_at = NULL, dead_at = {now.sql}", now.values)
+    return _end(connection, id_, holder, change, error, None if counts else holder.before)
 
 
 def _end(
@@ -127,7 +141,6 @@ def set_on(
         wait: seconds until somebody looks at it again.
         error: what is not known.
     """
-    before = holder.attempt if holder.is_unclaimed else holder.attempt - 1
     due = dialect_of(connection).after(wait)
     change = Term(f"due_at = {due.sql}", due.values)
-    return _end(connection, id_, holder, change, error, attempt=before)
+    return _end(connection, id_, holder, change, error, holder.before)

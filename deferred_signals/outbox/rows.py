@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PARAMETERS", "Row", "insert"]
 
 #: The parameters of one row in a statement, at most.
-PARAMETERS = 10
+PARAMETERS = 11
 
 
 class Row(NamedTuple):
@@ -30,6 +30,7 @@ class Row(NamedTuple):
         options: JSON of what it is published with beside its receiver's own options.
         countdown: seconds until it is due; None where its wake-up is published at the commit.
         expires: the seconds, or the moment, after which it does not run.
+        order_key: rows with equal keys run one after another; None: it waits for no other.
     """
 
     id: str
@@ -39,11 +40,12 @@ class Row(NamedTuple):
     options: str
     countdown: float | None
     expires: float | datetime | None
+    order_key: str | None = None
 
 
 _COLUMNS = (
     "id, receiver, subject, payload, options, attempt, position, created_at, due_at, expires_at, "
-    "woken_at, error"
+    "woken_at, order_key, error"
 )
 
 
@@ -73,10 +75,10 @@ def insert(
             expires = dialect.after(row.expires)
         woken = now if is_woken else nothing
         places.append(
-            f"(%s, %s, %s, %s, %s, 0, %s, {now.sql}, {due.sql}, {expires.sql}, {woken.sql}, '')"
+            f"(%s, %s, %s, %s, %s, 0, %s, {now.sql}, {due.sql}, {expires.sql}, {woken.sql}, %s, '')"
         )
         values += (dialect.id(row.id), row.receiver, row.subject, row.payload, row.options, place)
-        values += (*now.values, *due.values, *expires.values, *woken.values)
+        values += (*now.values, *due.values, *expires.values, *woken.values, row.order_key)
     with connection.cursor() as cursor:
         told = dialect.seconds()
         statement = f"INSERT INTO {TABLE} ({_COLUMNS}) VALUES {', '.join(places)}"

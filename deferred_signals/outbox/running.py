@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import Error, InterfaceError, OperationalError, connections, transaction
 
@@ -23,6 +23,7 @@ from deferred_signals.message import Message
 from deferred_signals.outbox.claims import Claimed, claim, find
 from deferred_signals.outbox.ending import Run, end, end_patiently
 from deferred_signals.outbox.releases import Holder, remove
+from deferred_signals.outbox.turns import claim_in_turn
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.options import policy_of
 from deferred_signals.running.attempt import Attempt, prepare
@@ -44,9 +45,19 @@ if TYPE_CHECKING:
     from deferred_signals.outbox.store import Store
     from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.running.outcomes import Outcome
+    from deferred_signals.running.resolving import Fetch
     from deferred_signals.worker.delivery import Delivery
 
-__all__ = ["message_of", "owner_of", "run_row"]
+__all__ = [
+    "Opened",
+    "is_spent",
+    "message_of",
+    "open_claimed",
+    "outcome_of",
+    "owner_of",
+    "run_row",
+    "tell",
+]
 
 
 def owner_of(pid: int) -> str:
@@ -72,9 +83,9 @@ def run_row(
     """
     try:
         with store.connection(wake_up.using) as connection:
-            if _is_spent(delivery.name, wake_up):
+            if is_spent(delivery.name, wake_up):
                 return _bury(connection, delivery, wake_up)
-            claimed = claim(
+            claimed = (claim_in_turn if _is_ordered(delivery.name) else claim)(
                 connection,
                 wake_up,
                 delivery.name,
@@ -91,34 +102,67 @@ def run_row(
 def _run_claimed(
     store: Store, delivery: Delivery, wake_up: WakeUp, claimed: Claimed
 ) -> Outcome | Elsewhere:
+    opened = open_claimed(wake_up, claimed)
+    outcome = end_patiently(store, opened.run, outcome_of(opened))
+    tell(delivery, opened, outcome)
+    return outcome
+
+
+class Opened(NamedTuple):
+    """A row that was claimed, and what its message asks for.
+
+    Attributes:
+        run: what is to be ended.
+        attempt: the attempt, or why this process cannot make one.
+        message: the message; None if this process cannot read it.
+        is_expired: it must not run any more.
+    """
+
+    run: Run
+    attempt: Attempt | Failed
+    message: Message | None
+    is_expired: bool
+
+
+def open_claimed(wake_up: WakeUp, claimed: Claimed) -> Opened:
+    """Read the message of a row that was claimed."""
     holder = Holder(wake_up.attempt + 1)
-    this = Run(wake_up.using, wake_up.id, holder, claimed.error)
+    this = Run(wake_up.using, wake_up.id, holder, claimed.error, order_key=claimed.order_key)
+    is_expired = claimed.left is not None and claimed.left <= 0
     try:
         message = message_of(claimed.payload, holder.attempt)
     except DecodeError as error:
-        outcome = end_patiently(store, this, Unknown(error))
-        if isinstance(outcome, Failed):
-            afterwards(delivery.request, partial(settle_malformed, delivery.name, error))
-        return outcome
+        return Opened(this, Unknown(error), None, is_expired)
     attempt = prepare(message)
     if isinstance(attempt, Attempt):
         this = this._replace(atomic=attempt.receiver.options.atomic)
         attempt = attempt._replace(elapsed=_elapsed_since(claimed.age))
-    outcome = end_patiently(store, this, _outcome_of(attempt, this, claimed))
-    if isinstance(outcome, Failed):
-        afterwards(delivery.request, partial(settle, message, outcome))
-    elif not isinstance(outcome, Elsewhere):
-        settle(message, outcome)
-    return outcome
+    return Opened(this, attempt, message, is_expired)
 
 
-def _outcome_of(attempt: Attempt | Failed, this: Run, claimed: Claimed) -> Outcome:
-    if claimed.left is not None and claimed.left <= 0:
+def outcome_of(opened: Opened, fetch: Fetch = fetch) -> Outcome:
+    """Run the attempt of a row."""
+    attempt, this = opened.attempt, opened.run
+    if opened.is_expired:
         return Discarded("it has expired")
     if isinstance(attempt, Failed):
         return attempt
     call = partial(_run_in_transaction, this) if this.atomic else run
     return charging_exits(attempt, partial(execute, attempt, fetch, call))
+
+
+def tell(delivery: Delivery, opened: Opened, outcome: Outcome | Elsewhere) -> None:
+    """Tell the log and the lifecycle signals how the run of a row ended."""
+    message = opened.message
+    if message is None:
+        if isinstance(outcome, Failed) and isinstance(outcome.exception, DecodeError):
+            afterwards(
+                delivery.request, partial(settle_malformed, delivery.name, outcome.exception)
+            )
+    elif isinstance(outcome, Failed) and delivery.calls == 1:
+        afterwards(delivery.request, partial(settle, message, outcome))
+    elif not isinstance(outcome, Elsewhere):
+        settle(message, outcome)
 
 
 def _elapsed_since(age: float) -> Any:
@@ -174,7 +218,12 @@ def _tell_of_hook(this: Run, receiver: Receiver, error: Exception) -> None:
     )
 
 
-def _is_spent(name: str, wake_up: WakeUp) -> bool:
+def _is_ordered(name: str) -> bool:
+    receiver = registry.find(name)
+    return receiver is not None and receiver.options.ordered_by is not None
+
+
+def is_spent(name: str, wake_up: WakeUp) -> bool:
     """Return whether all runs that the policy allows have begun, and none of them came back."""
     receiver = registry.find(name)
     if receiver is None:
@@ -195,7 +244,8 @@ def _bury(connection: BaseDatabaseWrapper, delivery: Delivery, wake_up: WakeUp) 
     why = f"run {count} of {count} never came back"
     failed = Failed(RedeliveredTooOften(f"{delivery.name!r}: {why}."), why)
     holder = Holder(count, is_unclaimed=True)
-    outcome = end(connection, Run(wake_up.using, wake_up.id, holder, found.error), failed)
+    this = Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key)
+    outcome = end(connection, this, failed)
     if isinstance(outcome, Lost):
         return None
     try:

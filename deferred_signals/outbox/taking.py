@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deferred_signals.outbox.dialects import Term, dialect_of, places, text_of_id
 from deferred_signals.outbox.models import TABLE
+from deferred_signals.outbox.turns import BLOCKED, earliest_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Due",
     "Overdue",
+    "in_transaction",
     "look_for_overdue",
     "set_back",
     "set_on_woken",
+    "take_aside",
     "take_due",
     "take_overdue",
 ]
@@ -54,7 +57,9 @@ def take_due(connection: BaseDatabaseWrapper, most: int, lease: float) -> list[D
     """
     now = dialect_of(connection).now()
     which = Term(
-        f"woken_at IS NULL AND due_at <= {now.sql} ORDER BY due_at LIMIT {most:d}", now.values
+        f"woken_at IS NULL AND due_at <= {now.sql} AND (order_key IS NULL OR NOT {BLOCKED}) "
+        f"ORDER BY due_at LIMIT {most:d}",
+        now.values,
     )
     return _take(connection, which, dialect_of(connection).after(lease))
 
@@ -89,6 +94,19 @@ def look_for_overdue(connection: BaseDatabaseWrapper, most: int) -> list[Overdue
         Overdue(_due(row), float(since) - float(overdue), float(since))
         for *row, since, overdue in found
     ]
+
+
+def take_aside(connection: BaseDatabaseWrapper, order_key: str, lease: float) -> list[Due]:
+    """Take the row whose turn it is, if it was set aside."""
+    id_ = earliest_aside(connection, order_key)
+    if id_ is None:
+        return []
+    dialect = dialect_of(connection)
+    which = Term(
+        "id = %s AND claimed_by IS NULL AND claimed_at IS NOT NULL AND dead_at IS NULL",
+        (dialect.id(id_),),
+    )
+    return _take(connection, which, dialect.after(lease))
 
 
 def take_overdue(connection: BaseDatabaseWrapper, ids: Sequence[str], patience: float) -> list[Due]:
@@ -156,7 +174,7 @@ def _take(connection: BaseDatabaseWrapper, which: Term, due: Term) -> list[Due]:
                 [*changes, *which.values, *told.values],
             )
             return [_due(row) for row in cursor.fetchall()]
-    with _transaction(connection), connection.cursor() as cursor:
+    with in_transaction(connection), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {_TAKEN}, {told.sql} FROM {TABLE} WHERE {which.sql}{lock}",
             [*told.values, *which.values],
@@ -174,7 +192,7 @@ def _due(row: Sequence[Any]) -> Due:
 
 
 @contextmanager
-def _transaction(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def in_transaction(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Run a block in a transaction of a connection that Django's ``atomic()`` does not know."""
     connection.set_autocommit(False)
     try:

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 from deferred_signals import conf
 from deferred_signals.errors import ConfigurationError, DecodeError
 from deferred_signals.message.wakeup import WakeUp
+from deferred_signals.outbox.chunks import run_chunk
 from deferred_signals.outbox.leases import Death, Leases
 from deferred_signals.outbox.relay import Relay
 from deferred_signals.outbox.running import run_row
 from deferred_signals.outbox.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deferred_signals.running.outcomes import Outcome
     from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
+    from deferred_signals.worker.progress import Progress
 
 __all__ = ["OutboxRows"]
 
@@ -38,20 +42,36 @@ class OutboxRows:
         Raises:
             ConfigurationError: the wake-up names a database that has no outbox here.
         """
-        found = WakeUp.from_wire(wake_up)
-        databases = conf.current().OUTBOX.DATABASES
-        if found.using not in databases:
-            raise ConfigurationError(
-                f"A wake-up names the database {found.using!r}, and this worker's "
-                f"DEFERRED_SIGNALS['OUTBOX']['DATABASES'] has {', '.join(databases)}. Give workers the "
-                f"senders' setting."
-            )
-        return run_row(self._store, delivery, found)
+        return run_row(self._store, delivery, _opened(wake_up))
 
-    def charge(self, name: str, wake_up: str, pid: int | None, error: BaseException) -> None:
+    def run_chunk(
+        self, delivery: Delivery, wake_ups: Sequence[str], progress: Progress
+    ) -> GivenBack | None:
+        """Do the same for several rows; return what to tell Celery.
+
+        Raises:
+            ConfigurationError: a wake-up names a database that has no outbox here.
+        """
+        return run_chunk(self._store, delivery, [_opened(text) for text in wake_ups], progress)
+
+    def charge(
+        self,
+        name: str,
+        wake_ups: Sequence[str],
+        progress: Progress,
+        pid: int | None,
+        error: BaseException,
+    ) -> None:
         """Charge the run of a row whose process died, soon, and on another thread."""
         with suppress(DecodeError):
-            self._leases.note(Death(name, WakeUp.from_wire(wake_up), pid, error))
+            opened = tuple(WakeUp.from_wire(text) for text in wake_ups)
+            # A process that died before it began anything counts, too, or it would go round for ever.
+            begun = max(1, progress.begun)
+            self._leases.note(Death(name, opened, progress.through, begun, pid, error))
+
+    def look(self) -> int:
+        """Wake up what is due; return how many rows that were."""
+        return self._relay.look(for_lost=True)
 
     def begin(self) -> None:
         """Begin to renew claims and to wake up what is due: the worker is ready."""
@@ -68,3 +88,15 @@ class OutboxRows:
     def leave(self) -> None:
         """Close what this process has open: it is a worker's child that ends."""
         self._store.close()
+
+
+def _opened(text: str) -> WakeUp:
+    found = WakeUp.from_wire(text)
+    databases = conf.current().OUTBOX.DATABASES
+    if found.using not in databases:
+        raise ConfigurationError(
+            f"A wake-up names the database {found.using!r}, and this worker's "
+            f"DEFERRED_SIGNALS['OUTBOX']['DATABASES'] has {', '.join(databases)}. Give workers the "
+            f"senders' setting."
+        )
+    return found

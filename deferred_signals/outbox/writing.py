@@ -10,7 +10,6 @@ from deferred_signals.message.description import describe_kwargs, first_row
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.message.wire import unsigned
 from deferred_signals.outbox.rows import PARAMETERS, Row, insert
-from deferred_signals.publishing.celery_tasks import argsrepr
 from deferred_signals.publishing.waking import Waking
 from deferred_signals.receivers import registry
 from deferred_signals.support.json import size_of
@@ -86,6 +85,7 @@ def _row(outgoing: Outgoing) -> Row:
         _own(message.receiver, options),
         options.get("countdown"),
         options.get("expires"),
+        outgoing.order_key,
     )
 
 
@@ -109,8 +109,9 @@ def _waking(outgoing: Outgoing, wake_up: WakeUp) -> Waking:
     return Waking(
         message.receiver,
         message.id,
+        0,
         wake_up.to_wire(),
-        argsrepr([describe_kwargs(message.kwargs, message.sender)]),
+        describe_kwargs(message.kwargs, message.sender),
         {key: value for key, value in outgoing.options.items() if key not in OWN_COLUMNS},
         message if is_heard else None,
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.message.outgoing import Outgoing
 
-__all__ = ["Parcel", "Postable", "parcels"]
+__all__ = ["Parcel", "Postable", "parcels", "with_longer_limits"]
 
 #: Options that are meant for one call: a chunk gets the sum for all its calls.
 LIMITS = ("time_limit", "soft_time_limit")
@@ -123,10 +123,13 @@ def _parcel(chunk: list[Outgoing]) -> Parcel:
     first = chunk[0]
     if len(chunk) == 1:
         return Parcel(first.message.receiver, first.message.id, (first,), first.options)
-    longer = {
-        limit: first.options[limit] * len(chunk) for limit in LIMITS if limit in first.options
-    }
-    return Parcel(first.message.receiver, new_id(), tuple(chunk), {**first.options, **longer})
+    options = with_longer_limits(first.options, len(chunk))
+    return Parcel(first.message.receiver, new_id(), tuple(chunk), options)
+
+
+def with_longer_limits(options: dict[str, Any], calls: int) -> dict[str, Any]:
+    """Return the options of a chunk: its time limits are the sum of its calls' own."""
+    return options | {name: options[name] * calls for name in LIMITS if name in options}
 
 
 #: How the tags begin of everything that refers to rows: ``$ref``, ``$row``, ``$rows``.

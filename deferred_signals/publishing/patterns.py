@@ -15,7 +15,21 @@ from deferred_signals.support.json import quote
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Copy", "Pattern", "Prepared", "Publication", "Template"]
+__all__ = ["Copy", "Pattern", "Prepared", "Publication", "Route", "Template"]
+
+
+class Route(NamedTuple):
+    """Where a message goes: by one route, no message overtakes another.
+
+    Attributes:
+        exchange: the exchange's name.
+        key: the routing key.
+        priority: the broker's; 0 where none was given.
+    """
+
+    exchange: str
+    key: str
+    priority: int
 
 
 class Publication(NamedTuple):
@@ -41,6 +55,12 @@ class Publication(NamedTuple):
         """Give the name of the exchange that is published to."""
         exchange = self.arguments.get("exchange") or ""
         return str(getattr(exchange, "name", exchange))
+
+    @property
+    def route(self) -> Route:
+        """Tell where the message goes."""
+        key, priority = self.arguments.get("routing_key"), self.arguments.get("priority")
+        return Route(self.exchange, key or "", priority or 0)
 
     @property
     def size(self) -> int:
@@ -81,6 +101,7 @@ class Pattern:
         options: the same.
         declare: the queues and exchanges that must exist.
         exchange: the name of the exchange that is published to.
+        route: where the messages go.
         sent: the keyword arguments with which the channel published the first message; None until
             then, and for ever if its body is not of the known form.
         templates: by their class, the templates that were tried; None if there cannot be one.
@@ -90,6 +111,7 @@ class Pattern:
         self.options = options
         self.declare = recorded.declare
         self.exchange = recorded.exchange
+        self.route = recorded.route
         self.sent: Mapping[str, Any] | None = None
         self.templates: dict[type[Template], Template | None] = {}
         self._recorded = recorded
@@ -164,6 +186,11 @@ class Copy(NamedTuple):
     def exchange(self) -> str:
         """Give the name of the exchange that is published to."""
         return self.pattern.exchange
+
+    @property
+    def route(self) -> Route:
+        """Tell where the message goes."""
+        return self.pattern.route
 
     @property
     def size(self) -> int:

@@ -13,21 +13,22 @@ from deferred_signals.support.forks import unforked
 
 if TYPE_CHECKING:
     from deferred_signals.publishing.parcels import Postable
+    from deferred_signals.publishing.patterns import Route
 
-__all__ = ["has_ready", "queue_of"]
+__all__ = ["has_ready", "route_of"]
 
 #: The reply code for a queue that is not there: a number from RabbitMQ, and a text from kombu for Redis.
 NOT_FOUND = "404"
 
 
-def queue_of(parcel: Postable) -> str | None:
-    """Return the name of the one queue that a parcel is published to; None where that cannot be told."""
+def route_of(parcel: Postable) -> tuple[Route, str | None]:
+    """Return the route of a parcel, and the one queue that it leads to; None where that cannot be told."""
     with unforked():
         first, *_others = Recorder(app_or_default()).record(parcel)
     queues = [item for item in first.declare if hasattr(item, "bindings")]
     if len(queues) != 1 or first.exchange not in {"", getattr(queues[0].exchange, "name", "")}:
-        return None
-    return str(queues[0].name)
+        return first.route, None
+    return first.route, str(queues[0].name)
 
 
 def has_ready(queue: str) -> bool | None:

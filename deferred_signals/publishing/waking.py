@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from celery.app import app_or_default
 
 from deferred_signals import events
+from deferred_signals.publishing.celery_tasks import argsrepr
 from deferred_signals.publishing.lines import line_of
+from deferred_signals.publishing.parcels import with_longer_limits
 from deferred_signals.publishing.recording import Recording
+from deferred_signals.receivers import registry
+from deferred_signals.support.ids import new_id
 from deferred_signals.support.telling import is_interruption, log, telling
 
 if TYPE_CHECKING:
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.message import Message
 
-__all__ = ["Waking", "try_to_wake", "wake"]
+__all__ = ["WakeUps", "Waking", "alone", "try_to_wake", "wake"]
 
 
 class Waking(NamedTuple):
@@ -29,24 +33,75 @@ class Waking(NamedTuple):
 
     Attributes:
         name: the task's name, which is the receiver's.
-        task_id: the message's id.
+        id: the message's id.
+        attempt: the runs that were begun before.
         payload: the wake-up's text.
-        argsrepr: describes the message for logs and monitors.
+        description: describes the message for logs and monitors.
         options: of ``apply_async``.
         message: the message, where somebody is to be told that it was published.
     """
 
     name: str
-    task_id: str
+    id: str
+    attempt: int
     payload: str
-    argsrepr: str
+    description: str
     options: dict[str, Any]
     message: Message | None = None
+
+
+class WakeUps(NamedTuple):
+    """What becomes one message of Celery's: the wake-up for one row, or for a chunk of them.
+
+    Attributes:
+        task_id: the message's id; a chunk has an id of its own.
+        wakings: the wake-ups, all for one receiver and one attempt.
+        options: of ``apply_async``.
+    """
+
+    task_id: str
+    wakings: tuple[Waking, ...]
+    options: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Return the task's name, which is the receiver's."""
+        return self.wakings[0].name
 
     @property
     def payloads(self) -> tuple[str, ...]:
         """Return the task's arguments."""
-        return (self.payload,)
+        return tuple([waking.payload for waking in self.wakings])
+
+    @property
+    def argsrepr(self) -> str:
+        """Describe the messages, for logs and monitors."""
+        return argsrepr([waking.description for waking in self.wakings])
+
+
+def alone(waking: Waking) -> WakeUps:
+    """Return the message of one wake-up."""
+    return WakeUps(waking.id, (waking,), waking.options)
+
+
+def _together(wakings: Sequence[Waking]) -> list[WakeUps]:
+    """Put wake-ups together that may travel together, as their receiver's ``chunk_size`` allows."""
+    chunks: list[list[Waking]] = []
+    open_: dict[tuple[str, int], list[Waking]] = {}
+    for waking in wakings:
+        receiver = registry.find(waking.name)
+        most = 1 if receiver is None else receiver.options.chunk_size
+        chunk = open_.get((waking.name, waking.attempt))
+        if chunk is None or len(chunk) >= most or chunk[0].options != waking.options:
+            chunk = open_[waking.name, waking.attempt] = []
+            chunks.append(chunk)
+        chunk.append(waking)
+    return [
+        alone(chunk[0])
+        if len(chunk) == 1
+        else WakeUps(new_id(), tuple(chunk), with_longer_limits(chunk[0].options, len(chunk)))
+        for chunk in chunks
+    ]
 
 
 def wake(wakings: Sequence[Waking]) -> None:
@@ -60,27 +115,27 @@ def wake(wakings: Sequence[Waking]) -> None:
     try:
         app = app_or_default()
         with line_of(app).taken() as line:
-            recording = Recording(app, wakings, _announce, _warn)
+            recording = Recording(app, _together(wakings), _announce, _warn_of_parcels)
             fates = line.publish(recording.publications, recording.tell, wait=False)
         recording.tell(fates)
     except BaseException as error:
-        _warn([(waking, error) for waking in wakings])
+        _warn(error)
         if not isinstance(error, Exception) or is_interruption(error):
             raise
 
 
-def try_to_wake(wakings: Sequence[Waking]) -> list[tuple[Waking, BaseException]]:
-    """Publish wake-ups, and wait for the broker; return those that it is not known to have, and why."""
-    failed: list[tuple[Waking, BaseException]] = []
+def try_to_wake(wakings: Sequence[Waking]) -> list[str]:
+    """Publish wake-ups, and wait for the broker; return the ids of those that it may not have."""
+    failed: list[tuple[WakeUps, BaseException]] = []
     app = app_or_default()
     with line_of(app).taken() as line:
-        recording = Recording(app, wakings, _ignore, failed.extend)
+        recording = Recording(app, _together(wakings), _ignore, failed.extend)
         fates = line.publish(recording.publications, recording.tell, keep=False)
     recording.tell(fates)
-    return failed
+    return [waking.id for parcel, _error in failed for waking in parcel.wakings]
 
 
-def _ignore(_published: Sequence[Waking]) -> None:
+def _ignore(_published: Sequence[WakeUps]) -> None:
     """Tell nobody of what a relay publishes."""
 
 
@@ -88,21 +143,25 @@ def _ignore(_published: Sequence[Waking]) -> None:
 _warned: list[bool] = []
 
 
-def _announce(published: Sequence[Waking]) -> None:
+def _announce(published: Sequence[WakeUps]) -> None:
     if published:
         _warned.clear()
-    for waking in published:
-        if waking.message is not None:
-            with telling():
-                events.message_published.send_robust(sender=waking.name, message=waking.message)
+    for parcel in published:
+        for waking in parcel.wakings:
+            if waking.message is not None:
+                with telling():
+                    events.message_published.send_robust(sender=waking.name, message=waking.message)
 
 
-def _warn(failures: Sequence[tuple[Waking, BaseException]]) -> None:
+def _warn_of_parcels(failures: Sequence[tuple[WakeUps, BaseException]]) -> None:
+    _warn(failures[0][1])
+
+
+def _warn(cause: BaseException) -> None:
     """Warn once an outage."""
     if _warned:
         return
     _warned.append(True)
-    _waking, cause = failures[0]
     log(
         logging.WARNING,
         "Wake-ups of durable messages cannot be published (%s: %s). The messages are in the outbox, and "

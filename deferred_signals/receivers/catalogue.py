@@ -229,6 +229,12 @@ def check_durable(name: str, options: Options, entry: Entry) -> None:
             f"durable=True of {name!r} writes a row in the sender's transaction, and {entry.path} "
             f"does not wait for its commit: the row would be undone with it. Remove the option."
         )
+    if options.ordered_by == "instance" and entry.path and "instance" not in (entry.kwargs or ()):
+        raise InvalidReceiver(
+            f"ordered_by='instance' of {name!r} lets the messages of one row wait for one another, and "
+            f"{entry.path} has no instance. Give ordered_by= a callable of (sender, **kwargs) that "
+            f"returns a key."
+        )
 
 
 def check_coalesce(name: str, options: Options, signal: Signal, entry: Entry) -> None:

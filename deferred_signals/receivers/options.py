@@ -51,9 +51,7 @@ T = TypeVar("T")
 #: Where an option goes: to ``Signal.connect``, to the receiver's name, to a hop on the way of its
 #: messages, to the arguments of ``apply_async``, to the attributes of the Celery task, or to the
 #: outbox.
-Place = Literal[
-    "connect", "name", "send", "encode", "defer", "publish", "message", "run", "task", "outbox"
-]
+Place = Literal["connect", "name", "send", "encode", "defer", "publish", "message", "run", "task"]
 
 
 class Option(NamedTuple):
@@ -99,6 +97,7 @@ class Options(Frozen):
     version: int = option("encode", whole(1), "the version of the receiver's kwargs", default=1)
     using: str | None = option("defer", or_none(text), "the database whose commit is waited for", default=None)
     durable: bool | None = option("defer", or_none(flag), "the message is a row of the outbox, written by the transaction itself", default=None)
+    ordered_by: str | Call | None = option("defer", or_none(or_call(one_of("instance"))), "messages of one key run one after another; needs durable delivery", default=None)
     coalesce: bool | Call = option("defer", or_call(flag), "several sends in one transaction, for one instance or one key, become one message", default=False)
     chunk_size: int = option("publish", whole(1), "up to so many calls of one transaction travel together", default=1)
     queue: str | Call | None = option("message", or_none(or_call(text)), "Celery's queue", default=None)
@@ -121,7 +120,6 @@ class Options(Frozen):
     base: type | None = option("task", or_none(task_base), "the class of the task", default=None)
     send_events: bool = option("task", flag, "whether Celery sends task events", default=True)
     serializer: str | None = option("task", or_none(rules.serializer), "kombu's serializer of Celery's message", default=None)
-    ordered_by: str | Call | None = option("outbox", or_none(or_call(one_of("instance"))), "messages of one key run one after another", default=None)
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -135,9 +133,16 @@ class Options(Frozen):
                 f"soft_time_limit is {self.soft_time_limit:g} s, more than time_limit, "
                 f"{self.time_limit:g} s. Make it the smaller of the two."
             )
-        if self.atomic and self.durable is False:
+        for name in ("atomic", "ordered_by"):
+            if getattr(self, name) and self.durable is False:
+                raise InvalidReceiver(
+                    f"{name}={getattr(self, name)!r} needs durable delivery, and durable is False. "
+                    f"Give durable=True."
+                )
+        if self.ordered_by and self.chunk_size > 1:
             raise InvalidReceiver(
-                "atomic=True needs durable delivery, and durable is False. Give durable=True."
+                f"chunk_size={self.chunk_size} lets calls travel together, and ordered_by= lets each "
+                f"wait for the one before. Remove one of them."
             )
 
     @cached_property
@@ -197,11 +202,7 @@ def names_at(*places: Place) -> tuple[str, ...]:
 
 def meanings(indent: str) -> str:
     """List all options with what each means, for the docstring of `deferred_signals.receiver`."""
-    return "\n".join(
-        f"{indent}{name}: {told.meaning}"
-        + (" (not available in this version)." if told.place == "outbox" else ".")
-        for name, told in OPTIONS.items()
-    )
+    return "\n".join(f"{indent}{name}: {told.meaning}." for name, told in OPTIONS.items())
 
 
 def valid(name: str, value: object) -> Any:
@@ -211,14 +212,7 @@ def valid(name: str, value: object) -> Any:
         InvalidReceiver: the value does not fit the option.
         ConfigurationError: the option needs a part of the library that is not there.
     """
-    told = OPTIONS[name]
-    if told.place == "outbox":
-        if value == told.default:
-            return told.default
-        raise ConfigurationError(
-            f"{name}={value!r} is not available in this version. Remove the option."
-        )
-    return validated(name, value, told.validator, InvalidReceiver)
+    return validated(name, value, OPTIONS[name].validator, InvalidReceiver)
 
 
 def is_durable(options: Options) -> bool:

@@ -22,6 +22,7 @@ from deferred_signals.running.current import current_message
 from deferred_signals.sending.coalesce import key_of
 from deferred_signals.sending.commit import is_in_coroutine
 from deferred_signals.sending.kwargs import encode_kwargs
+from deferred_signals.sending.ordering import order_key_of
 from deferred_signals.sending.refusals import refusal
 from deferred_signals.sending.shrinking import shrunk
 from deferred_signals.serialization import (
@@ -85,13 +86,15 @@ def encode(send: Send) -> Outgoing:
     if (excess := size_of(payload) - settings.MAX_MESSAGE_BYTES) > 0:
         message = shrunk(message, entry, excess)
         payload = pack(message)
+    durable = not entry.immediate and is_durable(receiver.options)
     return Outgoing(
         message,
         payload,
         publish_options(receiver.options, sender, kwargs, settings),
         key_of(receiver, signal, sender, kwargs),
         quiet=is_telling(),
-        durable=not entry.immediate and is_durable(receiver.options),
+        durable=durable,
+        order_key=order_key_of(receiver, sender, kwargs) if durable else None,
     )
 
 

@@ -40,7 +40,7 @@ from deferred_signals.serialization.fetching import (
     fetch,
     fetch_many,
 )
-from deferred_signals.serialization.keys import key_of, key_set_form
+from deferred_signals.serialization.keys import key_form, key_of, key_set_form
 from deferred_signals.serialization.marks import Carrying, Same, Snapshot, SomeRows
 from deferred_signals.serialization.merging import merge_kwargs
 from deferred_signals.serialization.models import is_saved
@@ -84,6 +84,7 @@ __all__ = [
     "fetch_many",
     "is_saved",
     "is_too_deep",
+    "key_form",
     "key_of",
     "key_set_form",
     "may_be_too_deep",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from deferred_signals.message import Message
 
-__all__ = ["run_chunk"]
+__all__ = ["mend", "run_chunk"]
 
 
 def run_chunk(task: Task[Any, Any], request: Context, payloads: Sequence[object]) -> None:
@@ -78,7 +78,7 @@ def _run_all(
 ) -> GivenBack | None:
     """Run the calls one after another, until one of them has to go back to the broker."""
     databases = connections.all()
-    _mend(databases)
+    mend(databases)
     for item in opened:
         if progress.ended:  # the parent republishes the rest, and is about to end this process
             break
@@ -90,7 +90,7 @@ def _run_all(
                 return outcome
             if not isinstance(outcome, Elsewhere):
                 settle(item, outcome)
-            _mend(databases)
+            mend(databases)
         progress.end()
     return None
 
@@ -125,7 +125,7 @@ def _referring(
     ]
 
 
-def _mend(databases: Sequence[BaseDatabaseWrapper]) -> None:
+def mend(databases: Sequence[BaseDatabaseWrapper]) -> None:
     """Close the connections that a call left unusable, so that the call harms no other.
 
     Between two tasks Celery has Django close them, and also those that have reached

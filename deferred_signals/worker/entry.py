@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deferred_signals.message.wakeup import is_wake_up
-from deferred_signals.worker import parked  # noqa: F401 - its task is one that every worker knows
+from deferred_signals.worker import parked, relaying  # noqa: F401 - their tasks are known to every worker
 from deferred_signals.worker.calls import run_message
 from deferred_signals.worker.chunks import run_chunk
 from deferred_signals.worker.pieces import wait_until_due
-from deferred_signals.worker.woken import run_row
+from deferred_signals.worker.woken import run_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def run_task(task: Task[..., object], payloads: Sequence[object]) -> str | None:
     Return what Celery is told as the task's result.
     """
     if payloads and is_wake_up(payloads[0]):
-        return run_row(task, str(payloads[0]))
+        return run_rows(task, payloads)
     wait_until_due(task.name, task.request, payloads)
     if len(payloads) > 1:
         run_chunk(task, task.request, payloads)

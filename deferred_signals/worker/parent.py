@@ -27,7 +27,7 @@ from deferred_signals.worker.delivery import Delivery
 from deferred_signals.worker.parking import PARKED, opened
 from deferred_signals.worker.pieces import go_on_waiting
 from deferred_signals.worker.progress import SLOT, Progress
-from deferred_signals.worker.rows import rows
+from deferred_signals.worker.rows import note_received, rows
 from deferred_signals.worker.unfinished import republish_unfinished
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ class ReceiverRequest(Request):
 
     _charged = False
     _progress: Progress | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        with suppress(Exception):  # what cannot be read is told of when it is run
+            payloads = self._payloads
+            if payloads and is_wake_up(payloads[0]):
+                note_received(str(payloads[0]), self.delivery_info)
 
     def info(self, safe: bool = False) -> Any:  # noqa: FBT001, FBT002 - Celery's signature
         """Tell ``inspect active`` and its like the names of kwargs, and no values."""
@@ -104,7 +111,7 @@ class ReceiverRequest(Request):
         self._charged = True
         payloads, progress = self._payloads, self._progress or Progress()
         if payloads and is_wake_up(payloads[0]):
-            self._charge_row(str(payloads[0]), error)
+            self._charge_rows([str(payload) for payload in payloads], progress, error)
             return
         if len(payloads) == 1:
             progress.begin()
@@ -122,10 +129,13 @@ class ReceiverRequest(Request):
         for message, outcome in pairs:
             settle(message, outcome)
 
-    def _charge_row(self, wake_up: str, error: BaseException) -> None:
-        """Leave a row whose run died to a thread that may wait for the database."""
+    def _charge_rows(
+        self, wake_ups: Sequence[str], progress: Progress, error: BaseException
+    ) -> None:
+        """Leave rows whose process died to a thread that may wait for the database."""
+        progress.take_over()
         with suppress(ConfigurationError):  # without an outbox no run of a row began here
-            rows().charge(self.type, wake_up, self.worker_pid, error)
+            rows().charge(self.type, wake_ups, progress, self.worker_pid, error)
         self.acknowledge()
 
     @property

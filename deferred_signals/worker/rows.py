@@ -7,7 +7,8 @@ renewal of claims, begins and ends with the worker.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from celery.signals import (
     worker_init,
@@ -16,16 +17,25 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from deferred_signals.errors import ConfigurationError
-from deferred_signals.message.wakeup import is_wake_up
+from deferred_signals.errors import ConfigurationError, DecodeError
+from deferred_signals.message.wakeup import WakeUp, is_wake_up
+from deferred_signals.publishing.patterns import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from deferred_signals.running.outcomes import Outcome
     from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
+    from deferred_signals.worker.progress import Progress
 
-__all__ = ["Rows", "keep_rows_in", "rows", "running_wake_ups"]
+__all__ = [
+    "Rows",
+    "keep_rows_in",
+    "newest_received",
+    "note_received",
+    "rows",
+    "running_wake_ups",
+]
 
 
 class Rows(Protocol):
@@ -37,15 +47,31 @@ class Rows(Protocol):
         None stands for a row that is not this worker's to run, and which is told of elsewhere.
         """
 
-    def charge(self, name: str, wake_up: str, pid: int | None, error: BaseException) -> None:
+    def run_chunk(
+        self, delivery: Delivery, wake_ups: Sequence[str], progress: Progress
+    ) -> GivenBack | None:
+        """Do the same for several rows; return what to tell Celery."""
+
+    def charge(
+        self,
+        name: str,
+        wake_ups: Sequence[str],
+        progress: Progress,
+        pid: int | None,
+        error: BaseException,
+    ) -> None:
         """Charge the run of a row whose process died, soon, and on another thread.
 
         Arguments:
             name: the receiver's name.
-            wake_up: the row's.
+            wake_ups: all that the process was given.
+            progress: how many of their runs have begun, and how many are through.
             pid: of the process; None where it is not known.
             error: what ended the run.
         """
+
+    def look(self) -> int:
+        """Wake up what is due; return how many rows that were."""
 
     def begin(self) -> None:
         """Begin to renew claims and to wake up what is due: the worker is ready."""
@@ -88,6 +114,30 @@ def rows() -> Rows:
     if _made is None:
         _made = _make()
     return _made
+
+
+#: When the newest wake-up was made that this worker has received by each route, as it told.
+_newest: dict[Route, float] = {}
+
+
+def note_received(wake_up: str, info: Mapping[str, Any]) -> None:
+    """Note that this worker has received a wake-up.
+
+    Arguments:
+        wake_up: its text.
+        info: Celery's ``delivery_info`` of its message.
+    """
+    with suppress(DecodeError):
+        at = WakeUp.from_wire(wake_up).at
+        route = Route(
+            info.get("exchange") or "", info.get("routing_key") or "", info.get("priority") or 0
+        )
+        _newest[route] = max(at, _newest.get(route, 0.0))
+
+
+def newest_received(route: Route) -> float:
+    """Return when the newest wake-up was made that came by a route, in the database's seconds; 0: none."""
+    return _newest.get(route, 0.0)
 
 
 def running_wake_ups() -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""A task that is given a wake-up: it runs a row of the outbox instead of a message."""
+"""A task that is given wake-ups: it runs rows of the outbox instead of messages."""
 
 from __future__ import annotations
 
@@ -14,29 +14,40 @@ from deferred_signals.running.settling import settle_malformed
 from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.calls import told_to_celery
 from deferred_signals.worker.delivery import Delivery, GivenBack
+from deferred_signals.worker.progress import SLOT, Progress
 from deferred_signals.worker.rows import rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from celery import Task
 
-__all__ = ["run_row"]
+__all__ = ["run_rows"]
 
 
-def run_row(task: Task[..., object], wake_up: str) -> str | None:
-    """Run the row of a wake-up; return what Celery is told as the task's result.
+def run_rows(task: Task[..., object], payloads: Sequence[object]) -> str | None:
+    """Run the rows of wake-ups; return what Celery is told as the task's result.
 
     Raises:
         celery.exceptions.TaskPredicate: how the run ended, told in Celery's words.
-        DecodeError: the text is no wake-up.
+        DecodeError: one of the texts is no wake-up.
         Exception: the receiver's own, when the message is given up.
     """
+    wake_ups = [str(payload) for payload in payloads]
+    request = task.request
     try:
-        WakeUp.from_wire(wake_up)
+        for wake_up in wake_ups:
+            WakeUp.from_wire(wake_up)
     except DecodeError as error:
-        afterwards(task.request, partial(settle_malformed, task.name, error))
+        afterwards(request, partial(settle_malformed, task.name, error))
         raise
+    delivery = Delivery(task.name, request, len(wake_ups))
     try:
-        outcome = rows().run(Delivery(task.name, task.request), wake_up)
+        if len(wake_ups) == 1:
+            outcome = rows().run(delivery, wake_ups[0])
+        else:
+            progress = Progress.at((request.properties or {}).get(SLOT))
+            outcome = rows().run_chunk(delivery, wake_ups, progress)
     except SoftTimeLimitExceeded as error:  # outside the receiver: in the wait for the database
         outcome = GivenBack(error)
     if outcome is None or isinstance(outcome, Lost):

@@ -20,13 +20,27 @@ from . import fault_receivers
 from .fault_receivers import attempt, leave
 from .models import Line, Run
 
-POLICY = Retry(max_attempts=3, wait_initial=0.2, wait_exp_base=1, wait_jitter=0)
+POLICY = Retry(
+    max_attempts=int(os.environ.get("TESTS_MAX_ATTEMPTS") or 3),
+    wait_initial=0.2,
+    wait_exp_base=1,
+    wait_jitter=0,
+)
 
-#: Sends to the receiver, and to its atomic twin.
-plain, atomic = Signal(), Signal()
+#: Sends to the receiver, to its atomic twin, and to one whose calls travel in chunks.
+plain, atomic, chunked = Signal(), Signal(), Signal()
 #: Sends to receivers with limits of time, and with times.
 limited, timed = Signal(), Signal()
-SIGNALS = {"plain": plain, "atomic": atomic, "limited": limited, "timed": timed}
+SIGNALS = {
+    "plain": plain,
+    "atomic": atomic,
+    "chunked": chunked,
+    "limited": limited,
+    "timed": timed,
+}
+
+#: Sends to a receiver whose runs of one key follow one another.
+in_turn = Signal()
 
 
 def connect() -> None:
@@ -54,6 +68,38 @@ def acts(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
 def acts_in_transaction(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Do the same, in one transaction with the end of the message's row."""
     acts(sender, does, times, **kwargs)
+
+
+@receiver(
+    chunked,
+    deferred=True,
+    durable=True,
+    chunk_size=10,
+    retry=POLICY,
+    name="tests.chunked",
+    weak=False,
+)
+def acts_in_a_chunk(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
+    """Do the same, in one message with others."""
+    acts(sender, does, times, **kwargs)
+
+
+@receiver(
+    in_turn,
+    deferred=True,
+    durable=True,
+    ordered_by=lambda sender, key, **kwargs: key,
+    retry=Retry(max_attempts=None, timeout=60, wait_initial=0.1, wait_exp_base=1, wait_jitter=0),
+    name="tests.in_turn",
+    weak=False,
+)
+def takes_its_turn(sender: object, key: str, number: int, fails: int, **kwargs: Any) -> None:
+    """Leave a row when a run begins and when it ends; fail at the first attempts."""
+    leave(key=key, number=number, what="begins")
+    time.sleep(0.01)
+    leave(key=key, number=number, what="ends")
+    if attempt() <= fails:
+        raise ConnectionError
 
 
 @receiver(
@@ -117,7 +163,7 @@ def sleep(seconds: float, **kwargs: Any) -> None:
 
 def break_commit(**kwargs: Any) -> None:
     """Write what a database refuses at the COMMIT, unless its foreign keys are checked at once."""
-    Line.objects.create(order_id=0)
+    Line.objects.create(order_id=2**40)
 
 
 def hang(seconds: float, **kwargs: Any) -> None:

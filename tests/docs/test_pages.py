@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deferred_signals import Retry, checks, conf, events
+from deferred_signals.outbox import checks as outbox_checks
 from deferred_signals.receivers import options
 from deferred_signals.worker import installed
 from tests.docs.test_blocks import PAGES, ROOT
@@ -82,12 +83,14 @@ def test_every_system_check_is_on_its_page() -> None:
 
 
 def test_every_system_check_is_named_where_the_checks_are_found() -> None:
-    assert set(re.findall(r"deferred_signals\.[EIW]\d{3}", str(checks.__doc__))) == ids_of_checks()
+    told = f"{checks.__doc__} {outbox_checks.__doc__}"
+    assert set(re.findall(r"deferred_signals\.[EIW]\d{3}", told)) == ids_of_checks()
 
 
 def ids_of_checks() -> set[str]:
     """Return the ids that the code gives to the messages of checks."""
-    files = [*Path(str(checks.__file__)).parent.glob("*.py"), Path(str(installed.__file__))]
+    rooms = [Path(str(module.__file__)).parent for module in (checks, outbox_checks)]
+    files = [Path(str(installed.__file__)), *(path for room in rooms for path in room.glob("*.py"))]
     sources = "".join(path.read_text(encoding="utf-8") for path in files)
     return {f"deferred_signals.{name}" for name in re.findall(r"[\".]([EIW]\d{3})\"", sources)}
 

@@ -44,8 +44,8 @@ from .workers import forget_connections, make_worker, published_to
 
 BROKERS = ("redis", "rabbitmq")
 
-# A program, which makes settings of its own.
-collect_ignore = ["server_program.py"]
+# Programs, which make settings of their own.
+collect_ignore = ["durable_sender.py", "server_program.py"]
 
 if DOCKER:
 

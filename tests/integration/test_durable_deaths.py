@@ -50,6 +50,7 @@ EFFECTS: dict[str, dict[str, list[int]]] = {
 }
 
 
+@pytest.mark.each_database
 def test_death_repeats_the_effects_of_no_other_run(broker: Broker, tmp_path: Path) -> None:
     killed: dict[str, tuple[str, str]] = {}
     with worker(broker, tmp_path, options=("-c", "2"), **environment(tmp_path)):
@@ -80,6 +81,7 @@ def assert_dead_after_three_runs(poisonous: dict[str, str], neighbours: list[str
     assert set(effects_of(neighbours).values()) == {1}
 
 
+@pytest.mark.each_database
 def test_message_that_kills_children_is_dead_after_its_last_attempt(
     broker: Broker, tmp_path: Path
 ) -> None:

@@ -13,9 +13,10 @@ from pytest_django import DjangoDbBlocker
 from tests.app.models import Label
 from tests.support.services import absent, listens
 
+from .added_databases import add_database, names
 from .rows import empty_the_table, kept
 
-__all__ = ["kept"]
+__all__ = ["add_database", "kept", "names"]
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from django.dispatch import Signal
 from deferred_signals import Retry
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.outbox.dialects import dialect_of
+from deferred_signals.outbox.leases import Death
 from deferred_signals.outbox.models import TABLE, OutboxMessage
 from deferred_signals.outbox.running import run_row
 from deferred_signals.outbox.store import Store
@@ -125,6 +126,11 @@ class Kept:
     def forget(self) -> None:
         """Forget the receivers, as a worker of an older release does not know them."""
         registry.discard(registry.get(self.name))
+
+
+def death(name: str, wake_up: WakeUp, pid: int | None, error: BaseException) -> Death:
+    """Make the end of a process that was given one wake-up."""
+    return Death(name, (wake_up,), 0, 1, pid, error)
 
 
 class seconds(float):  # noqa: N801 - used like a function

@@ -61,13 +61,13 @@ def test_forged_wake_up_is_a_failure_that_is_told(
     assert function.runs is None
 
 
-def test_only_the_first_of_several_wake_ups_is_run(kept: Kept) -> None:
-    """Nobody sends several, but whoever can write to the broker may."""
+def test_each_of_several_wake_ups_is_run(kept: Kept) -> None:
     function = kept.connect()
     first, second = kept.send(number=1), kept.send(number=2)
     assert deliver(kept, first.to_wire(), second.to_wire()) == "SUCCESS"
-    assert [kwargs["number"] for kwargs in function.runs] == [1]
-    assert kept.row(second).attempt == 0
+    assert [kwargs["number"] for kwargs in function.runs] == [1, 2]
+    assert kept.is_gone(first)
+    assert kept.is_gone(second)
 
 
 def test_wake_up_among_messages_is_no_message(kept: Kept) -> None:

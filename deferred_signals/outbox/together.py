@@ -1,0 +1,110 @@
+"""Claim the rows of a chunk together, and end together what is through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deferred_signals.outbox.claims import Claimed
+from deferred_signals.outbox.dialects import dialect_of, places, text_of_id
+from deferred_signals.outbox.models import TABLE
+from deferred_signals.outbox.taking import in_transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+__all__ = ["claim_together", "give_back", "remove_together"]
+
+
+def claim_together(
+    connection: BaseDatabaseWrapper,
+    ids: Sequence[str],
+    attempt: int,
+    receiver: str,
+    owner: str,
+    lease: float,
+) -> dict[str, Claimed]:
+    """Claim rows as `claims.claim` does each; return those that were there to be claimed.
+
+    Arguments:
+        connection: one in autocommit.
+        ids: the rows'.
+        attempt: the runs that were begun before: of a chunk's rows it is the same.
+        receiver: whose task was woken up: no other task runs a receiver's rows.
+        owner: names the process that runs them.
+        lease: seconds after which they are free again, if nobody renews the claim.
+    """
+    dialect = dialect_of(connection)
+    now, due = dialect.now(), dialect.after(lease)
+    age, left = dialect.seconds_since("created_at"), dialect.seconds_since("expires_at")
+    columns = f"id, payload, error, {age.sql}, {left.sql}"
+    told = [*age.values, *left.values]
+    where = f"id IN ({places(ids)}) AND attempt = %s AND receiver = %s AND dead_at IS NULL"
+    which = [*map(dialect.id, ids), attempt, receiver]
+    update = (
+        f"UPDATE {TABLE} SET attempt = attempt + 1, woken_at = NULL, due_at = {due.sql}, "
+        f"claimed_by = %s, claimed_at = {now.sql}"
+    )
+    values = [*due.values, owner, *now.values]
+    if dialect.returns:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{update} WHERE {where} RETURNING {columns}", [*values, *which, *told])
+            return _by_id(cursor.fetchall())
+    with in_transaction(connection), connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM {TABLE} WHERE {where} FOR UPDATE", [*told, *which])
+        found = cursor.fetchall()
+        if found:
+            taken = [row[0] for row in found]
+            cursor.execute(f"{update} WHERE id IN ({places(taken)})", [*values, *taken])
+    return _by_id(found)
+
+
+def _by_id(found: Sequence[Any]) -> dict[str, Claimed]:
+    return {
+        text_of_id(id_): Claimed(
+            payload, error, float(age), None if since is None else -float(since)
+        )
+        for id_, payload, error, age, since in found
+    }
+
+
+def remove_together(
+    connection: BaseDatabaseWrapper, ids: Sequence[str], dead: str | None = None
+) -> None:
+    """Remove rows that are through.
+
+    Arguments:
+        connection: of the rows' database.
+        ids: the rows'.
+        dead: the process that died after their runs, if one did; only its own claims end.
+    """
+    dialect = dialect_of(connection)
+    where, values = f"id IN ({places(ids)})", [*map(dialect.id, ids)]
+    if dead is not None:
+        where, values = f"{where} AND claimed_by = %s", [*values, dead]
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {TABLE} WHERE {where}", values)
+
+
+def give_back(
+    connection: BaseDatabaseWrapper, ids: Sequence[str], attempt: int, owner: str
+) -> None:
+    """Let rows be claimed again whose runs had not begun: nothing is charged.
+
+    Arguments:
+        connection: of the rows' database.
+        ids: the rows'.
+        attempt: the runs that were begun before the claim.
+        owner: the process that had claimed them, or was about to.
+    """
+    dialect = dialect_of(connection)
+    now = dialect.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {TABLE} SET attempt = %s, woken_at = NULL, due_at = {now.sql}, "
+            f"claimed_by = NULL, claimed_at = NULL, running_key = NULL "
+            f"WHERE id IN ({places(ids)}) AND dead_at IS NULL "
+            f"AND (attempt = %s OR (attempt = %s AND claimed_by = %s))",
+            [attempt, *now.values, *map(dialect.id, ids), attempt, attempt + 1, owner],
+        )
