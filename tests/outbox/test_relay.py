@@ -177,6 +177,43 @@ def test_route_that_refuses_sets_its_own_rows_back(
     assert is_set(row.due_at, 5, began)
 
 
+def test_route_that_refuses_holds_up_no_later_look(
+    kept: Kept, relay: Relay, make_current: MakeCurrent
+) -> None:
+    def route(name: str, *args: object, **kwargs: object) -> None:
+        if name == "tests.refused":
+            raise OSError("no route")
+
+    kept.connect(countdown=3600, name="tests.refused")
+    (refused,) = send_due(kept)
+    kept.disconnect()
+    kept.connect(countdown=3600, name="tests.refused")
+    make_current(broker_url="memory://", task_routes=[route])
+    assert relay.work() == (1, 5.0)  # nothing was published: it may be the broker
+    kept.connect(countdown=3600, name="tests.routed")
+    (routed,) = send_due(kept)
+    for due in (refused, routed):
+        kept.change(due, due_at=seconds(-1))
+    OutboxMessage.objects.exclude(pk__in=[refused.id, routed.id]).delete()
+    assert relay.work() == (2, 1.0)
+    assert [wake_up.id for wake_up in published()] == [routed.id]
+    kept.change(refused, due_at=seconds(-1))
+    assert relay.work() == (1, 1.0)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_row_that_fails_beside_one_of_its_receiver_is_set_back(
+    is_first: bool, kept: Kept, relay: Relay
+) -> None:
+    kept.connect(countdown=3600)
+    rows = send_due(kept, 2)
+    broken, sound = rows if is_first else rows[::-1]
+    kept.change(broken, options="{")
+    relay.look(for_lost=False)
+    assert [wake_up.id for wake_up in published()] == [sound.id]
+    assert kept.row(broken).woken_at is None
+
+
 @pytest.mark.parametrize("options", ["{", "[1]", "7"])
 def test_row_whose_options_are_broken_is_set_back_alone(
     options: str, kept: Kept, relay: Relay
