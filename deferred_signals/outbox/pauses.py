@@ -29,15 +29,22 @@ class Pauses:
     def __init__(self) -> None:
         self.of_broker = 0.0
         self._of_receivers: dict[str, float] = {}
+        #: Receivers that were refused while the broker took others: they say nothing of the broker.
+        self._apart: set[str] = set()
 
     def note(self, tried: Sequence[Due], failed: Collection[str]) -> None:
         """Note which wake-ups could be published."""
-        for name in {row.receiver for row in tried if row.id in failed}:
+        refused = {row.receiver for row in tried if row.id in failed}
+        for name in refused:
             self._of_receivers[name] = _longer(self._of_receivers.get(name, 0.0))
-        for name in {row.receiver for row in tried if row.id not in failed}:
+        taken = {row.receiver for row in tried if row.id not in failed}
+        for name in taken - refused:
             self._of_receivers.pop(name, None)
+        if taken:
+            self._apart = (self._apart | refused) - taken
         if tried:
-            self.of_broker = _longer(self.of_broker) if len(failed) == len(tried) else 0.0
+            is_broker = not taken and not refused <= self._apart
+            self.of_broker = _longer(self.of_broker) if is_broker else 0.0
 
     def of(self, failed: Iterable[Due]) -> list[tuple[float, list[str]]]:
         """Put the ids of what could not be published together, by how long it waits."""

@@ -76,11 +76,7 @@ class Relay:
         self.loop = Loop("deferred_signals.relay", lambda: self.work()[1], most=5)
 
     def end(self, patience: float) -> None:
-        """End the thread.
-
-        Arguments:
-            patience: seconds that this may take.
-        """
+        """End the thread, and wait so many seconds for that."""
         if self.loop.stop(patience):
             self._store.close()
 
@@ -176,7 +172,7 @@ class Relay:
         for row in known:
             try:
                 wakings.append(waking_for(alias, row, registry.get(row.receiver)))
-            except ValueError:  # its options are no JSON
+            except (TypeError, ValueError):  # its options are no JSON, or no options
                 failed.add(row.id)
         try:
             if wakings:
@@ -237,15 +233,12 @@ def _is_lost(item: Overdue, is_ready: bool | None, newest: float) -> bool:  # no
 
 def _route_of(alias: str, row: Due) -> tuple[Route | None, str | None]:
     """Return the route of a row's wake-up, and its queue; None for what cannot be told."""
-    receiver = registry.find(row.receiver)
-    if receiver is None:
-        return None, None
     try:
-        return route_of(alone(waking_for(alias, row, receiver)))
+        return route_of(alone(waking_for(alias, row, registry.get(row.receiver))))
     except Exception as error:
         if is_interruption(error):
             raise
-        return None, None  # a route of the project's refuses
+        return None, None  # a route of the project's refuses, or the row's options are none
 
 
 def _tell(payload: str, attempt: int, outcome: Failed) -> None:

@@ -82,6 +82,10 @@ class OutboxRows:
         """End that: the worker shuts down."""
         self._relay.end(PATIENCE)
         self._leases.end(PATIENCE)
+        self.leave()
+
+    def leave(self) -> None:
+        """Close what this process has open: it is a worker's child that ends."""
         self._store.close()
 
 

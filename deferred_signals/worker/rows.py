@@ -10,7 +10,12 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from celery.signals import worker_init, worker_ready, worker_shutdown
+from celery.signals import (
+    worker_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+)
 
 from deferred_signals.errors import ConfigurationError, DecodeError
 from deferred_signals.message.wakeup import WakeUp, is_wake_up
@@ -73,6 +78,9 @@ class Rows(Protocol):
 
     def end(self) -> None:
         """End that: the worker shuts down."""
+
+    def leave(self) -> None:
+        """Close what this process has open: it is a worker's child that ends."""
 
 
 #: Makes what is plugged in, and what it made.
@@ -177,3 +185,9 @@ def _begin(**_kwargs: object) -> None:
 def _end(**_kwargs: object) -> None:
     if _make is not None:
         rows().end()
+
+
+@worker_process_shutdown.connect(weak=False, dispatch_uid="deferred_signals.rows")
+def _leave(**_kwargs: object) -> None:
+    if _made is not None:
+        _made.leave()

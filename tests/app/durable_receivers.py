@@ -14,10 +14,10 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from django.dispatch import Signal
 
-from deferred_signals import Discard, Retry, RetryLater, events, receiver
+from deferred_signals import Discard, Retry, RetryLater, current_message, events, receiver
 
 from . import fault_receivers
-from .fault_receivers import attempt, leave
+from .fault_receivers import attempt
 from .models import Line, Run
 
 POLICY = Retry(
@@ -49,12 +49,20 @@ def connect() -> None:
     events.receiver_succeeded.connect(note_success)
 
 
+def leave(**payload: Any) -> None:
+    """Leave a row for the run of this message."""
+    message = current_message()
+    assert message is not None
+    name = message.receiver.removeprefix("tests.durable.")
+    Run.log(name, message.id, message.attempt, **payload)
+
+
 def note_success(message: Any, **kwargs: Any) -> None:
     """Leave a row for a run that succeeded."""
     Run.log("succeeded", message.id, message.attempt)
 
 
-@receiver(plain, deferred=True, durable=True, retry=POLICY, name="tests.plain", weak=False)
+@receiver(plain, deferred=True, durable=True, retry=POLICY, name="tests.durable.plain", weak=False)
 def acts(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Leave a row, and do what the message says, at the first attempts."""
     leave()
@@ -63,7 +71,13 @@ def acts(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
 
 
 @receiver(
-    atomic, deferred=True, durable=True, atomic=True, retry=POLICY, name="tests.atomic", weak=False
+    atomic,
+    deferred=True,
+    durable=True,
+    atomic=True,
+    retry=POLICY,
+    name="tests.durable.atomic",
+    weak=False,
 )
 def acts_in_transaction(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Do the same, in one transaction with the end of the message's row."""
@@ -76,7 +90,7 @@ def acts_in_transaction(sender: object, does: str, times: int = 0, **kwargs: Any
     durable=True,
     chunk_size=10,
     retry=POLICY,
-    name="tests.chunked",
+    name="tests.durable.chunked",
     weak=False,
 )
 def acts_in_a_chunk(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
@@ -90,7 +104,7 @@ def acts_in_a_chunk(sender: object, does: str, times: int = 0, **kwargs: Any) ->
     durable=True,
     ordered_by=lambda sender, key, **kwargs: key,
     retry=Retry(max_attempts=None, timeout=60, wait_initial=0.1, wait_exp_base=1, wait_jitter=0),
-    name="tests.in_turn",
+    name="tests.durable.in_turn",
     weak=False,
 )
 def takes_its_turn(sender: object, key: str, number: int, fails: int, **kwargs: Any) -> None:
@@ -109,7 +123,7 @@ def takes_its_turn(sender: object, key: str, number: int, fails: int, **kwargs: 
     soft_time_limit=2,
     time_limit=4,
     retry=POLICY,
-    name="tests.limited",
+    name="tests.durable.limited",
     weak=False,
 )
 def acts_within_limits(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
@@ -123,7 +137,7 @@ def acts_within_limits(sender: object, does: str, times: int = 0, **kwargs: Any)
     durable=True,
     countdown=lambda sender, seconds, **kwargs: seconds,
     expires=lambda sender, within=None, **kwargs: within,
-    name="tests.timed",
+    name="tests.durable.timed",
     weak=False,
 )
 def acts_in_time(sender: object, **kwargs: Any) -> None:

@@ -93,8 +93,11 @@ def test_installed_outbox_loads_neither_what_writes_rows_nor_what_runs_them() ->
     assert {name for name in more if not name.startswith(("message", "support"))} == {
         "outbox",
         "outbox.apps",
+        "outbox.checks",
         "outbox.models",
         "outbox.plugs",
+        "publishing",
+        "publishing.patterns",
         "sending.durable",
         "worker.rows",
     }

@@ -19,6 +19,7 @@ from django.dispatch import Signal
 from deferred_signals import Retry
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.outbox.dialects import dialect_of
+from deferred_signals.outbox.leases import Death
 from deferred_signals.outbox.models import TABLE, OutboxMessage
 from deferred_signals.outbox.running import run_row
 from deferred_signals.outbox.store import Store
@@ -127,6 +128,11 @@ class Kept:
         registry.discard(registry.get(self.name))
 
 
+def death(name: str, wake_up: WakeUp, pid: int | None, error: BaseException) -> Death:
+    """Make the end of a process that was given one wake-up."""
+    return Death(name, (wake_up,), pid, error)
+
+
 class seconds(float):  # noqa: N801 - used like a function
     """A time in some seconds, or some seconds ago, by the database's clock."""
 
@@ -139,13 +145,23 @@ def _values(value: Any) -> tuple[Any, ...]:
     return dialect_of(connection).after(value).values if isinstance(value, seconds) else (value,)
 
 
-def until(moment: Any) -> float:
-    """Count the seconds until a time that a row holds, by the database's clock."""
+def now() -> float:
+    """Return the time by the database's clock, in seconds since the epoch."""
     with connection.cursor() as cursor:
         told = dialect_of(connection).seconds()
         cursor.execute(f"SELECT {told.sql}", told.values)
-        (now,) = cursor.fetchone()
-    return float(moment.timestamp()) - float(now)
+        (found,) = cursor.fetchone()
+    return float(found)
+
+
+def until(moment: Any) -> float:
+    """Count the seconds until a time that a row holds, by the database's clock."""
+    return float(moment.timestamp()) - now()
+
+
+def is_set(moment: Any, wait: float, since: float, slack: float = 0.01) -> bool:
+    """Tell whether a row's time was set to that of its statement and a wait, at any time since `now()`."""
+    return bool(since + wait - slack <= moment.timestamp() <= now() + wait + slack)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from celery.worker import state
 
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.outbox.claims import claim
-from deferred_signals.outbox.leases import Death, Leases
+from deferred_signals.outbox.leases import Leases
 from deferred_signals.outbox.running import owner_of
 from deferred_signals.outbox.store import Store
 from deferred_signals.outbox.worker import OutboxRows
@@ -23,7 +23,7 @@ from tests.project.celery import app
 from tests.support.lifecycle import Lifecycle
 from tests.support.processes import wait_until
 
-from .rows import NOWHERE, Kept, database_away, logged, of_runs, seconds, until
+from .rows import NOWHERE, Kept, database_away, death, is_set, logged, now, of_runs, seconds
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -51,16 +51,17 @@ def claim_for(kept: Kept, wake_up: WakeUp, pid: int = CHILD) -> None:
 def test_death_is_charged_and_told_once(
     is_claimed: bool, error: Exception, kept: Kept, leases: Leases, lifecycle: Lifecycle
 ) -> None:
+    began = now()
     kept.connect()
     wake_up = kept.send()
     if is_claimed:
         claim_for(kept, wake_up)
     for _ in range(2):
-        leases.note(Death(kept.name, (wake_up,), CHILD, error))
+        leases.note(death(kept.name, wake_up, CHILD, error))
     leases.end(10)
     row = kept.row(wake_up)
     assert (row.attempt, row.claimed_by, row.woken_at) == (1, None, None)
-    assert 0 < until(row.due_at) <= 5
+    assert is_set(row.due_at, 5, began)
     assert type(error).__name__ in row.error
     assert of_runs(lifecycle) == ["receiver_retrying"]
 
@@ -71,7 +72,7 @@ def test_last_death_makes_the_row_dead(kept: Kept, leases: Leases, lifecycle: Li
     kept.change(wake_up, attempt=2)
     last = wake_up._replace(attempt=2)
     claim_for(kept, last)
-    leases.note(Death(kept.name, (last,), CHILD, KILLED))
+    leases.note(death(kept.name, last, CHILD, KILLED))
     leases.end(10)
     assert kept.row(wake_up).dead_at is not None
     (told,) = lifecycle.of("receiver_failed")
@@ -97,7 +98,7 @@ def test_death_that_is_nobodys_business_changes_nothing(
         case "unknown":
             kept.forget()
     before = kept.row(wake_up)
-    leases.note(Death(name, (died,), pid, KILLED))
+    leases.note(death(name, died, pid, KILLED))
     leases.end(10)
     row = kept.row(wake_up)
     assert (row.attempt, row.due_at, row.error) == (before.attempt, before.due_at, "")
@@ -108,7 +109,7 @@ def test_death_is_charged_when_its_database_is_back(kept: Kept, leases: Leases) 
     kept.connect()
     wake_up = kept.send()
     with database_away():
-        leases.note(Death(kept.name, (wake_up,), CHILD, KILLED))
+        leases.note(death(kept.name, wake_up, CHILD, KILLED))
         with pytest.raises(TimeoutError):
             wait_until(lambda: kept.row(wake_up).attempt == 1, 0.3, "a charge")
     leases.end(10)
@@ -131,7 +132,7 @@ def test_death_that_cannot_be_charged_holds_up_no_other(
     logger.addFilter(fail)
     try:
         for wake_up in (first, second):
-            leases.note(Death(kept.name, (wake_up,), CHILD, KILLED))
+            leases.note(death(kept.name, wake_up, CHILD, KILLED))
         leases.end(10)
     finally:
         logger.removeFilter(fail)
@@ -145,8 +146,8 @@ def test_deaths_of_a_database_that_is_away_hold_up_no_other_ones(
     kept.connect()
     wake_up = kept.send()
     with database_away("other"):
-        leases.note(Death(kept.name, (wake_up._replace(using="other"),), CHILD, KILLED))
-        leases.note(Death(kept.name, (wake_up,), CHILD, KILLED))
+        leases.note(death(kept.name, wake_up._replace(using="other"), CHILD, KILLED))
+        leases.note(death(kept.name, wake_up, CHILD, KILLED))
         wait_until(lambda: kept.row(wake_up).attempt == 1, 10, "a charge")
 
 

@@ -10,7 +10,7 @@ from celery.exceptions import WorkerLostError
 
 from deferred_signals import Discard, RetryLater
 from deferred_signals.message.wakeup import WakeUp
-from deferred_signals.outbox.leases import Death, Leases
+from deferred_signals.outbox.leases import Leases
 from deferred_signals.outbox.models import OutboxMessage
 from deferred_signals.outbox.relay import Relay
 from deferred_signals.outbox.store import Store
@@ -20,7 +20,7 @@ from tests.support.celery_messages import CeleryMessage, take_celery_messages
 from tests.support.lifecycle import Lifecycle
 from tests.support.processes import wait_until
 
-from .rows import POLICY, Kept, seconds
+from .rows import POLICY, Kept, death, seconds
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -155,7 +155,7 @@ def test_nothing_that_is_told_or_stored_beside_the_payload_holds_values(
             wake_up = wake_up._replace(attempt=3)
     if way == "killed":
         leases = Leases(Store())
-        leases.note(Death(kept.name, (wake_up,), 1, WorkerLostError("killed")))
+        leases.note(death(kept.name, wake_up, 1, WorkerLostError("killed")))
         leases.end(10)
     else:
         kept.run(wake_up)
@@ -172,7 +172,7 @@ def test_relay_publishes_no_values(kept: Kept) -> None:
     kept.connect(countdown=60)
     wake_up = kept.send(order_id=7, card=CARD)
     kept.change(wake_up, due_at=seconds(-1))
-    Relay(kept.store).work()
+    Relay(kept.store).look(for_lost=False)
     (message,) = take_celery_messages()
     assert WakeUp.from_wire(message.wires[0]).id == wake_up.id
     assert CARD not in str(message)

@@ -9,7 +9,7 @@ from deferred_signals.running.outcomes import Failed, Succeeded, Unknown
 from deferred_signals.worker.delivery import Elsewhere
 from tests.support.lifecycle import Lifecycle
 
-from .rows import Kept, of_runs, seconds, until
+from .rows import Kept, is_set, now, of_runs, seconds
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -36,12 +36,13 @@ def wake_up(request: pytest.FixtureRequest, kept: Kept) -> WakeUp:
 
 
 def test_row_is_set_on_without_a_charge(kept: Kept, wake_up: WakeUp, lifecycle: Lifecycle) -> None:
+    began = now()
     outcome = kept.run(wake_up)
     assert isinstance(outcome, Elsewhere)
     assert outcome.due is not None
     row = kept.row(wake_up)
     assert (row.attempt, row.claimed_by, row.woken_at, row.dead_at) == (0, None, None, None)
-    assert 0 < until(row.due_at) <= 5
+    assert is_set(row.due_at, 5, began)
     assert row.error.startswith("Unknown since ")
     assert of_runs(lifecycle) == []
 
@@ -54,13 +55,14 @@ def since(kept: Kept, wake_up: WakeUp, ago: float) -> None:
 
 
 def test_row_is_looked_at_more_and_more_seldom(kept: Kept, wake_up: WakeUp) -> None:
+    began = now()
     kept.run(wake_up)
     since(kept, wake_up, 100)
     kept.run(wake_up)
-    assert 45 < until(kept.row(wake_up).due_at) <= 52
+    assert is_set(kept.row(wake_up).due_at, 50, began, slack=2)
     since(kept, wake_up, 2000)
     kept.run(wake_up)
-    assert 295 < until(kept.row(wake_up).due_at) <= 300
+    assert is_set(kept.row(wake_up).due_at, 300, began)
 
 
 def test_row_is_dead_when_its_grace_is_over(

@@ -38,5 +38,5 @@ def raising(error: BaseException) -> Callable[..., None]:
 def chunked(signal: Signal, defer: Connected) -> Acting:
     """Connect a receiver whose calls travel together."""
     acting = Acting()
-    defer(signal, name="tests.in_a_chunk", chunk_size=10, retry=QUICK)(acting)
+    defer(signal, name="tests.chunked", chunk_size=10, retry=QUICK)(acting)
     return acting
