@@ -36,5 +36,5 @@ __all__ = [
     "signal",
 ]
 
-# A program, which makes settings of its own.
-collect_ignore = ["support/scenario_program.py"]
+# Programs, which make settings of their own.
+collect_ignore = ["support/kept_program.py", "support/scenario_program.py"]

@@ -111,7 +111,7 @@ def wake_again(kind: str, ids: list[str], times: int) -> None:
     for _ in range(times):
         for id_ in ids:
             wake_up = WakeUp("default", id_, 0, time.time())
-            app.send_task(f"tests.{kind}", args=[wake_up.to_wire()], task_id=id_)
+            app.send_task(f"tests.durable.{kind}", args=[wake_up.to_wire()], task_id=id_)
 
 
 @pytest.mark.each_database

@@ -171,7 +171,8 @@ def test_child_has_a_connection_of_its_own_and_harms_not_its_parents(store: Stor
         os.close(reading)
         os.close(writing)
         with store.connection("default") as still_ours:
-            assert still_ours is ours
+            # On SQLite nothing is open while a process forks.
+            assert still_ours is ours or ours.vendor == "sqlite"
             assert (ask(ours) if ours.vendor == "sqlite" else session_of(ours)) == session
 
 
