@@ -142,9 +142,9 @@ def test_death_of_a_child_that_has_a_duplicate_charges_no_other_run(
             lambda: not OutboxMessage.objects.filter(claimed_by=None).exists(), 30, "it runs"
         )
         for kind, id_ in ids.items():
-            (tmp_path / f"after_claim.{id_}").touch()
+            (tmp_path / f"before_claim.{id_}").touch()
             wake_again(kind, [id_], times=1)
-        wait_until(lambda: not [*tmp_path.glob("after_claim.*")], 30, "their children are killed")
+        wait_until(lambda: not [*tmp_path.glob("before_claim.*")], 30, "their children are killed")
         assert OutboxMessage.objects.count() == len(ids)
         wait_for_empty_outbox()
     assert all(attempts_of(id_, kind) == [1] for kind, id_ in ids.items())
