@@ -35,6 +35,7 @@ def test_committed_messages_run_once(broker: Broker, tmp_path: Path) -> None:
             ids = [send(kind) for kind in KINDS for _ in range(10)]
         ids += [send(kind) for kind in KINDS]
         wait_for_empty_outbox()
+        wait_for_runs(len(ids), receiver="succeeded")  # which is told after the end of the row
     assert set(effects_of(ids).values()) == {1}
     assert sorted(run.message_id for run in runs(receiver="succeeded")) == sorted(ids)
 

@@ -234,7 +234,8 @@ def test_connection_that_the_broker_closed_meanwhile_costs_no_message(
 
 
 def test_many_threads_publish_over_one_line(node: Broker, send: Send, told: Told) -> None:
-    with publishing_to(node.host_url) as app:
+    # Threads that commit 600 messages each may wait for a busy machine.
+    with settings(PUBLISH_TIMEOUT=20), publishing_to(node.host_url) as app:
 
         def request(count: int) -> list[str]:
             app.set_current()

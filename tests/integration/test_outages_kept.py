@@ -20,7 +20,7 @@ from .own_app import on_broker
 from .proxy import Proxy
 
 #: Seconds that a commit may take beyond ``PUBLISH_TIMEOUT``, on a machine that is busy with tests.
-ALLOWANCE = 0.5
+ALLOWANCE = 0.7
 
 
 def committed(

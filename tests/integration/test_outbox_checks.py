@@ -65,7 +65,7 @@ def test_w015_table_outside_of_the_search_path() -> None:
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 def test_e011_level_that_is_the_servers_default(
-    signal: Signal, defer: Connected, level: str
+    signal: Signal, defer: Connected, only_own_receivers: None, level: str
 ) -> None:
     execute(f"SET LOCAL default_transaction_isolation = '{level}'")
     assert found() == []

@@ -90,4 +90,4 @@ def test_message_that_uwsgis_master_cannot_publish_is_reported_and_its_workers_s
     assert failures == []
     assert (found.arrived, found.reported, found.doubled) == (found.sent - 1, 1, 0)
     assert found.contradicted == 0
-    assert found.senders == 3
+    assert found.senders >= 2  # one of the workers may take all requests
