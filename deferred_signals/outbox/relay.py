@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from deferred_signals import conf
+from deferred_signals.errors import PublishError
 from deferred_signals.outbox.broker import CurrentBroker
 from deferred_signals.outbox.looping import Loop
 from deferred_signals.outbox.lost import by_patience, is_lost
@@ -42,6 +43,8 @@ GROWTH, MOST_INTERVALS = 1.5, 5
 
 #: Lost wake-ups are looked for after so many looks, or so many times ``RELAY_INTERVAL``.
 LOOKS = 5
+
+AWAY = "The broker did not answer a moment ago, and is not asked again yet."
 
 
 class Look(NamedTuple):
@@ -145,8 +148,8 @@ class Relay:
 
     def _look_for_due(self, alias: str) -> Look:
         settings = conf.current().OUTBOX
-        if self._broker.is_away():  # since the look at the database before
-            return Look()
+        if self._broker.is_away():
+            return Look(failure=PublishError(AWAY))
         with self._store.connection(alias) as connection:
             set_blocked_on(connection, settings.RELAY_BATCH, settings.LEASE)
             found = take_due(connection, settings.RELAY_BATCH, settings.LEASE)
@@ -156,7 +159,7 @@ class Relay:
         """Publish wake-ups anew that were lost; wait longer for the others."""
         settings = conf.current().OUTBOX
         if self._broker.is_away():
-            return Look()
+            return Look(failure=PublishError(AWAY))
         with self._store.connection(alias) as connection:
             overdue = look_for_overdue(connection, settings.RELAY_BATCH)
         self._has_more_overdue = len(overdue) >= settings.RELAY_BATCH

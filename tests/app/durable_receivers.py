@@ -22,6 +22,10 @@ POLICY = Retry(max_attempts=3, wait_initial=0.2, wait_exp_base=1, wait_jitter=0)
 plain, atomic, chunked = Signal(), Signal(), Signal()
 SIGNALS = {"plain": plain, "atomic": atomic, "chunked": chunked}
 
+#: Sends to a receiver whose messages have another priority.
+aside = Signal()
+SIGNALS["aside"] = aside
+
 #: Sends to a receiver whose runs of one key follow one another.
 in_turn = Signal()
 
@@ -58,6 +62,14 @@ def acts_in_transaction(sender: object, does: str, times: int = 0, **kwargs: Any
 )
 def acts_in_a_chunk(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Do the same, in one message with others."""
+    acts(sender, does, times, **kwargs)
+
+
+@receiver(
+    aside, deferred=True, durable=True, priority=5, retry=POLICY, name="tests.aside", weak=False
+)
+def acts_by_priority(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
+    """Do the same, by a message of another priority."""
     acts(sender, does, times, **kwargs)
 
 

@@ -133,8 +133,9 @@ def test_lost_wake_ups_are_found_in_a_queue_that_is_never_empty(simulation: Simu
 
 
 def test_lost_wake_ups_are_found_in_a_queue_that_no_relay_s_worker_consumes(
-    simulation: Simulation,
+    simulation: Simulation, configure: Callable[..., None]
 ) -> None:
+    configure(OUTBOX={"LEASE": LEASE, "RELAY_BATCH": 50, "RELAY_INTERVAL": 5})
     simulation.broker.loses = one_in(60)
     simulation.send(20, ASIDE)
     simulation.every(10, lambda: simulation.send(1, ASIDE), 450)
