@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import pytest
 from django.dispatch import Signal
@@ -67,7 +66,10 @@ def store() -> Iterator[Store]:
 @pytest.fixture
 def send(signal: Signal, defer: Connected, broker: Broker) -> Callable[..., str]:
     """Send to a durable receiver; return the id of the row."""
-    defer(signal, durable=True, name="tests.relayed", weak=False)(lambda sender, **kwargs: None)
+    # With a countdown nothing is published at the commit.
+    defer(signal, durable=True, name="tests.relayed", countdown=9, weak=False)(
+        lambda sender, **kwargs: None
+    )
 
     def send() -> str:
         with live():
@@ -82,10 +84,10 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [text for text in logged(caplog, logging.WARNING) if "The relay tries again" in text]
 
 
-def make_overdue(**columns: Any) -> None:
-    """Let all rows be due; their wake-ups were published long ago."""
-    row = OutboxMessage.objects.earliest("created_at")
-    OutboxMessage.objects.update(due_at=row.created_at, **columns)
+def make_due(*, is_woken: bool = False) -> None:
+    """Let all rows be due, with or without a wake-up that was published."""
+    at = OutboxMessage.objects.earliest("created_at").created_at
+    OutboxMessage.objects.update(due_at=at, woken_at=at if is_woken else None)
 
 
 def test_looks_become_rarer_while_nothing_is_due(store: Store, send: Callable[..., str]) -> None:
@@ -95,7 +97,7 @@ def test_looks_become_rarer_while_nothing_is_due(store: Store, send: Callable[..
     assert waits[0] == 1.0
     assert waits[-2:] == [5.0, 5.0]
     send()
-    make_overdue(woken_at=None)
+    make_due()
     found, wait = relay.work()
     assert (found.due, found.woken, wait) == (1, 1, 1.0)
 
@@ -106,7 +108,7 @@ def test_full_batch_is_followed_by_the_next_at_once(
     configure(OUTBOX={"RELAY_BATCH": 2})
     for _ in range(3):
         send()
-    make_overdue(woken_at=None)
+    make_due()
     relay = Relay(store)
     assert relay.work()[1] == 0.0
     assert relay.work()[1] == 1.0
@@ -120,7 +122,7 @@ def test_lost_wake_ups_are_looked_for_at_least_every_ten_seconds(
     for _ in range(4):
         waited += relay.work()[1]
     send()
-    make_overdue()
+    make_due(is_woken=True)
     while not broker.published:
         waited = relay.work()[1]
         assert waited <= 10
@@ -132,7 +134,7 @@ def test_question_that_the_broker_does_not_answer_holds_nothing_up(
 ) -> None:
     """What is due is published; what may be lost is looked for later; the log is told once."""
     waits, due = send(), send()
-    make_overdue()
+    make_due(is_woken=True)
     OutboxMessage.objects.filter(pk=due).update(woken_at=None)
     broker = Broken()
     broker.error = ConnectionError("away")
@@ -159,7 +161,7 @@ def test_broker_that_is_away_is_told_of_once(
 ) -> None:
     """On the real line: rows are set back, and the relay waits longer each time."""
     first = send()
-    make_overdue(woken_at=None)
+    make_due()
     caplog.clear()
     relay = Relay(store)
     found, wait = relay.work()
