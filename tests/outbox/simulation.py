@@ -350,12 +350,20 @@ class Simulation:
         """Count the messages that the broker was given, for each row."""
         return sum(map(len, self.broker.given.values())) / len(self.sent)
 
+    def first_lost(self) -> dict[str, float]:
+        """Return when each wake-up was lost that was the first of its row, in seconds of the simulation."""
+        return {
+            id_: given[0].at - self.start
+            for id_, given in self.broker.given.items()
+            if given[0].is_lost
+        }
+
     def lost(self) -> dict[str, float]:
-        """Return for each row whose first wake-up was lost after how long the next was published."""
+        """Return for each of them after how long the next one was published, if it was."""
         return {
             id_: given[1].at - given[0].at
             for id_, given in self.broker.given.items()
-            if given[0].is_lost
+            if given[0].is_lost and len(given) > 1
         }
 
     def delays(self, *names: str) -> dict[str, float]:
