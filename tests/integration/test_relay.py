@@ -13,14 +13,19 @@ from typing import Any
 import pytest
 from django.test import override_settings
 from django.utils import timezone
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from deferred_signals.outbox.models import OutboxMessage
+from deferred_signals.publishing.queues import has_ready
 from tests.app.durable_receivers import SIGNALS
 from tests.project.celery import app
 from tests.support.connected import deferred
 from tests.support.processes import Process, wait_until
 
 from .nodes import Broker, needs_local_broker
+from .outages import ALLOWANCE
+from .own_app import publishing_to
 from .proxy import Proxy
 from .queues import waiting
 from .runs import runs, wait_for_runs
@@ -103,6 +108,20 @@ def test_backlog_is_woken_up_once_and_what_was_lost_is_found(
     ran = Counter(run.message_id for run in runs())
     assert ran == Counter(ids + lost)
     assert messages <= 1.1 * len(ran)
+
+
+def test_question_whether_a_queue_is_empty_ends_where_the_broker_hangs(node: Broker) -> None:
+    with (
+        Proxy(node.host_url) as proxy,
+        override_settings(DEFERRED_SIGNALS={"CONNECT_TIMEOUT": 0.3}),
+        publishing_to(proxy.url),
+    ):
+        assert has_ready("tests.nowhere") is False
+        proxy.silent = True
+        began = time.monotonic()
+        with pytest.raises((OSError, RedisError, OperationalError)):
+            has_ready("tests.nowhere")
+        assert time.monotonic() - began < 2 + ALLOWANCE
 
 
 #: One broker is enough where the table decides.
