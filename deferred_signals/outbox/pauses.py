@@ -25,12 +25,16 @@ class Pauses:
     A receiver whose route refuses is set aside by itself. Where nothing can be published, the relay looks
     no sooner. The log is told once of either.
 
+    Arguments:
+        warns: whether the log is told.
+
     Attributes:
         of_broker: seconds until the next look; 0: the broker takes something.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, warns: bool = True) -> None:
         self.of_broker = 0.0
+        self._warns = warns
         self._of_receivers: dict[str, float] = {}
 
     def note(
@@ -51,7 +55,7 @@ class Pauses:
             row.receiver: failed[row.id] for row in tried if row.id in failed
         }.items():
             if name not in self._of_receivers and not is_away:
-                _warn(f"of {name}", error)
+                self._warn(f"of {name} ", error)
             self._of_receivers[name] = _longer(self._of_receivers.get(name, 0.0))
         if is_away and len(failed) == len(tried):
             self.note_away(next(iter(failed.values())))
@@ -61,7 +65,7 @@ class Pauses:
     def note_away(self, error: BaseException) -> None:
         """Note that the broker does not answer."""
         if not self.of_broker:
-            _warn("", error)
+            self._warn("", error)
         self.of_broker = _longer(self.of_broker)
 
     def of(self, failed: Iterable[Due]) -> list[tuple[float, list[str]]]:
@@ -71,17 +75,17 @@ class Pauses:
             found[max(self.of_broker, self._of_receivers[row.receiver])].append(row.id)
         return list(found.items())
 
+    def _warn(self, whose: str, error: BaseException) -> None:
+        if self._warns:
+            log(
+                logging.WARNING,
+                "Wake-ups of durable messages %scannot be published (%s: %s). The relay tries again, "
+                "after up to a minute each time",
+                whose,
+                type(error).__name__,
+                error,
+            )
+
 
 def _longer(pause: float) -> float:
     return min(max(SET_BACK, pause * 2), MOST_SET_BACK)
-
-
-def _warn(whose: str, error: BaseException) -> None:
-    log(
-        logging.WARNING,
-        "Wake-ups of durable messages %scannot be published (%s: %s). The relay tries again, after up to "
-        "a minute each time",
-        f"{whose} " if whose else "",
-        type(error).__name__,
-        error,
-    )

@@ -74,10 +74,16 @@ class Relay:
         broker: the broker; by default that of the current Celery app.
         ends_unknown: whether a row whose receiver nobody knows is dead after ``UNKNOWN_GRACE``; else
             that is left to workers.
+        warns: whether the log is told of what cannot be published; else the caller tells.
     """
 
     def __init__(
-        self, store: Lender, broker: Broker | None = None, *, ends_unknown: bool = True
+        self,
+        store: Lender,
+        broker: Broker | None = None,
+        *,
+        ends_unknown: bool = True,
+        warns: bool = True,
     ) -> None:
         self._store = store
         self._broker = broker or CurrentBroker()
@@ -86,7 +92,7 @@ class Relay:
         self._looks, self._waited = 0, 0.0
         self._has_more_overdue = False
         self._wait = 0.0
-        self._pauses = Pauses()
+        self._pauses = Pauses(warns=warns)
         self.loop = Loop("deferred_signals.relay", lambda: self.work()[1], most=5)
 
     def work(self) -> tuple[Look, float]:

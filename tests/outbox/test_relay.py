@@ -18,9 +18,10 @@ from deferred_signals.publishing.waking import Waking
 from deferred_signals.testing import live
 from deferred_signals.worker.rows import Received
 from tests.support.broker import Broker
+from tests.support.celery_apps import MakeCurrent
 from tests.support.connected import Connected, deferred
 
-from .rows import logged
+from .rows import logged, until
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -173,6 +174,32 @@ def test_broker_that_is_away_is_told_of_once(
     found, wait = relay.work()
     assert (found.due, wait) == (0, 5.0)
     assert len(complaints(caplog)) == 1
+
+
+def test_route_that_refuses_is_told_of_once_and_set_aside(
+    store: Store,
+    send: Callable[..., str],
+    make_current: MakeCurrent,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The relay looks as often as ever, for the others."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise LookupError("no such shard")
+
+    refused = send()
+    make_current(broker_url="memory://", task_routes=(refuse,))
+    relay = Relay(store)
+    for _ in range(2):
+        make_due()
+        found, wait = relay.work()
+        assert (found.due, found.woken, wait) == (1, 0, 1.0)
+    row = OutboxMessage.objects.get(pk=refused)
+    assert row.woken_at is None
+    assert row.due_at is not None
+    assert until(row.due_at) > 5
+    [told] = complaints(caplog)
+    assert "of tests.relayed cannot be published (LookupError: no such shard)" in told
 
 
 def test_loop_ends_in_time_although_its_work_takes_long() -> None:

@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
     def _relay(self, *, once: bool, verbosity: int, **_options: Any) -> None:
         store = Store()
-        relay = Relay(store, ends_unknown=False)
+        relay = Relay(store, ends_unknown=False, warns=False)
         try:
             if once:
                 self._look_once(relay, verbosity)
