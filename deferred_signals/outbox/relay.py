@@ -6,11 +6,13 @@ for, and the wake-up was lost: with its sender, before it was published, or with
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from deferred_signals import conf
 from deferred_signals.errors import PublishError
 from deferred_signals.outbox.broker import CurrentBroker
+from deferred_signals.outbox.look import Look
 from deferred_signals.outbox.looping import Loop
 from deferred_signals.outbox.lost import by_patience, is_lost
 from deferred_signals.outbox.pauses import Pauses
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from deferred_signals.publishing.patterns import Route
     from deferred_signals.publishing.waking import Waking
 
-__all__ = ["Look", "Relay"]
+__all__ = ["Relay"]
 
 #: While nothing is due, looks become rarer by this factor, up to so many times ``RELAY_INTERVAL``.
 GROWTH, MOST_INTERVALS = 1.5, 5
@@ -45,25 +47,6 @@ GROWTH, MOST_INTERVALS = 1.5, 5
 LOOKS = 5
 
 AWAY = "The broker did not answer a moment ago, and is not asked again yet."
-
-
-class Look(NamedTuple):
-    """What one look, or several, came to.
-
-    Attributes:
-        due: how many rows were due, or had lost their wake-ups.
-        woken: for how many of them wake-ups were published.
-        failure: why others could not be published, of the first of them.
-    """
-
-    due: int = 0
-    woken: int = 0
-    failure: BaseException | None = None
-
-    def and_(self, other: Look) -> Look:
-        """Add another look to this one."""
-        failure = self.failure or other.failure
-        return Look(self.due + other.due, self.woken + other.woken, failure)
 
 
 class Relay:
@@ -90,7 +73,8 @@ class Relay:
         self._ends_unknown = ends_unknown
         #: Since lost wake-ups were looked for: looks, and the seconds between them.
         self._looks, self._waited = 0, 0.0
-        self._has_more_overdue = False
+        #: Databases that have more rows whose wake-ups are overdue than were looked at.
+        self._behind: set[str] = set()
         self._wait = 0.0
         self._pauses = Pauses(warns=warns)
         self.loop = Loop("deferred_signals.relay", lambda: self.work()[1], most=5)
@@ -109,7 +93,7 @@ class Relay:
     def _is_time_for_lost(self) -> bool:
         interval = conf.current().OUTBOX.RELAY_INTERVAL
         self._looks += 1
-        if self._has_more_overdue or self._looks >= LOOKS or self._waited >= LOOKS * interval:
+        if self._behind or self._looks >= LOOKS or self._waited >= LOOKS * interval:
             self._looks, self._waited = 0, 0.0
             return True
         return False
@@ -119,15 +103,20 @@ class Relay:
             return self._pauses.of_broker
         if due >= batch:
             return 0.0
-        is_busy = due or self._has_more_overdue
+        is_busy = due or self._behind
         self._wait = least if is_busy else min(self._wait * GROWTH or least, least * MOST_INTERVALS)
         return self._wait
 
     def look_until_done(self) -> Look:
-        """Look until nothing is due any more, or the broker takes nothing; return what that came to."""
+        """Look until nothing is due any more, or the broker takes nothing; return what that came to.
+
+        It takes a lease at most: rows that this process does not know may be due again meanwhile.
+        """
+        settings = conf.current().OUTBOX
+        end = monotonic() + settings.LEASE
         found = last = self.look(for_lost=True)
-        while last.due >= conf.current().OUTBOX.RELAY_BATCH and not self._pauses.of_broker:
-            last = self.look(for_lost=self._has_more_overdue)
+        while last.due >= settings.RELAY_BATCH and not self._pauses.of_broker and monotonic() < end:
+            last = self.look(for_lost=bool(self._behind))
             found = found.and_(last)
         return found
 
@@ -168,15 +157,16 @@ class Relay:
             return Look(failure=PublishError(AWAY))
         with self._store.connection(alias) as connection:
             overdue = look_for_overdue(connection, settings.RELAY_BATCH)
-        self._has_more_overdue = len(overdue) >= settings.RELAY_BATCH
+        self._behind.discard(alias)
         try:
             lost, waiting = self._sorted(alias, overdue)
         except Exception as error:
             if is_interruption(error):
                 raise
-            self._has_more_overdue = False
             self._pauses.note_away(error)
             return Look(failure=error)
+        if len(overdue) >= settings.RELAY_BATCH:
+            self._behind.add(alias)
         taken: list[Due] = []
         with self._store.connection(alias) as connection:
             for patience, ids in by_patience(lost, settings.LEASE):

@@ -60,6 +60,7 @@ class Broker:
         is_away: whether it takes nothing.
         refuses: receivers whose routes refuse.
         is_silent: whether it does not tell what is in a queue.
+        turned_away: how many wake-ups it did not take.
         given: what it took, by the rows' ids.
     """
 
@@ -68,6 +69,7 @@ class Broker:
     is_away: bool = False
     refuses: set[str] = field(default_factory=set)
     is_silent: bool = False
+    turned_away: int = 0
     given: dict[str, list[Given]] = field(default_factory=lambda: defaultdict(list))
     _queues: dict[str, list[tuple[int, int, Delivery]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -77,6 +79,7 @@ class Broker:
     def take_in(self, waking: Waking, by: str) -> bool:
         """Take a wake-up in, or lose it; return whether it was taken, as far as one sees."""
         if self.is_away or waking.name in self.refuses:
+            self.turned_away += 1
             return False
         found = Delivery(waking.name, WakeUp.from_wire(waking.payload), route_of(waking))
         is_lost = self.loses(found)
@@ -118,11 +121,15 @@ class View:
 
     def __init__(self, broker: Broker, by: str, received: dict[Route, tuple[float, float]]) -> None:
         self._broker, self._by, self._received = broker, by, received
+        self._has_tried = False
 
     def is_away(self) -> bool:
-        return self._broker.is_away
+        """Know it when it was tried; the real line then asks by itself whether the broker is back."""
+        self._has_tried = self._has_tried and self._broker.is_away
+        return self._has_tried
 
     def publish(self, wakings: Sequence[Waking]) -> Mapping[str, BaseException]:
+        self._has_tried = True
         return {
             waking.id: ConnectionError("refused")
             for waking in wakings

@@ -233,6 +233,7 @@ def test_broker_that_is_away_is_not_asked_in_a_hurry(simulation: Simulation) -> 
     simulation.run(2000)
     assert_ran_once(simulation)
     assert simulation.messages() == 1
+    assert simulation.broker.turned_away <= 20 * 50
     assert simulation.seconds <= 600 + 60 + 300 * 0.1
 
 

@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from deferred_signals import conf
-from deferred_signals.outbox.relay import Look, Relay
+from deferred_signals.outbox.look import Look
+from deferred_signals.outbox.relay import Relay
 from deferred_signals.outbox.store import Store
 
 if TYPE_CHECKING:
