@@ -84,8 +84,8 @@ class Leases:
         self.loop.start()
         self.loop.ring()
 
-    def end(self, patience: float) -> None:
-        """Charge what is to be charged still, and end the thread.
+    def end(self, patience: float) -> bool:
+        """Charge what is to be charged still, and end the thread; return whether it has ended.
 
         Arguments:
             patience: seconds that this may take.
@@ -94,7 +94,7 @@ class Leases:
         until = monotonic() + patience
         while self._deaths and monotonic() < until:
             sleep(0.01)
-        self.loop.stop(max(0.0, until - monotonic()))
+        return self.loop.stop(max(0.0, until - monotonic()))
 
     def _work(self) -> float:
         """Renew first, as that is urgent. A database that is away holds up no other one's rows."""

@@ -48,16 +48,18 @@ class Loop:
         """Have the function called now."""
         self._bell.set()
 
-    def stop(self, patience: float) -> None:
-        """End the thread, after what it is doing.
+    def stop(self, patience: float) -> bool:
+        """End the thread, after what it is doing; return whether it has ended.
 
         Arguments:
             patience: seconds to wait for that.
         """
         self._is_over = True
         self._bell.set()
-        if self._thread is not None:
-            self._thread.join(patience)
+        if self._thread is None:
+            return True
+        self._thread.join(patience)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         failures = 0

@@ -33,8 +33,9 @@ class OutboxRows:
     def __init__(self) -> None:
         self._store = Store()
         #: The threads have connections of their own: a run must not wait for a relay's look.
-        self._leases = Leases(Store())
-        self._relay = Relay(Store())
+        self._store_of_leases, self._store_of_relay = Store(), Store()
+        self._leases = Leases(self._store_of_leases)
+        self._relay = Relay(self._store_of_relay)
 
     def run(self, delivery: Delivery, wake_up: str) -> Outcome | Elsewhere | GivenBack | None:
         """Claim the row of a wake-up, run it, and settle it; return what to tell Celery.
@@ -81,8 +82,11 @@ class OutboxRows:
 
     def end(self) -> None:
         """End that: the worker shuts down."""
-        self._relay.loop.stop(PATIENCE)
-        self._leases.end(PATIENCE)
+        # A thread that hangs in its database keeps its connection, which ends with the process.
+        if self._relay.loop.stop(PATIENCE):
+            self._store_of_relay.close()
+        if self._leases.end(PATIENCE):
+            self._store_of_leases.close()
         self._store.close()
 
 

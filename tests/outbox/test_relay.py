@@ -211,7 +211,7 @@ def test_loop_ends_in_time_although_its_work_takes_long() -> None:
     loop.start()
     time.sleep(0.05)
     began = time.monotonic()
-    loop.stop(0.2)
+    assert not loop.stop(0.2)
     assert time.monotonic() - began < 1
 
 
@@ -220,7 +220,7 @@ def test_loop_that_waits_ends_at_once() -> None:
     loop.start()
     time.sleep(0.05)
     began = time.monotonic()
-    loop.stop(5)
+    assert loop.stop(5)
     assert time.monotonic() - began < 1
 
 
