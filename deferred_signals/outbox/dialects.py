@@ -1,7 +1,8 @@
 """What the databases write in different ways: the time, ids, and how rows are taken and returned.
 
 All times are the database's own, in UTC: the clocks of senders and workers may differ. SQLite has no
-server, and three decimals only, so there Python's clock is a parameter.
+server, and three decimals only, so there Python's clock is a parameter. A connection to it may bring
+another one, as simulations do.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from uuid import UUID
 from django.utils.timezone import get_default_timezone, is_naive, make_aware
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -106,22 +107,26 @@ class SQLite(Dialect):
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
         self.returns = self.returns_inserted
+        self._clock: Callable[[], float] = getattr(connection, "clock", time)
 
     def now(self) -> Term:
         return self.after(0)
 
     def seconds(self) -> Term:
-        return Term("%s", (time(),))
+        return Term("%s", (self._clock(),))
 
     def after(self, seconds: float) -> Term:
-        return Term("%s", (self.moment(datetime.now(UTC) + timedelta(seconds=seconds)),))
+        return Term("%s", (self.moment(self._now() + timedelta(seconds=seconds)),))
 
     def seconds_since(self, column: str) -> Term:
-        now = self.moment(datetime.now(UTC))
+        now = self.moment(self._now())
         return Term(f"(julianday(%s) - julianday({column})) * 86400.0", (now,))
 
     def moment(self, moment: datetime) -> Any:
         return _in_utc(moment).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     def id(self, text: str) -> Any:
         return UUID(text).hex

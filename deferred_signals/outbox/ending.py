@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from deferred_signals.outbox.store import Store
     from deferred_signals.running.outcomes import Outcome
 
-__all__ = ["Run", "end", "end_patiently", "patiently"]
+__all__ = ["Run", "end", "end_patiently", "patiently", "wait_for_unknown"]
 
 Answer = TypeVar("Answer")
 
@@ -170,9 +170,14 @@ def _end_unknown(
     if now - since >= conf.current().UNKNOWN_GRACE:
         failed = Failed(outcome.exception, "UNKNOWN_GRACE is over")
         return end(connection, this._replace(counts=False), failed)
-    wait = min(MOST_WAIT, max(LEAST_WAIT, (now - since) / 2))
+    wait = wait_for_unknown(this.error)
     note = unknown_since(this.error, outcome.exception)
     if not set_on(connection, this.id, this.holder, wait, note):
         return Lost("its lease was over")
     why = "Set on: this worker does not know something that the message refers to."
     return Elsewhere(why, now + wait, outcome.exception)
+
+
+def wait_for_unknown(error: str) -> float:
+    """Return the seconds that a row waits for a process that knows its receiver: half of what it has."""
+    return min(MOST_WAIT, max(LEAST_WAIT, (time.time() - since_unknown(error)) / 2))

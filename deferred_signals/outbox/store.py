@@ -13,16 +13,17 @@ import threading
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from django.db import connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["Store"]
+__all__ = ["Lender", "Store"]
 
 #: Seconds after which a connection is asked whether it works, before it is used again.
 IDLE = 5.0
@@ -33,6 +34,16 @@ FORK_PATIENCE = 5.0
 #: Connections of the process that this one was forked from. They are kept: if they were collected,
 #: their drivers would close a session that the parent still uses.
 _inherited: list[BaseDatabaseWrapper] = []
+
+
+class Lender(Protocol):
+    """What lends connections to the outbox's databases."""
+
+    def connection(self, alias: str) -> AbstractContextManager[BaseDatabaseWrapper]:
+        """Lend the connection to a database, in autocommit."""
+
+    def close(self) -> None:
+        """Close what this process has open."""
 
 
 class Store:

@@ -69,8 +69,8 @@ class OutboxRows:
             self._leases.note(Death(name, opened, pid, error, progress.through, begun))
 
     def look(self) -> int:
-        """Wake up what is due; return how many rows that were."""
-        return self._relay.look(for_lost=True)
+        """Wake up all that is due; return how many rows that were."""
+        return self._relay.look_until_done().woken
 
     def begin(self) -> None:
         """Begin to renew claims and to wake up what is due: the worker is ready."""

@@ -124,15 +124,15 @@ def wake(wakings: Sequence[Waking]) -> None:
             raise
 
 
-def try_to_wake(wakings: Sequence[Waking]) -> list[str]:
-    """Publish wake-ups, and wait for the broker; return the ids of those that it may not have."""
+def try_to_wake(wakings: Sequence[Waking]) -> dict[str, BaseException]:
+    """Publish wake-ups, and wait for the broker; return the ids of those that it may not have, and why."""
     failed: list[tuple[WakeUps, BaseException]] = []
     app = app_or_default()
     with line_of(app).taken() as line:
         recording = Recording(app, _together(wakings), _ignore, failed.extend)
         fates = line.publish(recording.publications, recording.tell, keep=False)
     recording.tell(fates)
-    return [waking.id for parcel, _error in failed for waking in parcel.wakings]
+    return {waking.id: error for parcel, error in failed for waking in parcel.wakings}
 
 
 def _ignore(_published: Sequence[WakeUps]) -> None:

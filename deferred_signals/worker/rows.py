@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from celery.signals import (
     worker_init,
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from deferred_signals.worker.progress import Progress
 
 __all__ = [
+    "Received",
     "Rows",
     "keep_rows_in",
-    "newest_received",
+    "last_received",
     "note_received",
     "rows",
     "running_wake_ups",
@@ -71,7 +73,7 @@ class Rows(Protocol):
         """
 
     def look(self) -> int:
-        """Wake up what is due; return how many rows that were."""
+        """Wake up all that is due; return how many rows that were."""
 
     def begin(self) -> None:
         """Begin to renew claims and to wake up what is due: the worker is ready."""
@@ -116,8 +118,21 @@ def rows() -> Rows:
     return _made
 
 
-#: When the newest wake-up was made that this worker has received by each route, as it told.
-_newest: dict[Route, float] = {}
+class Received(NamedTuple):
+    """What this worker has received by a route.
+
+    Attributes:
+        newest: when the newest wake-up was made, by the database's clock, in seconds since the epoch.
+        ago: seconds since the last one arrived.
+    """
+
+    newest: float
+    ago: float
+
+
+#: Of each route: when the newest wake-up was made, and when the last one arrived, by the clock of
+#: `time.monotonic`.
+_received: dict[Route, tuple[float, float]] = {}
 
 
 def note_received(wake_up: str, info: Mapping[str, Any]) -> None:
@@ -132,12 +147,14 @@ def note_received(wake_up: str, info: Mapping[str, Any]) -> None:
         route = Route(
             info.get("exchange") or "", info.get("routing_key") or "", info.get("priority") or 0
         )
-        _newest[route] = max(at, _newest.get(route, 0.0))
+        newest, _arrived = _received.get(route, (0.0, 0.0))
+        _received[route] = max(at, newest), monotonic()
 
 
-def newest_received(route: Route) -> float:
-    """Return when the newest wake-up was made that came by a route, in the database's seconds; 0: none."""
-    return _newest.get(route, 0.0)
+def last_received(route: Route) -> Received | None:
+    """Return what this worker has received by a route; None: nothing."""
+    found = _received.get(route)
+    return None if found is None else Received(found[0], monotonic() - found[1])
 
 
 def running_wake_ups() -> list[tuple[str, int]]:

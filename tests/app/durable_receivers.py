@@ -39,6 +39,10 @@ SIGNALS = {
     "timed": timed,
 }
 
+#: Sends to a receiver whose messages have another priority.
+aside = Signal()
+SIGNALS["aside"] = aside
+
 #: Sends to a receiver whose runs of one key follow one another.
 in_turn = Signal()
 
@@ -95,6 +99,20 @@ def acts_in_transaction(sender: object, does: str, times: int = 0, **kwargs: Any
 )
 def acts_in_a_chunk(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Do the same, in one message with others."""
+    acts(sender, does, times, **kwargs)
+
+
+@receiver(
+    aside,
+    deferred=True,
+    durable=True,
+    priority=5,
+    retry=POLICY,
+    name="tests.durable.aside",
+    weak=False,
+)
+def acts_by_priority(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
+    """Do the same, by a message of another priority."""
     acts(sender, does, times, **kwargs)
 
 

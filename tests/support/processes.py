@@ -45,6 +45,11 @@ class Process:
         return self._popen is not None and self._popen.poll() is None
 
     @property
+    def exit_code(self) -> int | None:
+        """Return what the process ended with; None while it runs."""
+        return None if self._popen is None else self._popen.poll()
+
+    @property
     def ready(self) -> bool:
         """Tell whether the process has logged its prompt since its last start."""
         return self.ready_prompt in self.logs()[self._log_start :]
