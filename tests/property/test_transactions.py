@@ -13,15 +13,14 @@ from django.dispatch import Signal
 from django.test import override_settings
 from hypothesis import settings
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from deferred_signals import events
+from tests.support.blocks import Blocks
 from tests.support.connected import Connected
 
 sent = Signal()
@@ -30,11 +29,7 @@ sent = Signal()
 Entry = tuple[str, int]
 
 
-class RollBack(Exception):
-    """Rolls a block back."""
-
-
-class Transactions(RuleBasedStateMachine):
+class Transactions(Blocks[Entry]):
     """Runs against a real database, and a list of lists beside it."""
 
     eager = False
@@ -43,10 +38,6 @@ class Transactions(RuleBasedStateMachine):
         super().__init__()
         self.happened: list[Entry] = []
         self.expected: list[Entry] = []
-        #: For each open block: the block, whether it has a savepoint, and what waits in it.
-        self.blocks: list[tuple[Any, bool, list[Entry]]] = []
-        self.doomed = False
-        self.number = 0
 
     @initialize()
     def connect(self) -> None:
@@ -59,13 +50,6 @@ class Transactions(RuleBasedStateMachine):
 
     def published(self, message: Any, **kwargs: object) -> None:
         self.happened.append(("message", message.kwargs["number"]))
-
-    def happen(self, entry: Entry) -> None:
-        """Note in the model what waits for the commit, or happens now where nothing is open."""
-        if self.blocks:
-            self.blocks[-1][2].append(entry)
-        else:
-            self.commit([entry])
 
     def commit(self, entries: list[Entry]) -> None:
         """Note in the model what is committed together."""
@@ -91,57 +75,13 @@ class Transactions(RuleBasedStateMachine):
         transaction.on_commit(lambda: sent.send(None, number=number) and None)
         self.happen(("message", number))
 
-    @precondition(lambda self: len(self.blocks) < 5 and not self.doomed)
-    @rule()
-    def begin(self) -> None:
-        self.enter(savepoint=True)
-
-    @precondition(lambda self: len(self.blocks) < 5 and not self.doomed)
-    @rule()
-    def begin_without_a_savepoint(self) -> None:
-        self.enter(savepoint=False)
-
-    def enter(self, *, savepoint: bool) -> None:
-        block = transaction.atomic(savepoint=savepoint)
-        block.__enter__()
-        self.blocks.append((block, savepoint or len(self.blocks) == 0, []))
-
-    @precondition(lambda self: self.blocks)
-    @rule()
-    def end_well(self) -> None:
-        block, has_savepoint, waiting = self.blocks.pop()
-        block.__exit__(None, None, None)
-        if not (self.doomed and has_savepoint):
-            self.keep(waiting)
-        self.doomed = self.doomed and not has_savepoint
-
-    @precondition(lambda self: self.can_roll_back())
-    @rule()
-    def roll_back(self) -> None:
-        block, has_savepoint, waiting = self.blocks.pop()
-        block.__exit__(RollBack, RollBack(), None)
-        # Without a savepoint of its own the failure is the enclosing block's.
-        self.doomed = not has_savepoint
-        if self.doomed:
-            self.keep(waiting)
-
-    def can_roll_back(self) -> bool:
-        return bool(self.blocks)
-
-    def keep(self, waiting: list[Entry]) -> None:
-        if self.blocks:
-            self.blocks[-1][2].extend(waiting)
-        else:
-            self.commit(waiting)
-
     @invariant()
     def what_happened_is_what_was_expected(self) -> None:
         assert self.happened == self.expected
 
     def teardown(self) -> None:
         try:
-            while self.blocks:
-                self.roll_back() if self.can_roll_back() else self.end_well()
+            self.end_all()
             assert self.happened == self.expected
             assert connection.run_on_commit == []
             assert connection.execute_wrappers == []
