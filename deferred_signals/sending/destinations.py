@@ -15,6 +15,7 @@ from deferred_signals.publishing.celery_settings import always_eager, answers, c
 from deferred_signals.publishing.reports import report
 from deferred_signals.support.forks import unforked
 from deferred_signals.support.under_test import is_under_test
+from deferred_signals.support.uwsgi import may_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -105,6 +106,8 @@ def wake(receiver: Receiver) -> None:
         receiver: the one that something is sent to.
     """
     if current_destination() is not BROKER or _is_refused() or answers().transport == "memory":
+        return
+    if may_fork():  # the child would inherit what locks the thread holds
         return
     given = current_app(), receiver
     with suppress(RuntimeError):  # no thread can be started, and the commit will see to it

@@ -119,7 +119,7 @@ SENDS: list[tuple[Callable[[], None], int]] = [
     (delete_with_lines, 3),
     (delete_ticket, 1),
     (relate, 6),
-    (migrate, 4),
+    (migrate, 5),
     (ask_for_pages, 5),
     (log_in_and_out, 3),
     (fail_to_log_in, 1),

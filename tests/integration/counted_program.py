@@ -93,8 +93,16 @@ def commit_briefly() -> None:
 
 
 def fork_in_c() -> None:
-    """Fork as C libraries do, without Python's hooks, while a message is kept; commit in both."""
+    """Fork as C libraries do, without Python's hooks, while a message is kept; commit in both.
+
+    A child inherits the locks that other threads hold, and nothing tells them. So this is done while the
+    library's threads rest.
+    """
     commit()
+    for thread in threading.enumerate():
+        if thread.name == "deferred_signals.wake":
+            thread.join()
+    time.sleep(0.7)  # the broker was tried, and is not tried again yet
     child = ctypes.PyDLL(None).fork()
     commit_thrice()
     if child:
