@@ -26,7 +26,10 @@ from tests.support.broker import Broker
 from tests.support.connected import Connected
 from tests.support.processes import Process, wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "other"]),
+    pytest.mark.usefixtures("only_own_receivers"),
+]
 
 #: The name of a receiver that other processes know, too.
 NAME = "tests.durable.plain"

@@ -68,7 +68,7 @@ def store() -> Iterator[Store]:
 def send(signal: Signal, defer: Connected, broker: Broker) -> Callable[..., str]:
     """Send to a durable receiver; return the id of the row."""
     # With a countdown nothing is published at the commit.
-    defer(signal, durable=True, name="tests.relayed", countdown=9, weak=False)(
+    defer(signal, durable=True, name="tests.of_relays", countdown=9, weak=False)(
         lambda sender, **kwargs: None
     )
 
@@ -228,7 +228,7 @@ NOW = 1_000_000.0
 
 
 def waits_for(seconds: float) -> Overdue:
-    return Overdue(Due("id", "tests.relayed", "", "", 0, NOW), LEASE, seconds)
+    return Overdue(Due("id", "tests.of_relays", "", "", 0, NOW), LEASE, seconds)
 
 
 @pytest.mark.parametrize(
