@@ -199,7 +199,7 @@ def test_route_that_refuses_is_told_of_once_and_set_aside(
     assert row.due_at is not None
     assert until(row.due_at) > 5
     [told] = complaints(caplog)
-    assert "of tests.relayed cannot be published (LookupError: no such shard)" in told
+    assert "of tests.of_relays cannot be published (LookupError: no such shard)" in told
 
 
 def test_loop_ends_in_time_although_its_work_takes_long() -> None:
