@@ -173,7 +173,7 @@ def test_child_has_a_connection_of_its_own_and_harms_not_its_parents(store: Stor
         with store.connection("default") as still_ours:
             # On SQLite nothing is open while a process forks.
             assert still_ours is ours or ours.vendor == "sqlite"
-            assert (ask(ours) if ours.vendor == "sqlite" else session_of(ours)) == session
+            assert (ask(still_ours) if ours.vendor == "sqlite" else session_of(ours)) == session
 
 
 def test_store_that_is_closed_opens_again(store: Store) -> None:
