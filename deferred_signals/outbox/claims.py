@@ -7,23 +7,26 @@ itself, except for the end of an ``atomic=True`` run. `deferred_signals.outbox.r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from deferred_signals.outbox.dialects import dialect_of, places
+from deferred_signals.outbox.dialects import Term, dialect_of, places
 from deferred_signals.outbox.models import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.backends.utils import CursorWrapper
 
     from deferred_signals.message.wakeup import WakeUp
+    from deferred_signals.outbox.dialects import Dialect
 
 __all__ = [
     "Claimed",
     "Found",
+    "change_of_claim",
     "claim",
+    "claimed_from",
+    "columns_of_claim",
     "find",
     "renew",
 ]
@@ -83,36 +86,48 @@ def claim(
         django.db.IntegrityError: another row of the same order runs.
     """
     dialect = dialect_of(connection)
-    now, due = dialect.now(), dialect.after(lease)
-    age, left = dialect.seconds_since("created_at"), dialect.seconds_since("expires_at")
+    change, columns = change_of_claim(dialect, owner, lease), columns_of_claim(dialect)
     update = (
-        f"UPDATE {TABLE} SET attempt = attempt + 1, woken_at = NULL, due_at = {due.sql}, "
-        f"claimed_by = %s, claimed_at = {now.sql}, running_key = order_key "
+        f"{change.sql}, running_key = order_key "
         f"WHERE id = %s AND attempt = %s AND receiver = %s AND dead_at IS NULL"
     )
     id_, attempt = dialect.id(wake_up.id), wake_up.attempt
-    values = [*due.values, owner, *now.values, id_, attempt, receiver]
-    columns = f"payload, error, order_key, {age.sql}, {left.sql}"
-    told = [*age.values, *left.values]
+    values = [*change.values, id_, attempt, receiver]
     with connection.cursor() as cursor:
         if dialect.returns:
-            cursor.execute(f"{update} RETURNING {columns}", [*values, *told])
-            return _claimed(cursor)
-        cursor.execute(update, values)
-        if not cursor.rowcount:
-            return None
-        cursor.execute(
-            f"SELECT {columns} FROM {TABLE} WHERE id = %s AND attempt = %s AND claimed_by = %s",
-            [*told, id_, attempt + 1, owner],
-        )
-        return _claimed(cursor)
+            cursor.execute(f"{update} RETURNING {columns.sql}", [*values, *columns.values])
+        else:
+            cursor.execute(update, values)
+            if not cursor.rowcount:
+                return None
+            cursor.execute(
+                f"SELECT {columns.sql} FROM {TABLE} "
+                f"WHERE id = %s AND attempt = %s AND claimed_by = %s",
+                [*columns.values, id_, attempt + 1, owner],
+            )
+        found = cursor.fetchone()
+    return None if found is None else claimed_from(found)
 
 
-def _claimed(cursor: CursorWrapper) -> Claimed | None:
-    found = cursor.fetchone()
-    if found is None:
-        return None
-    payload, error, order_key, age, since = found
+def change_of_claim(dialect: Dialect, owner: str, lease: float) -> Term:
+    """Write the UPDATE that claims rows, up to its WHERE."""
+    now, due = dialect.now(), dialect.after(lease)
+    return Term(
+        f"UPDATE {TABLE} SET attempt = attempt + 1, woken_at = NULL, due_at = {due.sql}, "
+        f"claimed_by = %s, claimed_at = {now.sql}",
+        (*due.values, owner, *now.values),
+    )
+
+
+def columns_of_claim(dialect: Dialect) -> Term:
+    """List what a claim is told of a row; `claimed_from` reads it."""
+    age, left = dialect.seconds_since("created_at"), dialect.seconds_since("expires_at")
+    return Term(f"payload, error, order_key, {age.sql}, {left.sql}", (*age.values, *left.values))
+
+
+def claimed_from(row: Sequence[Any]) -> Claimed:
+    """Read the columns of a claim."""
+    payload, error, order_key, age, since = row
     left = None if since is None else -float(since)
     return Claimed(payload, error, float(age), left, order_key)
 

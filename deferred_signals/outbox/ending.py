@@ -72,10 +72,8 @@ def end_patiently(store: Store, this: Run, outcome: Outcome) -> Outcome | Elsewh
     """
     if this.atomic and isinstance(outcome, Succeeded):
         if this.order_key is not None:
-            with (
-                suppress(Error),
-                store.connection(this.using) as connection,
-            ):  # a relay sees to it, too
+            # Where that fails, a relay does it.
+            with suppress(Error), store.connection(this.using) as connection:
                 wake_next(connection, this.order_key)
         return outcome  # the receiver's own transaction has removed the row
     ended = patiently(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from deferred_signals.outbox.claims import Claimed
+from deferred_signals.outbox.claims import change_of_claim, claimed_from, columns_of_claim
 from deferred_signals.outbox.dialects import dialect_of, places, text_of_id
 from deferred_signals.outbox.models import TABLE
 from deferred_signals.outbox.taking import in_transaction
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from deferred_signals.outbox.claims import Claimed
 
 __all__ = ["claim_together", "give_back", "remove_together"]
 
@@ -36,43 +38,35 @@ def claim_together(
         lease: seconds after which they are free again, if nobody renews the claim.
     """
     dialect = dialect_of(connection)
-    now, due = dialect.now(), dialect.after(lease)
-    age, left = dialect.seconds_since("created_at"), dialect.seconds_since("expires_at")
-    columns = f"id, payload, error, {age.sql}, {left.sql}"
-    told = [*age.values, *left.values]
+    change, columns = change_of_claim(dialect, owner, lease), columns_of_claim(dialect)
     where = f"id IN ({places(ids)}) AND attempt = %s AND receiver = %s AND dead_at IS NULL"
     which = [*map(dialect.id, ids), attempt, receiver]
-    update = (
-        f"UPDATE {TABLE} SET attempt = attempt + 1, woken_at = NULL, due_at = {due.sql}, "
-        f"claimed_by = %s, claimed_at = {now.sql}"
-    )
-    values = [*due.values, owner, *now.values]
     if dialect.returns:
         with connection.cursor() as cursor:
-            cursor.execute(f"{update} WHERE {where} RETURNING {columns}", [*values, *which, *told])
-            return _by_id(cursor.fetchall())
-    with in_transaction(connection), connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns} FROM {TABLE} WHERE {where} FOR UPDATE", [*told, *which])
-        found = cursor.fetchall()
-        if found:
-            taken = [row[0] for row in found]
-            cursor.execute(f"{update} WHERE id IN ({places(taken)})", [*values, *taken])
-    return _by_id(found)
-
-
-def _by_id(found: Sequence[Any]) -> dict[str, Claimed]:
-    return {
-        text_of_id(id_): Claimed(
-            payload, error, float(age), None if since is None else -float(since)
-        )
-        for id_, payload, error, age, since in found
-    }
+            cursor.execute(
+                f"{change.sql} WHERE {where} RETURNING id, {columns.sql}",
+                [*change.values, *which, *columns.values],
+            )
+            found = cursor.fetchall()
+    else:
+        with in_transaction(connection), connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT id, {columns.sql} FROM {TABLE} WHERE {where} FOR UPDATE",
+                [*columns.values, *which],
+            )
+            found = cursor.fetchall()
+            if found:
+                taken = [row[0] for row in found]
+                cursor.execute(
+                    f"{change.sql} WHERE id IN ({places(taken)})", [*change.values, *taken]
+                )
+    return {text_of_id(id_): claimed_from(row) for id_, *row in found}
 
 
 def remove_together(
     connection: BaseDatabaseWrapper, ids: Sequence[str], dead: str | None = None
-) -> None:
-    """Remove rows that are through.
+) -> int:
+    """Remove rows that are through; return how many there were.
 
     Arguments:
         connection: of the rows' database.
@@ -85,6 +79,7 @@ def remove_together(
         where, values = f"{where} AND claimed_by = %s", [*values, dead]
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {TABLE} WHERE {where}", values)
+        return int(cursor.rowcount)
 
 
 def give_back(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+import sys
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals import conf, events
@@ -118,13 +118,8 @@ def _waking(outgoing: Outgoing, wake_up: WakeUp) -> Waking:
         message.id,
         0,
         wake_up.to_wire(),
-        _described(describe_kwargs(message.kwargs, message.sender)),
+        # One text for the messages that are described alike: a transaction may have thousands.
+        sys.intern(describe_kwargs(message.kwargs, message.sender)),
         options,
         message if is_heard else None,
     )
-
-
-@lru_cache(maxsize=128)
-def _described(description: str) -> str:
-    """Return a description: one text for messages that are described alike."""
-    return description
