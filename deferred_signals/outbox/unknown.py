@@ -11,7 +11,7 @@ from deferred_signals.outbox.failures import unknown_since
 from deferred_signals.outbox.releases import Holder, set_on
 from deferred_signals.outbox.running import message_of
 from deferred_signals.running.outcomes import Failed, Unknown
-from deferred_signals.running.settling import settle
+from deferred_signals.running.settling import settle, settle_malformed
 
 if TYPE_CHECKING:
     from deferred_signals.outbox.store import Lender
@@ -44,12 +44,13 @@ def set_unknown_on(store: Lender, alias: str, row: Due, *, ends: bool) -> None:
         this = Run(alias, row.id, holder, found.error, order_key=found.order_key)
         outcome = end(connection, this, unknown)
     if isinstance(outcome, Failed):
-        _tell(found.payload, row.attempt, outcome)
+        _tell(row, found.payload, outcome)
 
 
-def _tell(payload: str, attempt: int, outcome: Failed) -> None:
+def _tell(row: Due, payload: str, outcome: Failed) -> None:
     try:
-        message = message_of(payload, max(1, attempt))
-    except DecodeError:
-        return
-    settle(message, outcome)
+        message = message_of(payload, max(1, row.attempt))
+    except DecodeError as error:
+        settle_malformed(row.receiver, error)
+    else:
+        settle(message, outcome)

@@ -6,6 +6,7 @@ import pytest
 
 from deferred_signals.outbox.relay import Relay
 from deferred_signals.running.outcomes import Failed
+from tests.support.lifecycle import Lifecycle
 
 from .rows import Kept, seconds, until
 
@@ -41,3 +42,23 @@ def test_dead_letter_that_was_never_run_has_no_attempt(
     row = kept.row(wake_up)
     assert row.dead_at is not None
     assert row.attempt == 0
+
+
+def test_dead_row_that_nobody_can_read_is_told(
+    kept: Kept, relay: Relay, lifecycle: Lifecycle
+) -> None:
+    kept.connect()
+    wake_up = kept.send()
+    kept.forget()
+    kept.change(
+        wake_up,
+        payload="{",
+        error="Unknown since 1000000000. It is gone.",
+        woken_at=None,
+        due_at=seconds(-10),
+    )
+    relay.look(for_lost=False)
+    assert kept.row(wake_up).dead_at is not None
+    (told,) = lifecycle.of("receiver_failed")
+    assert told["message"] is None
+    assert told["reason"] == "the payload is malformed"
