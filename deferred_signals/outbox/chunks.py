@@ -104,9 +104,8 @@ class _Chunk:
         mend(databases)
         try:
             for row in rows:
-                if (
-                    self._progress.ended
-                ):  # the parent sees to the rest, and is about to end this process
+                # The parent then sees to the rest, and is about to end this process.
+                if self._progress.ended:
                     break
                 self._progress.begin()
                 if row is not None:
@@ -130,7 +129,11 @@ class _Chunk:
         if not self._succeeded or self._progress.ended:
             return
         using, ids = self._succeeded[0].run.using, [row.run.id for row in self._succeeded]
-        patiently(self._store, using, ids, lambda connection, _: remove_together(connection, ids))
+        removed = patiently(
+            self._store, using, ids, lambda connection, _: remove_together(connection, ids)
+        )
+        if removed is None:  # the database stays away, and they will run again
+            return
         for row in self._succeeded:
             tell(self._delivery, row, Succeeded())
 

@@ -6,10 +6,12 @@ from contextlib import ExitStack, contextmanager
 from threading import Timer
 
 import pytest
+from celery.app.task import Context
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from deferred_signals.outbox import ending
+from deferred_signals.outbox.chunks import run_chunk
 from deferred_signals.outbox.claims import claim
 from deferred_signals.outbox.ending import Run, end_patiently
 from deferred_signals.outbox.releases import Holder
@@ -22,6 +24,8 @@ from deferred_signals.running.outcomes import (
     Retrying,
     Succeeded,
 )
+from deferred_signals.worker.delivery import Delivery
+from deferred_signals.worker.progress import Progress
 from tests.support.lifecycle import Lifecycle
 
 from .rows import Kept, database_away, logged, of_runs
@@ -96,6 +100,31 @@ def test_run_is_left_to_its_lease_where_the_database_stays_away(
     row = kept.row(wake_up)
     assert row.attempt == 1
     assert row.claimed_by is not None
+
+
+def test_chunk_is_left_to_its_lease_where_the_database_stays_away(
+    kept: Kept,
+    lifecycle: Lifecycle,
+    configure: Configure,
+    caplog: pytest.LogCaptureFixture,
+    end_of_the_world: Callable[[float], None],
+) -> None:
+    def go_on_without_database() -> None:
+        if len(receiver.runs) == 2:
+            end_of_the_world(1.5)
+
+    configure(OUTBOX={"LEASE": 1.0})
+    receiver = kept.connect(go_on_without_database)
+    wake_ups = [kept.send(), kept.send()]
+    request = Context({"id": "a-chunk", "delivery_info": {}})
+    run_chunk(kept.store, Delivery(kept.name, request, calls=2), wake_ups, Progress())
+    assert len(receiver.runs) == 2
+    assert of_runs(lifecycle) == ["receiver_started", "receiver_started"]
+    (told,) = logged(caplog, logging.WARNING)
+    assert "cannot be settled" in told
+    rows = [kept.row(wake_up) for wake_up in wake_ups]
+    assert [row.attempt for row in rows] == [1, 1]
+    assert all(row.claimed_by is not None for row in rows)
 
 
 class ForgetfulStore(Store):
