@@ -54,6 +54,8 @@ class Carrier(ABC):
     #: An attempt fails, before any row is fetched, where its message has no value of the carrier,
     #: or where `restore` fails.
     required: bool = False
+    #: Whether `restore` is called for each run: with None, where the message has no value of the carrier.
+    always: bool = False
 
     @abstractmethod
     def take(self) -> Any:

@@ -119,7 +119,14 @@ class DepthExceeded(DeferredSignalsError, RecursionError):
 
 
 class PublishError(DeferredSignalsError):
-    """Messages could not be published."""
+    """Messages could not be published.
+
+    Attributes:
+        is_kept: the messages are in the outbox, and will be published later. Else they are lost, or may
+            have arrived.
+    """
+
+    is_kept: bool = False
 
 
 class RedeliveredTooOften(DeferredSignalsError):

@@ -18,8 +18,9 @@ from deferred_signals.message.outgoing import Outgoing
 from deferred_signals.message.wire import pack
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.catalogue import entry_of
+from deferred_signals.receivers.options import is_durable
 from deferred_signals.running.resolving import resolve
-from deferred_signals.sending.commit import defer, is_in_coroutine
+from deferred_signals.sending.commit import defer, is_in_coroutine, way_of
 from deferred_signals.sending.dispatch import Deferred
 from deferred_signals.sending.encode import publish_options
 from deferred_signals.support.asking import Raised
@@ -62,7 +63,8 @@ def send_again(message: Message) -> Deferred:
     The message's attempts begin at 1 again, and so does the policy's ``timeout``. The message is
     published with the options that its receiver has now. Where the transaction of its database is
     open, it waits for the commit. In eager mode, and in the modes of `deferred_signals.testing`, it
-    goes where these send messages.
+    goes where these send messages. Of a durable receiver it becomes a row: its dead letter makes room, and
+    a relay finds it; it runs out of order. Where it has a row that is not dead, that one stays as it is.
 
     Do not send every message that failed again at once: one that fails for good would go round for
     ever. In eager mode such a message is sent from within its own failure, and `DepthExceeded` ends
@@ -97,9 +99,17 @@ def send_again(message: Message) -> Deferred:
         attempt=1,
         redeliveries=0,
     )
-    outgoing = Outgoing(again, pack(again), _options(receiver, again), quiet=is_telling())
+    immediate = _is_immediate(receiver, again)
+    outgoing = Outgoing(
+        again,
+        pack(again),
+        _options(receiver, again),
+        quiet=is_telling(),
+        durable=not immediate and is_durable(receiver.options),
+        again=True,
+    )
     with _nested(again):
-        defer(outgoing, immediate=_is_immediate(receiver, again))
+        defer(outgoing, way_of(outgoing), immediate=immediate)
     return Deferred(again.id, again.receiver)
 
 

@@ -23,11 +23,13 @@ from deferred_signals import conf
 from deferred_signals.errors import ContextNotRestored, SerializationError
 from deferred_signals.support.asking import Raised
 from deferred_signals.support.forks import unforked
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from deferred_signals.context import Carrier
 
@@ -62,6 +64,7 @@ def taken(settings: conf.Settings) -> dict[str, Any]:
                 "Context carrier %s failed at send; the message goes without its value",
                 path,
                 exc_info=True,
+                extra=about("carrier_failed"),
             )
             lasting = False
     if lasting:
@@ -123,7 +126,7 @@ def restored(context: dict[str, Any]) -> AbstractContextManager[Any]:
     Entering it raises:
         ContextNotRestored: a carrier that is required has not restored what it took.
     """
-    if context or any(map(_is_required, conf.current().CONTEXT)):
+    if context or any(map(_is_for_each_run, conf.current().CONTEXT)):
         return _restored(context)
     return _NOTHING
 
@@ -136,49 +139,78 @@ _NOTHING = nullcontext()
 def _restored(context: dict[str, Any]) -> Iterator[None]:
     with ExitStack() as stack:
         for path in conf.current().CONTEXT:
-            stack.enter_context(_restored_by(path, context))
+            if _is_asked(path, context):
+                stack.enter_context(_restored_by(path, context))
         yield
 
 
-@contextmanager
-def _restored_by(path: str, context: dict[str, Any]) -> Iterator[None]:
+def _is_asked(path: str, context: dict[str, Any]) -> bool:
+    """Return whether a carrier has something to restore; True where it fails to say so."""
+    try:
+        return _said(path, "key") in context or _is_for_each_run(path)
+    except Exception:  # noqa: BLE001 - what its module raises is logged when it is asked
+        return True
+
+
+class _restored_by:  # noqa: N801 - used like a function, as `contextlib.suppress` is
     """Restore what one carrier took along; if that fails, the block runs without it, or not at all."""
-    with ExitStack() as stack:
+
+    __slots__ = ("_context", "_manager", "_path")
+
+    def __init__(self, path: str, context: dict[str, Any]) -> None:
+        self._path = path
+        self._context = context
+        self._manager: AbstractContextManager[Any] = _NOTHING
+
+    def __enter__(self) -> None:
         try:
-            stack.enter_context(_around(path, context))
+            manager = _around(self._path, self._context)
+            manager.__enter__()
         except Exception as error:
             if isinstance(error, ContextNotRestored):
                 raise
-            if _is_required(path):
+            if _is_required(self._path):
                 raise ContextNotRestored(
-                    f"Context carrier {path} is required, and its restore() failed with "
+                    f"Context carrier {self._path} is required, and its restore() failed with "
                     f"{type(error).__name__}."
                 ) from error
             logger.exception(
                 "Context carrier %s failed before the run; the receiver runs without its value",
-                path,
+                self._path,
+                extra=about("carrier_failed"),
             )
-        yield
+        else:
+            self._manager = manager
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        if error is not None:
+            return self._manager.__exit__(kind, error, trace)
         try:
-            stack.close()
+            self._manager.__exit__(None, None, None)
         except Exception:
             logger.exception(
-                "Context carrier %s failed after the run, when it took its value back", path
+                "Context carrier %s failed after the run, when it took its value back",
+                self._path,
+                extra=about("carrier_failed"),
             )
+        return False
 
 
 def _around(path: str, context: dict[str, Any]) -> AbstractContextManager[Any]:
     """Return the context manager of one carrier; one that does nothing where it took nothing."""
     carrier = _carrier(path)
     value = context.get(carrier.key)
-    if value is not None:
-        return carrier.restore(value)
-    if carrier.required:
+    if value is None and carrier.required:
         raise ContextNotRestored(
             f"Context carrier {path} is required, and the message has no value of it: its take() "
             f"gave None, or the process that sent the message does not name it in CONTEXT."
         )
-    return _NOTHING
+    return _NOTHING if value is None and not carrier.always else carrier.restore(value)
 
 
 def _checked(path: str, value: Any) -> Any:
@@ -208,11 +240,19 @@ def _carrier(path: str) -> Carrier:
 def _is_required(path: str) -> bool:
     """Return whether a carrier is required; False where its class cannot be imported."""
     try:
-        return _says_required(path)
+        return bool(_said(path, "required"))
     except Exception:  # noqa: BLE001 - whatever its module raises, which is logged at its use
         return False
 
 
+def _is_for_each_run(path: str) -> bool:
+    """Return whether a carrier is asked also where a message has no value of it."""
+    try:
+        return bool(_said(path, "required") or _said(path, "always"))
+    except Exception:  # noqa: BLE001 - as above
+        return False
+
+
 @cache
-def _says_required(path: str) -> bool:
-    return bool(import_string(path).required)
+def _said(path: str, attribute: str) -> Any:
+    return getattr(import_string(path), attribute)

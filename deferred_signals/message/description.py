@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
 
@@ -18,11 +18,11 @@ from deferred_signals.message.keys import shown_key
 from deferred_signals.support.escaping import quoted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from django.db.models import Model
 
-__all__ = ["bounded", "describe", "describe_kwargs", "first_row"]
+__all__ = ["Described", "bounded", "describe", "describe_kwargs", "described"]
 
 #: How much of one message is shown: names of kwargs, rows, characters of a name and of a model's
 #: label, and characters in all.
@@ -56,8 +56,33 @@ def describe_kwargs(kwargs: object, sender: object = None) -> str:
     >>> describe_kwargs({"lines": [{"$ref": ["shop.Line", n, "default"]} for n in (1, 2)], "total": 9})
     'lines=[shop.Line 1, shop.Line 2], total'
     """
+    return described(kwargs, sender).text
+
+
+class Described(NamedTuple):
+    """What a message is called.
+
+    Attributes:
+        text: names the kwargs, and the rows that each refers to.
+        first_row: the first of these rows; empty where there is none.
+    """
+
+    text: str
+    first_row: str
+
+
+def described(kwargs: object, sender: object) -> Described:
+    """Describe the kwargs of a message, and the first row that it refers to.
+
+    Arguments:
+        kwargs: their forms, by name.
+        sender: the sender's form.
+
+    >>> described({"total": 9, "order": {"$ref": ["shop.Order", 7, "default"]}}, None)
+    Described(text='total, order=shop.Order 7', first_row='shop.Order 7')
+    """
     if not isinstance(kwargs, dict):
-        return "?"
+        return Described("?", "")
     look = _Look()
     parts = [
         f"{_show_name(name)}{look.rows_in(form)}" if type(form) in _HOLDERS else _show_name(name)
@@ -67,21 +92,7 @@ def describe_kwargs(kwargs: object, sender: object = None) -> str:
         parts.append(f"sender{rows}")
     if len(kwargs) > MOST_NAMES or look.is_over:
         parts.append("...")
-    return bounded(", ".join(parts))
-
-
-def first_row(kwargs: Mapping[str, Any], sender: Any) -> str:
-    """Describe the first row that a message refers to; empty where it refers to none.
-
-    >>> first_row({"total": 9, "order": {"$ref": ["shop.Order", 7, "default"]}}, None)
-    'shop.Order 7'
-    """
-    look = _Look()
-    for form in (*kwargs.values(), sender):
-        if type(form) in _HOLDERS:
-            for row in look.found(form):
-                return row
-    return ""
+    return Described(bounded(", ".join(parts)), look.first)
 
 
 def _describe_row(label: object, key: str) -> str:
@@ -126,20 +137,23 @@ class _Look:
 
     Attributes:
         is_over: there may be rows that were not looked at.
+        first: the first row; empty as long as there is none.
     """
 
     def __init__(self) -> None:
         self.is_over = False
+        self.first = ""
         self._forms = self._rows = 0
 
     def rows_in(self, form: Any) -> str:
         """List the rows inside a dict or list, as they stand behind a name; empty where there are none."""
-        rows = list(self.found(form))
+        rows = list(self._found(form))
         if not rows:
             return ""
+        self.first = self.first or rows[0]
         return f"={rows[0]}" if len(rows) == 1 else f"=[{', '.join(rows)}]"
 
-    def found(self, form: Any) -> Iterator[str]:
+    def _found(self, form: Any) -> Iterator[str]:
         """Describe the rows inside a dict or list."""
         waiting = [form]
         while waiting:

@@ -26,6 +26,7 @@ class Outgoing(NamedTuple):
         quiet: nobody is told of the message, since whoever deferred it was just being told of
             another one.
         durable: the message becomes a row of the outbox, and the broker gets a wake-up for it.
+        again: the message was sent before, under its id; it may have a row.
         order_key: durable messages with equal keys run one after another; None: it waits for no other.
     """
 
@@ -36,6 +37,7 @@ class Outgoing(NamedTuple):
     quiet: bool = False
     durable: bool = False
     order_key: str | None = None
+    again: bool = False
 
     def __repr__(self) -> str:
         return repr(self.message)  # the payload has values, which no log should show

@@ -30,9 +30,11 @@ class Batch(Protocol):
 
     Attributes:
         may_be_left: answers can be waited for until a deadline, and left to another thread then.
+        has_begun: something may have been sent since the block began.
     """
 
     may_be_left: ClassVar[bool]
+    has_begun: bool
 
     def __enter__(self) -> Self: ...
 
@@ -96,8 +98,10 @@ class Alone:
     def __init__(self, channel: Any) -> None:
         self._channel = channel
         self._published: list[int] = []
+        self.has_begun = False
 
     def __enter__(self) -> Self:
+        self.has_begun = False
         return self
 
     def __exit__(self, *error: object) -> None: ...
@@ -110,6 +114,7 @@ class Alone:
         pattern: Pattern | None,  # noqa: ARG002 - as a batch
     ) -> None:
         """Publish a message that the channel made."""
+        self.has_begun = True
         self._channel.basic_publish(message, **arguments)
 
     def publish_copy(self, copy: Copy) -> bool:  # noqa: ARG002 - as a batch

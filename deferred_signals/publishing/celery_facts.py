@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from deferred_signals.publishing.celery_settings import transports
 from deferred_signals.publishing.waits import longest_wait
 from deferred_signals.support.amounts import as_seconds
 from deferred_signals.support.frozen import Frozen
+from deferred_signals.support.modules import globals_of, loaded_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,9 +113,9 @@ def module_of_app() -> str | None:
     app = app_or_default()
     found = [
         name
-        for name, module in list(sys.modules.items())
+        for name, module in loaded_modules()
         if name != "__main__" and name.partition(".")[0] != "celery"
-        if any(value is app for value in list(vars(module).values()))
+        if any(value is app for _name, value in globals_of(module))
     ]
     return min(found, key=lambda name: name.rpartition(".")[2] != "celery", default=None)
 
@@ -180,9 +180,9 @@ def _apps() -> Iterator[tuple[str, Any]]:
     """Give the apps that are globals of modules, with their paths; first from the module that made one."""
     found = [
         (f"{name}.{attribute}", value)
-        for name, module in list(sys.modules.items())
+        for name, module in loaded_modules()
         if name.partition(".")[0] != "celery"
-        for attribute, value in list(getattr(module, "__dict__", {}).items())
+        for attribute, value in globals_of(module)
         if issubclass(type(value), Celery)
     ]
     return iter(sorted(found, key=lambda item: ".celery." not in item[0]))

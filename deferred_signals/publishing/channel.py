@@ -47,6 +47,8 @@ class Channel:
         self.may_be_left = self._batch.may_be_left
         #: Something was written, and is not yet answered.
         self._is_awaited = False
+        #: The driver was given the publication that is being written.
+        self._is_driven = False
         self._written: Sequence[Publication | Copy] = ()
         #: Why RabbitMQ closed the channel while it was written to, and how many messages were written.
         self._refused: tuple[Exception, int] | None = None
@@ -62,6 +64,11 @@ class Channel:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.channel, name)
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether anything may have been sent of what was written last."""
+        return self._batch.has_begun
 
     def together(self, publications: Sequence[Publication | Copy]) -> int:
         """Count the publications, from the first on, that may be written together.
@@ -88,6 +95,7 @@ class Channel:
         self._is_awaited = True
         with self._batch as batch:
             for place, publication in enumerate(publications):
+                self._is_driven = False
                 try:
                     self._publish(publication)
                 except self._gone:
@@ -97,7 +105,9 @@ class Channel:
                     if refusal is not None and self.confirms is not None:
                         self._refused = refusal, place  # py-amqp reads before it writes
                         break
-                    settle((place,), refusal or error)
+                    # Where a driver publishes at once, nobody knows what its error means.
+                    is_unknown = self._is_driven and not self.may_be_left and refusal is None
+                    settle((place,), refusal or error, is_certain=not is_unknown)
                 else:
                     batch.expect(place)
 
@@ -120,12 +130,21 @@ class Channel:
         return not self._is_awaited
 
     def _proving(self, settle: Settle) -> Settle:
-        """Note exchanges whose messages are confirmed."""
+        """Note exchanges whose messages are confirmed.
 
-        def settle_and_prove(places: Collection[int], error: Exception | None = None) -> None:
-            settle(places, error)
+        A message to an exchange with a name may have reached one queue, and be refused by another.
+        """
+
+        def settle_and_prove(
+            places: Collection[int], error: Exception | None = None, *, is_certain: bool = True
+        ) -> None:
             if error is None:
+                settle(places)
                 self._proven.update(self._written[place].exchange for place in places)
+                return
+            for place in places:
+                is_alone = not self._written[place].exchange
+                settle((place,), error, is_certain=is_certain and is_alone)
 
         return settle_and_prove
 
@@ -196,4 +215,5 @@ class Channel:
         pattern = self._pattern
         if pattern is not None and pattern.sent is None:
             pattern.learn(self._prepared, arguments)
+        self._is_driven = True
         self._batch.publish(message, arguments, self._prepared, pattern)

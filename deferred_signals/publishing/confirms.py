@@ -22,9 +22,18 @@ if TYPE_CHECKING:
     from deferred_signals.publishing.patterns import Copy, Publication
 
     class Settle(Protocol):
-        """Note what became of publications, given by their places: published, or why not."""
+        """Note what became of publications, given by their places: published, or why not.
 
-        def __call__(self, places: Collection[int], error: Exception | None = None) -> None: ...
+        Where `is_certain`, the broker does not have what was refused.
+        """
+
+        def __call__(
+            self,
+            places: Collection[int],
+            error: Exception | None = None,
+            *,
+            is_certain: bool = True,
+        ) -> None: ...
 
 
 __all__ = ["Confirms", "has_news"]

@@ -57,6 +57,11 @@ class Connection:
         return self._client is not None and monotonic() - self._used < RECENT
 
     @property
+    def has_begun(self) -> bool:
+        """Return whether anything may have been sent of what was written last."""
+        return self._channel is None or self._channel.has_begun
+
+    @property
     def channel(self) -> Channel:
         """Return the channel to write on, once `ensure` was called."""
         assert self._channel is not None  # noqa: S101 - see above
@@ -221,7 +226,8 @@ class Connection:
                 raise
             # What stood before the refused message, and has no confirm, may have arrived or not.
             lost, rest = channel.divided(refusal)
-            settle(lost, refusal)
+            settle(lost[:-1], refusal, is_certain=False)
+            settle(lost[-1:], refusal)
             if rest is not None:
                 begin_again(rest)
             self._open_again()
@@ -253,5 +259,7 @@ class Connection:
         return self._client is not None
 
 
-def _ignore(places: Collection[int], error: Exception | None = None) -> None:
+def _ignore(
+    places: Collection[int], error: Exception | None = None, *, is_certain: bool = True
+) -> None:
     """Settle a message that nobody sent."""

@@ -16,6 +16,8 @@ from celery.app.amqp import AMQP
 from celery.app.routes import MapRoute
 from kombu import Producer
 
+from deferred_signals.publishing.waits import HEADER
+
 if TYPE_CHECKING:
     from deferred_signals.publishing.patterns import Publication
 
@@ -70,7 +72,7 @@ def is_plain(task: Task[Any, Any]) -> bool:
 def is_timeless(recorded: Publication) -> bool:
     """Return whether nothing in a message depends on the moment of its flush."""
     headers = recorded.arguments["headers"]
-    return headers["eta"] is None and headers["expires"] is None
+    return headers["eta"] is None and headers["expires"] is None and HEADER not in headers
 
 
 def is_unpatched() -> bool:

@@ -7,16 +7,29 @@ from contextlib import suppress
 from contextvars import copy_context
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from deferred_signals.publishing.patterns import Copy, Publication
 
-    Fates = Mapping[int, Exception | None]
+    Fates = Mapping[int, "Failure | None"]
 
-__all__ = ["Job"]
+__all__ = ["Failure", "Job"]
+
+
+class Failure(NamedTuple):
+    """Why the broker is not known to have a publication.
+
+    Attributes:
+        error: the reason.
+        is_certain: the broker does not have it, as it was never written, or was refused. Else it may have
+            arrived.
+    """
+
+    error: Exception
+    is_certain: bool = False
 
 
 class Job:
@@ -33,7 +46,7 @@ class Job:
     Arguments:
         publications: what is to be published, in order.
         tell: is called with the fates that become known after the commit went on: by the places of
-            the publications, None where the broker has one, else why that is not known.
+            the publications, None where the broker has one, else a failure.
 
     Attributes:
         kept_until: when what has not begun is given up, by `time.monotonic`; infinity while the commit
@@ -63,7 +76,7 @@ class Job:
         self._context = copy_context()
         self._begun = 0
         self._open = set(range(len(publications)))
-        self._fates: dict[int, Exception | None] = {}
+        self._fates: dict[int, Failure | None] = {}
         self._is_taken = False
         self._end: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.RLock()
@@ -93,7 +106,7 @@ class Job:
         with self._lock:
             self._begun = min(self._begun, place)
 
-    def settle(self, place: int, fate: Exception | None) -> None:
+    def settle(self, place: int, fate: Failure | None) -> None:
         """Note what became of a publication; its first fate counts."""
         with self._lock:
             if place in self._open:
@@ -112,7 +125,7 @@ class Job:
         with self._lock:
             for place in sorted(self._open):
                 if begun or place >= self._begun:
-                    self.settle(place, error)
+                    self.settle(place, Failure(error, is_certain=place >= self._begun))
             self._begun = len(self.publications)
 
     def wait(self, seconds: float) -> bool:

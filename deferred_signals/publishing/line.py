@@ -103,6 +103,7 @@ class Line:
         publications: Sequence[Publication | Copy],
         tell: Callable[[Fates], object],
         *,
+        tell_late: Callable[[Fates], object] | None = None,
         keep: bool = True,
         wait: bool = True,
     ) -> Fates:
@@ -113,13 +114,15 @@ class Line:
 
         Arguments:
             publications: what to publish.
-            tell: is called with the fates that become known later, on another thread.
+            tell: is called with the fates that are known if this is interrupted.
+            tell_late: is called with the fates that become known later, on another thread; by default
+                ``tell`` is.
             keep: whether what has not begun by then may still be published later.
             wait: whether to wait for the broker at all.
 
         Returns:
-            By the places of the publications: None where the broker has one, an exception where
-            that is not known and never will be. Those of the others will be told.
+            By the places of the publications: None where the broker has one, a failure where that is
+            not known and never will be. Those of the others will be told.
         """
         if not publications:
             return {}
@@ -128,19 +131,19 @@ class Line:
             patience = patience or settings().CONNECT_TIMEOUT
         if wait and may_fork():  # there is no thread to keep for, and no request waits yet
             patience = max(patience, settings().CONNECT_TIMEOUT)
-        job, deadline = Job(publications, tell), monotonic() + patience
+        job, deadline = Job(publications, tell_late or tell), monotonic() + patience
         try:
-            if self._publish_here(job, deadline):
-                if job.not_begun and self._thread.start():
-                    self._thread.ring()  # the broker refused one message, and dropped those behind it
-            elif self._thread.start():
-                self._publish_there(job)
-            else:
-                self._publish_alone(job, deadline)
+            # The broker may refuse one message, and drop those behind it, or be found gone before.
+            if not self._publish_here(job, deadline) or job.not_begun:
+                if self._thread.start():
+                    self._publish_there(job)
+                else:
+                    self._publish_alone(job, deadline)
             if not job.is_done:
                 self._wait(job, deadline, patience, keep=keep)
         except BaseException:
             self._work.waiting.end(job, InterruptedError("the wait for the broker was interrupted"))
+            tell(job.take())
             raise
         return job.take()
 
@@ -215,6 +218,10 @@ class Line:
             finally:
                 self._thread.turn.release()
         job.end(self._work.breaker.reason or no_answer(settings().PUBLISH_TIMEOUT))
+
+    def spill_soon(self) -> None:
+        """Have what waits for a store given to it, by the line's thread if there is one."""
+        self._thread.spill_soon()
 
     def retire(self) -> None:
         """End the thread and the connection, once nothing waits: the settings name another broker."""

@@ -13,6 +13,7 @@ from django.db import connections
 
 from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.daemon import Daemon
+from deferred_signals.publishing.spilling import spill
 from deferred_signals.publishing.work import Work
 from deferred_signals.support.uwsgi import may_fork
 
@@ -84,6 +85,13 @@ class LineThread:
         if self.start():
             self.ring()
 
+    def spill_soon(self) -> None:
+        """Have what waits for a store given to it by the thread; do it here if none can be started."""
+        if self.start():
+            self.ring()
+        else:
+            spill()
+
     def leave_turn(self) -> None:
         """Leave the turn of a commit's thread to this one, which waits for the answer."""
         self._is_left = True
@@ -114,7 +122,7 @@ class LineThread:
                 self.turn.release()
         for job in jobs:
             job.tell()
-        if jobs:  # whoever was told may have used the database
+        if spill() or jobs:  # whoever was told may have used the database
             connections.close_all()
         self._is_busy = False
 

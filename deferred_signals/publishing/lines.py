@@ -15,6 +15,8 @@ from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.celery_settings import answers
 from deferred_signals.publishing.line import Line
 from deferred_signals.publishing.recorder import prepare
+from deferred_signals.publishing.spilling import drop, spill_last
+from deferred_signals.publishing.stores import without_store
 from deferred_signals.support.uwsgi import call_at_end
 
 if TYPE_CHECKING:
@@ -68,13 +70,16 @@ def drop_kept(*, tell: bool = False) -> None:
     Arguments:
         tell: report the messages as lost.
     """
-    for line in _own_lines():
-        line.drop_kept(tell=tell)
+    with without_store():
+        drop(is_told=tell)
+        for line in _own_lines():
+            line.drop_kept(tell=tell)
 
 
 def close_lines(**_kwargs: object) -> None:
-    """Publish what is kept, since this process ends; report what cannot be published in time."""
+    """Publish what is kept, since this process ends; spill or report what cannot be published in time."""
     with ExitStack() as stack:  # whatever interrupts the close of one line, the others are closed
+        stack.callback(spill_last, settings().CONNECT_TIMEOUT)  # after the lines
         for line in _own_lines():
             stack.callback(line.close, settings().CONNECT_TIMEOUT)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from deferred_signals import conf
@@ -14,7 +15,7 @@ from deferred_signals.support.ids import new_id
 from deferred_signals.support.json import size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from deferred_signals.message.outgoing import Outgoing
 
@@ -33,6 +34,7 @@ class Postable(Protocol):
         options: of ``apply_async``: queue, priority, countdown and the like.
         payloads: the task's arguments.
         argsrepr: describes the arguments for logs and monitors.
+        headers: headers that the message gets last, whatever Celery or anybody else puts there.
     """
 
     @property
@@ -50,6 +52,13 @@ class Postable(Protocol):
     @property
     def argsrepr(self) -> str: ...  # noqa: D102
 
+    @property
+    def headers(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
+#: The headers of parcels that have none of their own.
+NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
+
 
 class Parcel(NamedTuple):
     """What becomes one message of Celery's: a message of ours, or a chunk of them.
@@ -59,12 +68,14 @@ class Parcel(NamedTuple):
         task_id: the message's id; a chunk has an id of its own.
         outgoings: the messages, all for one receiver.
         options: of ``apply_async``: queue, priority, countdown and the like.
+        headers: those that the message gets last; it has none.
     """
 
     name: str
     task_id: str
     outgoings: tuple[Outgoing, ...]
     options: dict[str, Any]
+    headers: Mapping[str, Any] = NO_HEADERS
 
     @property
     def payloads(self) -> tuple[str, ...]:

@@ -87,14 +87,14 @@ def post(
 def _publish(publish: Publish, *, connect: bool, headers: Mapping[str, Any]) -> None:
     app = app_or_default()
     with line_of(app).taken() as line:
-        publications = recorded(app, publish, connect=connect)
-        for publication in publications:
-            if publication.arguments.get("correlation_id"):  # an event of Celery's has none
-                publication.arguments["headers"].update(headers)
+        publications = [
+            publication.with_headers(headers)
+            for publication in recorded(app, publish, connect=connect)
+        ]
         fates = line.publish(publications, _ignore, keep=False)
     for fate in fates.values():
         if fate is not None:
-            raise fate
+            raise fate.error
 
 
 def _ignore(fates: Fates) -> None:

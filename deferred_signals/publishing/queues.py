@@ -1,10 +1,11 @@
-"""Ask the broker whether messages wait in the queue of a task."""
+"""Ask Celery which queue a task's messages go to, and the broker whether messages wait in it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery.app import app_or_default
+from celery.app.routes import MapRoute
 
 from deferred_signals.publishing.breaker import settings
 from deferred_signals.publishing.clients import bound, connected, let_go
@@ -15,10 +16,33 @@ if TYPE_CHECKING:
     from deferred_signals.publishing.parcels import Postable
     from deferred_signals.publishing.patterns import Route
 
-__all__ = ["has_ready", "route_of"]
+__all__ = ["has_ready", "queue_of_task", "route_of"]
 
 #: The reply code for a queue that is not there: a number from RabbitMQ, and a text from kombu for Redis.
 NOT_FOUND = "404"
+
+
+def queue_of_task(name: str) -> str | None:
+    """Return the queue of the messages of a task that names none.
+
+    No queue is created for the question, and no route that is a callable of the project's is called: then
+    the answer is None, as it is where a route names an exchange and not a queue.
+    """
+    app: Any = app_or_default()
+    for route in app.amqp.router.routes:
+        if not isinstance(route, MapRoute):
+            return None
+        found = route(name)
+        if found is not None:
+            if not found.get("queue") and not found.keys().isdisjoint(_OF_EXCHANGES):
+                return None
+            queue = found.get("queue") or app.conf.task_default_queue
+            return str(getattr(queue, "name", queue))
+    return str(app.conf.task_default_queue)
+
+
+#: What a route may name in place of a queue.
+_OF_EXCHANGES = frozenset({"exchange", "routing_key"})
 
 
 def route_of(parcel: Postable) -> tuple[Route, str | None]:

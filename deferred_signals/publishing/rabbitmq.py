@@ -49,8 +49,10 @@ class Corked:
         self._channel = channel
         self._confirms = confirms
         self._socket: Any = channel.connection.sock
+        self.has_begun = False
 
     def __enter__(self) -> Self:
+        self.has_begun = False
         if CORK is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, CORK, 1)
         return self
@@ -71,6 +73,7 @@ class Corked:
         if pattern is not None and pattern.may_have(Properties):
             made = Properties.of(self._channel, message, prepared, pattern)
             pattern.templates[Properties] = made
+        self.has_begun = True
         self._channel.basic_publish(message, **arguments)
 
     def publish_copy(self, copy: Copy) -> bool:
@@ -82,6 +85,7 @@ class Corked:
             return False
         message = self._channel.prepare_message(*pattern.prepared(copy))
         message._serialize_properties = lambda: written  # noqa: SLF001 - see above
+        self.has_begun = True
         self._channel.basic_publish(message, **pattern.sent)
         return True
 

@@ -33,7 +33,7 @@ from deferred_signals.publishing.copyable import (
 from deferred_signals.publishing.parcels import Parcel
 from deferred_signals.publishing.patterns import Copy, Pattern, Publication
 from deferred_signals.publishing.results import prepared, queues_of_results
-from deferred_signals.publishing.waits import in_pieces
+from deferred_signals.publishing.waits import first_piece
 from deferred_signals.receivers import registry
 from deferred_signals.support.cached import cached_property
 from deferred_signals.support.forks import unforked
@@ -72,6 +72,9 @@ class Recorder:
         Raises:
             Exception: whatever a route, a subclass of Celery's task, or a patch of Celery raises.
         """
+        if parcel.headers:
+            recorded = self._recorded(task_of(parcel.name), parcel)
+            return [publication.with_headers(parcel.headers) for publication in recorded]
         name = parcel.name
         if self._copying and name not in self._patterns:
             self._patterns[name] = self._kept_pattern(name)
@@ -172,7 +175,7 @@ def _apply(task: Any, parcel: Postable, producer: Producer, **more: Any) -> None
 
 def _with_a_piece(options: dict[str, Any]) -> dict[str, Any]:
     """Return a parcel's options, with the first piece of a countdown that is too long for a worker."""
-    countdown, mark = in_pieces(options["countdown"])
+    countdown, mark = first_piece(options["countdown"])
     if not mark:
         return options
     return {**options, "countdown": countdown, "headers": {**options.get("headers", {}), **mark}}

@@ -60,6 +60,9 @@ class Pipeline:
         self._unread: deque[tuple[list[int], Sequence[Any]]] = deque()
         #: Publications of which nothing needs to be sent: no queue is bound to their exchange.
         self._nothing: list[int] = []
+        #: Publications of several commands: some queues may have what another one refuses.
+        self._several: set[int] = set()
+        self.has_begun = False
 
     @classmethod
     def suits(cls, channel: Any) -> bool:
@@ -67,6 +70,7 @@ class Pipeline:
         return bool(getattr(channel, "supports_batch_publish", False))
 
     def __enter__(self) -> Self:
+        self.has_begun = False
         if self._batch is None:
             # kombu does not count the copies, so it must not send a part of the batch by itself.
             self._batch = self._channel.create_publish_batch(max_size=sys.maxsize)
@@ -136,6 +140,8 @@ class Pipeline:
             self._places.append([place])
         elif added:
             self._places += [[place]] * added
+            if added > 1:
+                self._several.add(place)
         else:
             self._nothing.append(place)
 
@@ -157,6 +163,7 @@ class Pipeline:
         if self._connection is not None:
             self._pool.release(self._connection)
             self._connection = None
+        self._several.clear()
         return True
 
     def _settle_next(self, settle: Settle) -> None:
@@ -166,7 +173,7 @@ class Pipeline:
             places, (command, key) = self._unread.popleft()
             # Redis does not say what it refuses. redis-py adds to its errors' texts in this way, too.
             refusal.args = (f"{refusal} ({command} to {key!r})", *refusal.args[1:])
-            settle(places, refusal)
+            settle(places, refusal, is_certain=self._several.isdisjoint(places))
         else:
             places, _ = self._unread.popleft()
             if not self._unread or self._unread[0][0] != places:
@@ -187,10 +194,12 @@ class Pipeline:
         self._push()
         places, self._places = self._places, []
         if self._pipeline is None:
+            self.has_begun = True
             self._batch.flush()
         elif self._commands:
             self._pool = self._pipeline.connection_pool
             self._connection = connection = _connection_of(self._pool)
+            self.has_begun = True
             packed = connection.pack_commands([arguments for arguments, _ in self._commands])
             connection.send_packed_command(packed, check_health=False)
         named = [arguments[:2] for arguments, _ in self._commands] or [()] * len(places)

@@ -5,6 +5,9 @@ visibility timeout, and RabbitMQ closes the channel of a worker that holds a mes
 ``consumer_timeout``. So a wait that is longer than `longest_wait` is cut. The message waits for one piece,
 and a header of the library's says when it is due. A worker that is given such a message before it is due
 publishes it anew: see `deferred_signals.worker.pieces`.
+
+Where a store is plugged in, no worker holds a message for a long wait. The message leaves at once, with the
+same header, and the worker that is given it puts it into the store.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from celery.app import app_or_default
 
 from deferred_signals import conf
+from deferred_signals.publishing.stores import has_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +39,23 @@ except ImportError:  # pragma: no cover - before
         return False, ""
 
 
-__all__ = ["HEADER", "due_of", "in_pieces", "longest_wait", "moment_of", "seconds_left"]
+__all__ = [
+    "HEADER",
+    "due_in",
+    "due_of",
+    "first_piece",
+    "in_pieces",
+    "is_long",
+    "longest_wait",
+    "moment_of",
+    "seconds_left",
+]
 
 #: The library's own header: a mapping, with ``due`` in seconds since the epoch.
 HEADER = "deferred_signals"
+
+#: Seconds from which on a wait is a store's, if there is one, whatever the broker allows.
+LONG = 60.0
 
 #: Half of RabbitMQ's default ``consumer_timeout``, which a client cannot ask for.
 RABBITMQ = 900.0
@@ -70,12 +87,37 @@ def in_pieces(wait: float) -> tuple[float, dict[str, Any]]:
     longest = longest_wait()
     if wait <= longest:
         return wait, {}
-    return longest, {HEADER: {"due": min(time.time() + wait, LATEST)}}
+    return longest, _until(wait)
+
+
+def is_long(wait: float) -> bool:
+    """Return whether a wait is a store's, if there is one."""
+    return wait > min(LONG, longest_wait())
+
+
+def first_piece(wait: float) -> tuple[float, dict[str, Any]]:
+    """Return the same as `in_pieces`, but no countdown where the wait is a store's."""
+    if has_store() and is_long(wait):
+        return 0.0, _until(wait)
+    return in_pieces(wait)
+
+
+def _until(wait: float) -> dict[str, Any]:
+    return {HEADER: {"due": min(time.time() + wait, LATEST)}}
 
 
 def due_of(request: Context) -> float | None:
     """Return when a message that waits in pieces is due, in seconds since the epoch; None for others."""
     given = vars(request).get(HEADER) or (request.headers or {}).get(HEADER)
+    return None if given is None else _due(given)
+
+
+def due_in(headers: Mapping[str, Any]) -> float | None:
+    """Return the same by the headers of a message."""
+    return _due(headers.get(HEADER))
+
+
+def _due(given: object) -> float | None:
     due = given.get("due") if isinstance(given, dict) else None
     if isinstance(due, bool) or not isinstance(due, (int, float)) or not 0 < due <= LATEST:
         return None

@@ -14,16 +14,18 @@ from celery.app import app_or_default
 from deferred_signals import events
 from deferred_signals.publishing.celery_tasks import argsrepr
 from deferred_signals.publishing.lines import line_of
-from deferred_signals.publishing.parcels import with_longer_limits
+from deferred_signals.publishing.parcels import NO_HEADERS, with_longer_limits
 from deferred_signals.publishing.recording import Recording
 from deferred_signals.receivers import registry
 from deferred_signals.support.ids import new_id
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import is_interruption, log, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from deferred_signals.message import Message
+    from deferred_signals.publishing.recording import Told, Unsent
 
 __all__ = ["WakeUps", "Waking", "alone", "try_to_wake", "wake"]
 
@@ -38,6 +40,7 @@ class Waking(NamedTuple):
         payload: the wake-up's text.
         description: describes the message for logs and monitors.
         options: of ``apply_async``.
+        headers: those that the message came with, if it was one of commit delivery; they are its last.
         message: the message, where somebody is to be told that it was published.
     """
 
@@ -48,6 +51,7 @@ class Waking(NamedTuple):
     description: str
     options: dict[str, Any]
     message: Message | None = None
+    headers: Mapping[str, Any] = NO_HEADERS
 
 
 class WakeUps(NamedTuple):
@@ -72,6 +76,11 @@ class WakeUps(NamedTuple):
     def payloads(self) -> tuple[str, ...]:
         """Return the task's arguments."""
         return tuple([waking.payload for waking in self.wakings])
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """Return the headers of the messages, which have the same."""
+        return self.wakings[0].headers
 
     @property
     def argsrepr(self) -> str:
@@ -116,7 +125,12 @@ def wake(wakings: Sequence[Waking]) -> None:
         app = app_or_default()
         with line_of(app).taken() as line:
             recording = Recording(app, _together(wakings), _announce, _warn_of_parcels)
-            fates = line.publish(recording.publications, recording.tell, wait=False)
+            fates = line.publish(
+                recording.publications,
+                recording.tell,
+                tell_late=recording.tell_late,
+                wait=False,
+            )
         recording.tell(fates)
     except BaseException as error:
         _warn(error)
@@ -126,16 +140,18 @@ def wake(wakings: Sequence[Waking]) -> None:
 
 def try_to_wake(wakings: Sequence[Waking]) -> dict[str, BaseException]:
     """Publish wake-ups, and wait for the broker; return the ids of those that it may not have, and why."""
-    failed: list[tuple[WakeUps, BaseException]] = []
+    failed: list[Unsent[WakeUps]] = []
     app = app_or_default()
     with line_of(app).taken() as line:
-        recording = Recording(app, _together(wakings), _ignore, failed.extend)
+        recording = Recording(
+            app, _together(wakings), _ignore, lambda unsent, _told: failed.extend(unsent)
+        )
         fates = line.publish(recording.publications, recording.tell, keep=False)
     recording.tell(fates)
-    return {waking.id: error for parcel, error in failed for waking in parcel.wakings}
+    return {waking.id: one.error for one in failed for waking in one.parcel.wakings}
 
 
-def _ignore(_published: Sequence[WakeUps]) -> None:
+def _ignore(_published: Sequence[WakeUps], _told: Told) -> None:
     """Tell nobody of what a relay publishes."""
 
 
@@ -143,18 +159,23 @@ def _ignore(_published: Sequence[WakeUps]) -> None:
 _warned: list[bool] = []
 
 
-def _announce(published: Sequence[WakeUps]) -> None:
+def _announce(published: Sequence[WakeUps], told: Told) -> None:
     if published:
         _warned.clear()
     for parcel in published:
         for waking in parcel.wakings:
             if waking.message is not None:
                 with telling():
-                    events.message_published.send_robust(sender=waking.name, message=waking.message)
+                    events.message_published.send_robust(
+                        sender=waking.name,
+                        message=waking.message,
+                        took=told.took,
+                        was_kept=False,  # what was kept is the wake-up; the message is a row
+                    )
 
 
-def _warn_of_parcels(failures: Sequence[tuple[WakeUps, BaseException]]) -> None:
-    _warn(failures[0][1])
+def _warn_of_parcels(failures: Sequence[Unsent[WakeUps]], _told: Told) -> None:
+    _warn(failures[0].error)
 
 
 def _warn(cause: BaseException) -> None:
@@ -168,4 +189,5 @@ def _warn(cause: BaseException) -> None:
         "will be delivered by the relay",
         type(cause).__name__,
         cause,
+        extra=about("wake_ups_delayed"),
     )

@@ -80,8 +80,8 @@ class Work:
                 jobs = self.writer.write_next()
             except BaseException as error:  # noqa: BLE001 - `_give_up` raises what is none of ours
                 jobs = self.writer.jobs
-                self._give_up(error)
-                if self.breaker.fails_again(begun=bool(jobs)) and isinstance(error, Exception):
+                has_begun = self._give_up(error)
+                if self.breaker.fails_again(begun=has_begun) and isinstance(error, Exception):
                     self.breaker.cool_down()
                     self.open(error)
             else:
@@ -114,7 +114,9 @@ class Work:
                 self.writer.look_again()
             self.breaker.reason = None
 
-    def _give_up(self, error: BaseException) -> None:
-        self.writer.give_up(error)
+    def _give_up(self, error: BaseException) -> bool:
+        """Give up what was written; return whether anything was sent of it."""
+        has_begun = self.writer.give_up(error)
         if not isinstance(error, Exception) or is_interruption(error):
             raise error
+        return has_begun

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deferred_signals.publishing.connection import Connection
+from deferred_signals.publishing.job import Failure
 from deferred_signals.publishing.waiting import Entry
 from deferred_signals.support.forks import unforked
 
@@ -116,7 +117,7 @@ class Writer:
         self._waiting.begin(batch)
         for place, refusal in refused.items():
             if place < len(batch):
-                batch[place].job.settle(batch[place].place, refusal)
+                batch[place].job.settle(batch[place].place, Failure(refusal, is_certain=True))
         self.written = [entry for place, entry in enumerate(batch) if place not in refused]
         self._write()
         return _jobs_of(batch)
@@ -142,22 +143,37 @@ class Writer:
             self.written = []
         return is_answered
 
-    def give_up(self, error: BaseException) -> None:
-        """Drop the connection: what was written on it is not known to be published."""
+    def give_up(self, error: BaseException) -> bool:
+        """Drop the connection: what was written on it is not known to be published.
+
+        Return whether anything was. If not, it waits again: the connection was found broken before.
+        """
+        has_begun = bool(self.written) and self._connection.has_begun
         self._connection.drop()
         written, self.written = self.written, []
+        if not has_begun:
+            self._waiting.begin_again(written)
+            return False
         fate = error if isinstance(error, Exception) else InterruptedError(repr(error))
         for entry in written:
-            entry.job.settle(entry.place, fate)
+            entry.job.settle(entry.place, Failure(fate))
+        return True
 
     def shut(self) -> None:
         """Let the thread whose turn it is fail at once, if it waits for the broker."""
         self._connection.shut()
 
-    def _settle(self, places: Iterable[int], error: Exception | None = None) -> None:
+    def _settle(
+        self,
+        places: Iterable[int],
+        error: Exception | None = None,
+        *,
+        is_certain: bool = True,
+    ) -> None:
+        fate = None if error is None else Failure(error, is_certain)
         for place in places:
             entry = self.written[place]
-            entry.job.settle(entry.place, error)
+            entry.job.settle(entry.place, fate)
 
     def _begin_again(self, place: int) -> None:
         self._waiting.begin_again(self.written[place:])

@@ -10,6 +10,7 @@ from deferred_signals.errors import (
     DepthExceeded,
     Discard,
     InvalidReceiver,
+    RedeliveredTooOften,
     UnknownReceiver,
 )
 from deferred_signals.policies import GiveUp, TryAgain
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from deferred_signals.running.attempt import Attempt
     from deferred_signals.running.outcomes import Outcome
 
-__all__ = ["charge", "decide"]
+__all__ = ["charge", "decide", "never_came_back"]
 
 #: Failures that no further attempt can mend.
 _HOPELESS = (ConfigurationError, DecodeError, DepthExceeded, InvalidReceiver, UnknownReceiver)
@@ -61,6 +62,17 @@ def charge(prepared: Attempt | Failed, exception: BaseException) -> Outcome:
     if isinstance(prepared, Failed):
         return Failed(exception, str(prepared.exception))
     return decide(prepared, exception, raised_by_receiver=False)
+
+
+def never_came_back(receiver: str, runs: int) -> Failed:
+    """Fail a message all of whose runs have begun, and the last of which ended with its whole worker.
+
+    Arguments:
+        receiver: the receiver's name.
+        runs: how many have begun.
+    """
+    why = f"run {runs} of {runs} never came back"
+    return Failed(RedeliveredTooOften(f"{receiver!r}: {why}."), why)
 
 
 def _decide_gone(attempt: Attempt, gone: Gone) -> Outcome:

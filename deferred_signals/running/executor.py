@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import ExitStack
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -58,10 +59,13 @@ def execute(attempt: Attempt, fetch: Fetch = fetch, call: Call = run) -> Outcome
     """
     waited = max(0.0, attempt.age())
     with entered(_current(attempt)), ExitStack() as surroundings:
+        began = monotonic()
         resolved = _resolve(attempt, fetch, surroundings)
         if not isinstance(resolved, Unknown):
             _tell_start(attempt, waited)
         outcome = _run(attempt, resolved, call) if isinstance(resolved, dict) else resolved
+        if not isinstance(resolved, Unknown):
+            _tell_end(attempt, outcome, monotonic() - began)
     if isinstance(outcome, (Failed, Retrying)):
         forget_values(outcome.exception)
     return outcome
@@ -94,6 +98,17 @@ def _tell_start(attempt: Attempt, waited: float) -> None:
     events.receiver_started.send_robust(
         sender=attempt.receiver.name, message=attempt.message, waited=waited
     )
+
+
+def _tell_end(attempt: Attempt, outcome: Outcome, duration: float) -> None:
+    if events.receiver_ran.receivers:
+        events.receiver_ran.send_robust(
+            sender=attempt.receiver.name,
+            message=attempt.message,
+            duration=duration,
+            outcome=type(outcome).__name__.lower(),
+            exception=getattr(outcome, "exception", None),
+        )
 
 
 def _run(attempt: Attempt, kwargs: dict[str, Any], call: Call) -> Outcome:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connections, transaction
 
+from deferred_signals.support.records import about
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -83,7 +85,11 @@ class OwnBlocks:
         except DatabaseError:
             # PostgreSQL does not release a savepoint after an error that the receiver itself
             # handled. Django has rolled back to the savepoint by now.
-            logger.debug("A block of an eager run was rolled back.", exc_info=True)
+            logger.debug(
+                "A block of an eager run was rolled back.",
+                exc_info=True,
+                extra=about("rolled_back"),
+            )
 
     def abandon(self) -> None:
         """Roll back what was done in the blocks; call this in an ``except`` clause."""
@@ -104,7 +110,11 @@ class OwnBlocks:
                 if not robust:
                     raise
                 name = getattr(function, "__qualname__", function)
-                logger.exception("The robust on_commit() hook %s of a receiver failed", name)
+                logger.exception(
+                    "The robust on_commit() hook %s of a receiver failed",
+                    name,
+                    extra=about("hook_failed"),
+                )
 
     def _take_hooks(self, connection: Any, before: list[Any]) -> None:
         self._hooks += connection.run_on_commit

@@ -9,6 +9,7 @@ from deferred_signals import events
 from deferred_signals.receivers import registry
 from deferred_signals.running.outcomes import Discarded, Failed, Retrying, Succeeded
 from deferred_signals.support.escaping import shown
+from deferred_signals.support.records import about
 
 if TYPE_CHECKING:
     from deferred_signals.errors import DecodeError
@@ -26,17 +27,23 @@ def settle(message: Message, outcome: Outcome) -> None:
         case Succeeded():
             events.receiver_succeeded.send_robust(sender=message.receiver, message=message)
         case Retrying(exception, wait):
-            _log(logging.WARNING, message, f"failed, next attempt in {wait:.1f} s", exception)
+            _log(
+                logging.WARNING,
+                message,
+                "retrying",
+                f"failed, next attempt in {wait:.1f} s",
+                exception,
+            )
             events.receiver_retrying.send_robust(
                 sender=message.receiver, message=message, exception=exception, wait=wait
             )
         case Discarded(reason):
-            _log(logging.INFO, message, f"discarded its message: {shown(str(reason))}")
+            _log(logging.INFO, message, "discarded", f"discarded its message: {shown(str(reason))}")
             events.receiver_discarded.send_robust(
                 sender=message.receiver, message=message, reason=reason
             )
         case Failed(exception, reason):
-            _log(logging.ERROR, message, f"failed for good: {shown(reason)}", exception)
+            _log(logging.ERROR, message, "failed", f"failed for good: {shown(reason)}", exception)
             events.receiver_failed.send_robust(
                 sender=message.receiver, message=message, exception=exception, reason=reason
             )
@@ -54,13 +61,16 @@ def settle_malformed(receiver: str, error: DecodeError) -> None:
         shown(receiver),
         shown(str(error)),
         exc_info=error,
+        extra=about("malformed", receiver=receiver),
     )
     events.receiver_failed.send_robust(
         sender=receiver, message=None, exception=error, reason="the payload is malformed"
     )
 
 
-def _log(level: int, message: Message, what: str, exception: BaseException | None = None) -> None:
+def _log(
+    level: int, message: Message, event: str, what: str, exception: BaseException | None = None
+) -> None:
     """Log what became of a message; expected exceptions (``throws``) are logged without an alarm."""
     receiver = registry.find(message.receiver)
     if exception is not None and receiver and isinstance(exception, receiver.options.throws):
@@ -74,9 +84,7 @@ def _log(level: int, message: Message, what: str, exception: BaseException | Non
         shown(message.id),
         message.describe(),
         exc_info=exception,
-        extra={
-            "receiver": message.receiver,
-            "message_id": message.id,
-            "attempt": message.attempt,
-        },
+        extra=about(
+            event, receiver=message.receiver, message_id=message.id, attempt=message.attempt
+        ),
     )

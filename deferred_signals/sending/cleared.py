@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models import ForeignKey, Manager, ManyToManyField, Model, Q
 
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import is_interruption
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def _found(instance: Model, through: Any, kwargs: Kwargs) -> frozenset[Any] | No
             "The keys that a clear of relation %r removes could not be looked up; pk_set stays None",
             through,
             exc_info=True,
+            extra=about("keys_unknown"),
         )
         return None
 

@@ -21,6 +21,7 @@ from deferred_signals.message.wire import pack
 from deferred_signals.serialization import is_saved, merge_kwargs
 from deferred_signals.support.asking import Raised, ask
 from deferred_signals.support.json import size_of
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import log
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def _merged(group: list[Outgoing]) -> list[Outgoing]:
             len(group),
             last.message.receiver,
             type(error).__name__,
+            extra=about("not_coalesced", receiver=last.message.receiver),
         )
         return group
     if size_of(payload) > conf.current().MAX_MESSAGE_BYTES:

@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
-from deferred_signals.sending.destinations import current_destination, may_raise
+from deferred_signals import events
+from deferred_signals.sending.destinations import current_destination, may_raise, stays_here
 from deferred_signals.sending.durable import durable
 from deferred_signals.sending.flush import Flush, Tail
 from deferred_signals.sending.testcase import defer_in_testcase, in_testcase
 from deferred_signals.sending.undeferred import NotKept
+from deferred_signals.support.telling import telling
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -33,26 +35,44 @@ if TYPE_CHECKING:
     from deferred_signals.sending.destinations import Destination
     from deferred_signals.sending.durable import Durable
 
-__all__ = ["defer", "is_in_coroutine", "outbox_for"]
+__all__ = ["Way", "defer", "is_in_coroutine", "way_of"]
 
 
-def defer(outgoing: Outgoing, *, immediate: bool) -> None:
+class Way(NamedTuple):
+    """Where a message goes.
+
+    Attributes:
+        destination: takes the message after the commit.
+        outbox: keeps the message in its database, and is told instead; None where nothing does.
+    """
+
+    destination: Destination
+    outbox: Durable | None
+
+
+def defer(outgoing: Outgoing, way: Way, *, immediate: bool) -> None:
     """Hand a message over when its transaction commits; at once where there is no transaction.
 
     Arguments:
         outgoing: the message, which names its database.
+        way: where it goes.
         immediate: do not wait for the commit.
 
     Raises:
         TransactionManagementError: autocommit is off and no transaction is open.
         PublishError: there is nothing to wait for, and a test would publish.
-        NotKept: nothing keeps a durable message.
         django.db.Error: the row of a durable message cannot be written.
     """
-    destination = current_destination()
+    destination, outbox = way
     using = outgoing.message.using
     connection = connections[using]
-    outbox = outbox_for(outgoing, destination)
+    if not (immediate or connection.in_atomic_block or _is_in_autocommit(connection)):
+        raise TransactionManagementError(
+            f"The deferred receiver {outgoing.message.receiver!r} waits for a commit on "
+            f"{using!r}, whose autocommit is off and which has no transaction "
+            f"that could be followed. Send inside transaction.atomic()."
+        )
+    _tell(outgoing)
     if immediate:
         destination.take([outgoing])
     elif connection.in_atomic_block:
@@ -62,29 +82,34 @@ def defer(outgoing: Outgoing, *, immediate: bool) -> None:
             _gather(connection, destination, outgoing)
         else:
             outbox.join(connection, _gather(connection, outbox.at_commit, outgoing))
-    elif _is_in_autocommit(connection):
-        if outbox is None:
-            destination.take([outgoing])
-        else:
-            outbox.write(outgoing)
+    elif outbox is None:
+        destination.take([outgoing])
     else:
-        raise TransactionManagementError(
-            f"The deferred receiver {outgoing.message.receiver!r} waits for a commit on "
-            f"{using!r}, whose autocommit is off and which has no transaction "
-            f"that could be followed. Send inside transaction.atomic()."
-        )
+        outbox.write(outgoing)
 
 
-def outbox_for(outgoing: Outgoing, destination: Destination) -> Durable | None:
-    """Return what keeps a durable message; None where it goes to the destination like any other.
+def _tell(outgoing: Outgoing) -> None:
+    """Send ``message_deferred``, unless the message is deferred by a handler that is told of another."""
+    name = outgoing.message.receiver
+    if not outgoing.quiet and events.message_deferred.has_listeners(name):
+        with telling():
+            events.message_deferred.send_robust(
+                sender=name, message=outgoing.message, durable=outgoing.durable
+            )
 
-    That is so in this process, and in a test that may not publish.
+
+def way_of(outgoing: Outgoing) -> Way:
+    """Find out where a message goes now.
+
+    A durable one goes to the destination like any other where that is in this process, and in a test that
+    may not publish. What nothing could keep elsewhere is refused there, too.
 
     Raises:
-        NotKept: nothing can keep the message.
+        NotKept: nothing can keep a durable message.
     """
-    if not outgoing.durable or destination.local or may_raise(destination):
-        return None
+    destination = current_destination()
+    if not outgoing.durable:
+        return Way(destination, None)
     outbox = durable()
     if outbox is None:
         raise NotKept(
@@ -92,7 +117,7 @@ def outbox_for(outgoing: Outgoing, destination: Destination) -> Durable | None:
             f"'deferred_signals.outbox' to INSTALLED_APPS, and run migrate."
         )
     outbox.check(outgoing)
-    return outbox
+    return Way(destination, None if stays_here(destination) else outbox)
 
 
 def is_in_coroutine() -> bool:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from deferred_signals import conf
 from deferred_signals.errors import PublishError
 from deferred_signals.publishing.celery_settings import always_eager, answers, current_app
-from deferred_signals.publishing.reports import report
+from deferred_signals.publishing.reports import Unpublished
+from deferred_signals.publishing.spilling import report, spill
 from deferred_signals.support.forks import unforked
 from deferred_signals.support.under_test import is_under_test
 from deferred_signals.support.uwsgi import may_fork
@@ -31,6 +32,7 @@ __all__ = [
     "current_destination",
     "may_raise",
     "report_kept",
+    "stays_here",
     "using_destination",
     "wake",
 ]
@@ -75,14 +77,15 @@ def publish_live(gathered: Sequence[Outgoing]) -> None:
     try:
         hand_over = _publisher()
     except Exception as error:  # noqa: BLE001 - a module cannot be read, for instance
-        report([(outgoing, error) for outgoing in gathered])
+        report([Unpublished(outgoing, error, is_certain=True) for outgoing in gathered])
+        spill()
     else:
         hand_over(gathered)
 
 
 def run_here(gathered: Sequence[Outgoing]) -> None:
     """Run messages in this process: eager mode."""
-    _runner()([outgoing.payload for outgoing in gathered])
+    _runner()(gathered)
 
 
 # Both are imported by the first commit that needs them, as Celery imports its own parts that talk
@@ -128,7 +131,7 @@ def report_kept() -> None:
 
 
 @cache
-def _runner() -> Callable[[Sequence[str]], None]:
+def _runner() -> Callable[[Sequence[Outgoing]], None]:
     with unforked():
         from deferred_signals.running.eager import run_all  # noqa: PLC0415 - see above
 
@@ -173,6 +176,11 @@ def may_raise(destination: Destination) -> bool:
     if destination is BROKER:
         return _is_refused()
     return destination.raises and conf.current().EAGER_PROPAGATES
+
+
+def stays_here(destination: Destination) -> bool:
+    """Return whether nothing leaves this process: for a destination inside of it, or in a test."""
+    return destination.local or may_raise(destination)
 
 
 def _is_refused() -> bool:

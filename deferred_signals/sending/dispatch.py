@@ -11,8 +11,7 @@ from deferred_signals.receivers.conditions import Changed, changes_for
 from deferred_signals.receivers.muting import is_muted
 from deferred_signals.running.watching import watches
 from deferred_signals.sending.cleared import note_cleared
-from deferred_signals.sending.commit import defer, outbox_for
-from deferred_signals.sending.destinations import current_destination
+from deferred_signals.sending.commit import defer, way_of
 from deferred_signals.sending.encode import encode
 from deferred_signals.sending.fixtures import is_from_fixture
 from deferred_signals.sending.send import Send
@@ -66,9 +65,10 @@ def dispatch(
     """
     try:
         send = Send(receiver, signal, entry, sender, kwargs, changes_for(receiver, kwargs))
-        outgoing = encode(send) if _is_wanted(send) else None
-        if outgoing is not None and outgoing.durable:
-            outbox_for(outgoing, current_destination())  # refuses what nothing can keep
+        if not _is_wanted(send):
+            return None
+        outgoing = encode(send)
+        way = way_of(outgoing)
     except Raised as raised:
         theirs = raised.error
     except Exception as error:
@@ -77,12 +77,10 @@ def dispatch(
         report_undeferred(receiver.name, signal, error)
         return None
     else:
-        if outgoing is None:
-            return None
         id_ = outgoing.message.id
         for watch in watches:
             watch.sent(id_, receiver, signal, sender, kwargs)
-        defer(outgoing, immediate=entry.immediate)
+        defer(outgoing, way, immediate=entry.immediate)
         return Deferred(id_, receiver.name)
     raise theirs  # outside the handler, so that the sender's traceback shows no error of ours
 

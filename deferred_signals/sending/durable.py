@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from deferred_signals.support.plug import Plug
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,9 +38,8 @@ class Durable(Protocol):
         """Have the messages of a flush written by the COMMIT; one of them has just joined it."""
 
 
-#: Makes what is plugged in, and what it made.
-_make: Callable[[], Durable] | None = None
-_made: Durable | None = None
+#: The rows of a transaction are written by the one outbox that its hooks name.
+_outbox = Plug["Durable"]()
 
 
 def keep_durable_in(make: Callable[[], Durable] | None) -> Callable[[], Durable] | None:
@@ -47,14 +48,9 @@ def keep_durable_in(make: Callable[[], Durable] | None) -> Callable[[], Durable]
     Arguments:
         make: is called when the first durable message is sent; None: there is no outbox.
     """
-    global _make, _made
-    before, _make, _made = _make, make, None
-    return before
+    return _outbox.put(make)
 
 
 def durable() -> Durable | None:
     """Return what keeps durable messages; None where nothing does."""
-    global _made  # noqa: PLW0603 - as above
-    if _made is None and _make is not None:
-        _made = _make()
-    return _made
+    return _outbox.get()

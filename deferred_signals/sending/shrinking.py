@@ -14,6 +14,7 @@ from deferred_signals import conf
 from deferred_signals.errors import MessageTooLarge
 from deferred_signals.receivers import extractors
 from deferred_signals.support.json import size_of, to_json
+from deferred_signals.support.records import about
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ def shrunk(message: Message, entry: Entry, excess: int) -> Message:
         "goes without its fields %s. Name them in exclude_fields= if no receiver needs them.",
         message.receiver,
         ", ".join(left_out),
-        extra={"receiver": message.receiver},
+        extra=about("left_out", receiver=message.receiver, message_id=message.id),
     )
     return replace(message, kwargs=kwargs)
 

@@ -17,6 +17,7 @@ from deferred_signals.errors import (
 )
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.owners import is_projects_own
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import is_interruption, is_telling, telling
 from deferred_signals.support.under_test import is_under_test
 
@@ -68,14 +69,14 @@ def report_undeferred(name: str, signal: Signal, error: Exception) -> None:
             registry.path_of(signal) or "(of no module)",
             type(error).__name__,
             error if known else _trace(error),
-            extra={"receiver": name},
+            extra=about("undeferred", receiver=name),
         )
     if not known:
         text = f"A call of receiver {name!r} could not be deferred: {type(error).__name__}"
         error, cause = PublishError(text), error
         error.__cause__ = cause
     with telling():
-        events.publish_failed.send_robust(sender=None, messages=(), exception=error)
+        events.publish_failed.send_robust(sender=None, messages=(), exception=error, was_kept=False)
 
 
 def _trace(error: Exception) -> str:

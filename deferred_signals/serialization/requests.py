@@ -18,6 +18,7 @@ from deferred_signals.serialization.request_snapshot import (
     header_name,
     meta_key,
 )
+from deferred_signals.support.records import about
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,7 @@ def _session_of(request: HttpRequest) -> dict[str, Any]:
         logger.warning(
             "The session of a request could not be loaded: the message is sent without it",
             exc_info=True,
+            extra=about("left_out"),
         )
         return {}
 
@@ -104,6 +106,7 @@ def _user_of(request: HttpRequest) -> Any:
         logger.warning(
             "The user of a request could not be loaded: the message is sent without it",
             exc_info=True,
+            extra=about("left_out"),
         )
         return None
 

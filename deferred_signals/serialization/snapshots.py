@@ -17,6 +17,7 @@ from deferred_signals.serialization.pending import Pending
 from deferred_signals.serialization.travelled import mark_travelled
 from deferred_signals.serialization.trusted_fields import stays_behind
 from deferred_signals.serialization.unencodable import Unencodable
+from deferred_signals.support.records import about
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,7 @@ def _forms(item: Any, value: Snapshot) -> Iterator[Any]:
             "field in exclude_fields= if no receiver needs it.",
             item,
             type(error.value).__qualname__,
+            extra=about("left_out"),
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from celery import current_app
 
 from deferred_signals.publishing.posting import post
-from deferred_signals.publishing.waits import in_pieces
+from deferred_signals.publishing.waits import first_piece, in_pieces
 from deferred_signals.worker.carried import compression_of, headers_of, ignores_result, queue_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def publish_anew(
     *,
     wait: float = 0.0,
     calls: int = 1,
+    in_broker: bool = False,
     **options: Any,
 ) -> None:
     """Publish the next message of a request, and wait until the broker has it.
@@ -37,7 +38,9 @@ def publish_anew(
         name: the name of the task that the next message is for.
         request: what Celery tells of the message before.
         args: the task's arguments.
-        wait: seconds until it is due; a wait longer than a worker may hold it is served in pieces.
+        wait: seconds until it is due; a wait longer than a worker may hold it is served in pieces, or by
+            the outbox, into which the worker puts it that is given it.
+        in_broker: the outbox cannot be reached.
         calls: how many calls the request's time limits are for; the next message's are for one.
         options: of ``apply_async``, where they differ from what the request carried.
 
@@ -45,7 +48,8 @@ def publish_anew(
         CannotPublish: the broker is not known to have it.
     """
     task: Any = current_app.tasks[name]
-    countdown, mark = in_pieces(wait) if wait > 0 else (None, {})
+    cut = in_pieces if in_broker else first_piece
+    countdown, mark = cut(wait) if wait > 0 else (None, {})
     headers = headers_of(request) | mark
     ignore_result = ignores_result(request, task)
     changes = {

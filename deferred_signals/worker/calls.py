@@ -27,6 +27,7 @@ from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.claim import claim
 from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
 from deferred_signals.worker.following import answered, follow
+from deferred_signals.worker.keeping import bury
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,11 +62,13 @@ def run_message(
     except DecodeError as error:
         afterwards(request, partial(settle_malformed, name, error))
         raise
+    delivery = Delivery(name, request, stay=stay)
     try:
-        outcome = carry_out(Delivery(name, request, stay=stay), message)
+        outcome = carry_out(delivery, message)
     except SoftTimeLimitExceeded as error:  # outside the receiver: in the wait for the broker
         outcome = GivenBack(error)
     if isinstance(outcome, Failed):
+        bury(delivery, message, outcome)
         afterwards(request, partial(settle, message, outcome))
     elif not isinstance(outcome, (Elsewhere, GivenBack)):
         settle(message, outcome)

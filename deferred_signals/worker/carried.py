@@ -12,13 +12,15 @@ does, only this file depends on that.
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 from celery.app.task import Context
 from kombu import serialization
 
-from deferred_signals.publishing.waits import HEADER
+from deferred_signals.publishing.celery_headers import CELERYS, custom_headers, inherited_headers
+from deferred_signals.publishing.waits import moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ __all__ = [
     "compression_of",
     "headers_of",
     "ignores_result",
+    "options_of",
     "queue_of",
     "request_of",
     "serializer_of",
@@ -37,12 +40,6 @@ __all__ = [
 
 #: Names of serializers, by the content types of bodies.
 _serializers: Mapping[object, str] = serialization.registry.type_to_name  # type: ignore[attr-defined]  # its stubs lack it
-
-#: What a request has from Celery beside its documented attributes.
-_CELERYS = {*vars(Context), "argsrepr", "compression", "kwargsrepr", "lang", "task"}
-
-#: The headers in which RabbitMQ notes what it did with a message so far.
-_BROKERS = re.compile(r"x-(death|(first|last)-death-\w+|delivery-count|acquired-count)")
 
 #: The exchange, and the key's prefix, of a message that RabbitMQ itself has held back.
 _DELAYED = "celery_delayed_delivery"
@@ -58,21 +55,43 @@ def headers_of(request: Context) -> dict[str, Any]:
     given = vars(request)
     inner = request.headers or {}
     if "lang" not in given:  # protocol 1, whose headers are all of them custom
-        return _without_others(inner)
-    shown = {key: value for key, value in given.items() if key not in _CELERYS}
-    found = _without_others(shown)
+        return custom_headers(inner)
+    shown = {key: value for key, value in given.items() if key not in CELERYS}
+    found = custom_headers(shown)
     if inner and inner != shown:
         found["headers"] = inner
     return found
 
 
-def _without_others(headers: Mapping[str, Any]) -> dict[str, Any]:
-    others = _CELERYS | {HEADER}
-    return {
-        key: value
-        for key, value in headers.items()
-        if key not in others and not _BROKERS.fullmatch(key)
+def options_of(request: Context, calls: int = 1) -> dict[str, Any]:
+    """Return what a message was published with, as options of ``apply_async`` for one of its calls.
+
+    Arguments:
+        request: what Celery tells of the message.
+        calls: how many calls its time limits are for.
+    """
+    hard, soft = request.timelimit or (None, None)
+    info = request.delivery_info or {}
+    headers = headers_of(request) | inherited_headers(vars(request))
+    expires = moment_of(request.expires)
+    options = {
+        **_route_of(request),
+        "headers": headers or None,
+        "priority": info.get("priority"),
+        "compression": compression_of(request),
+        "expires": None if expires is None else expires - time.time(),
+        "time_limit": hard and hard / calls,
+        "soft_time_limit": soft and soft / calls,
     }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _route_of(request: Context) -> dict[str, Any]:
+    queue = queue_of(request)
+    if queue is not None:
+        return {"queue": queue}
+    info = request.delivery_info or {}
+    return {name: info.get(name) for name in ("exchange", "routing_key")}
 
 
 def compression_of(request: Context) -> str | None:

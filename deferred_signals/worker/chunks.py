@@ -21,6 +21,7 @@ from deferred_signals.running.settling import settle, settle_malformed
 from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.calls import carry_out, give_back
 from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
+from deferred_signals.worker.keeping import bury
 from deferred_signals.worker.progress import SLOT, Progress
 from deferred_signals.worker.unfinished import republish_unfinished
 
@@ -89,6 +90,7 @@ def _run_all(
             if isinstance(outcome, GivenBack):
                 return outcome
             if not isinstance(outcome, Elsewhere):
+                bury(delivery, item, outcome)
                 settle(item, outcome)
             mend(databases)
         progress.end()
@@ -104,6 +106,7 @@ def _go_on_alone(
     except CannotPublish as trouble:
         give_back(trouble)
     for message, outcome in pairs:
+        bury(delivery, message, outcome)
         afterwards(delivery.request, partial(settle, message, outcome))
 
 

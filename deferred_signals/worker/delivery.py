@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from deferred_signals.message import Message
     from deferred_signals.worker.parking import Stay
 
-__all__ = ["Delivery", "Elsewhere", "GivenBack"]
+__all__ = ["GRACE_IS_OVER", "Delivery", "Elsewhere", "GivenBack"]
+
+#: Why a message fails that never ran, since no worker knew it.
+GRACE_IS_OVER = "UNKNOWN_GRACE is over"
 
 
 class Elsewhere(NamedTuple):
@@ -52,12 +55,14 @@ class Delivery(NamedTuple):
         request: what Celery tells that task.
         calls: how many messages of ours it brought. Its time limits are for all of them.
         stay: how long the message has been parked, if it is a parked one.
+        in_parent: the worker's parent has it, on its own thread, which must not wait for a database.
     """
 
     name: str
     request: Context
     calls: int = 1
     stay: Stay | None = None
+    in_parent: bool = False
 
     @property
     def redelivered(self) -> bool:
@@ -92,7 +97,7 @@ class Delivery(NamedTuple):
             CannotPublish: the broker is not known to have it.
         """
         if self.stay is not None and self.stay.is_over:
-            return Failed(reason, "UNKNOWN_GRACE is over")
+            return Failed(reason, GRACE_IS_OVER)
         due = park(message, pack(message), self.request, reason, stay=self.stay, calls=self.calls)
         why = "Parked: this worker does not know something that the message refers to."
         return Elsewhere(why, due, reason)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 from deferred_signals.publishing.posting import CannotPublish, Refused, patiently
 from deferred_signals.running.outcomes import Failed, Retrying, Unknown
 from deferred_signals.worker.delivery import GivenBack
+from deferred_signals.worker.keeping import kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ def follow(delivery: Delivery, message: Message, outcome: Outcome) -> Outcome | 
     """Publish what follows from an outcome, if anything does. Return what there is to settle.
 
     The next attempt is published after a failure that is to be retried, and a message is parked
-    that refers to something unknown.
+    that refers to something unknown. A long wait for the next attempt is the outbox's, if there is one.
 
     Arguments:
         delivery: what brought the message.
@@ -38,7 +39,9 @@ def follow(delivery: Delivery, message: Message, outcome: Outcome) -> Outcome | 
     if isinstance(outcome, Unknown):
         return delivery.keep(message, outcome.exception)
     if isinstance(outcome, Retrying):
-        delivery.publish(message.next_attempt(), outcome.wait)
+        again = message.next_attempt()
+        if not kept(delivery, [again], outcome.wait, outcome.exception):
+            delivery.publish(again, outcome.wait)
     return outcome
 
 

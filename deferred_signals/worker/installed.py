@@ -12,6 +12,7 @@ from django.apps import apps
 from django.core import checks
 
 from deferred_signals.receivers import registry
+from deferred_signals.support.records import about
 
 __all__ = ["warn_if_not_installed"]
 
@@ -43,4 +44,5 @@ def warn_if_not_installed() -> None:
             "'deferred_signals' is not in INSTALLED_APPS: a worker that imports no deferred "
             "receiver drops the messages of all of them. %s.",
             _ENTRY,
+            extra=about("not_installed"),
         )

@@ -24,6 +24,7 @@ from deferred_signals.publishing.posting import CannotPublish
 from deferred_signals.publishing.waits import seconds_left
 from deferred_signals.running.settling import settle
 from deferred_signals.worker.delivery import Delivery
+from deferred_signals.worker.keeping import bury
 from deferred_signals.worker.parking import PARKED, opened
 from deferred_signals.worker.pieces import go_on_waiting
 from deferred_signals.worker.progress import SLOT, Progress
@@ -125,6 +126,8 @@ class ReceiverRequest(Request):
         except CannotPublish:
             self.reject(requeue=True)
             return
+        for message, outcome in pairs:
+            bury(self._delivery, message, outcome)
         self.acknowledge()
         for message, outcome in pairs:
             settle(message, outcome)
@@ -144,7 +147,7 @@ class ReceiverRequest(Request):
         if self.type == PARKED:
             with suppress(DecodeError):
                 _, stay = opened(self.args)
-        return Delivery(self.type, self._context, len(self._payloads), stay)
+        return Delivery(self.type, self._context, len(self._payloads), stay, in_parent=True)
 
     @property
     def _payloads(self) -> Sequence[object]:

@@ -24,6 +24,7 @@ from deferred_signals.running.outcomes import Unknown
 from deferred_signals.running.settling import settle_malformed
 from deferred_signals.support.escaping import shown
 from deferred_signals.support.frames import forget_values
+from deferred_signals.support.records import about
 from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.calls import run_message
 from deferred_signals.worker.carried import request_of
@@ -106,7 +107,12 @@ def park_unknown(message: Any = None, name: str = "", **_kwargs: Any) -> None:
 def _park(message: Message, payload: str, request: Context, calls: int) -> None:
     expires = moment_of(request.expires)
     if expires is not None and expires < time.time():
-        logger.info("Message %s for receiver %s has expired", shown(message.id), message.describe())
+        logger.info(
+            "Message %s for receiver %s has expired",
+            shown(message.id),
+            message.describe(),
+            extra=about("expired", receiver=message.receiver, message_id=message.id),
+        )
         return
     prepared = prepare(message)
     if isinstance(prepared, Unknown):
@@ -120,4 +126,5 @@ def _park(message: Message, payload: str, request: Context, calls: int) -> None:
             "Message %s for unknown receiver %s is lost: the broker does not take it back",
             shown(message.id),
             message.describe(),
+            extra=about("lost", receiver=message.receiver, message_id=message.id),
         )

@@ -20,6 +20,7 @@ from deferred_signals.errors import DecodeError
 from deferred_signals.publishing.waits import due_of, moment_of
 from deferred_signals.receivers import registry
 from deferred_signals.support.escaping import shown
+from deferred_signals.support.records import about
 from deferred_signals.worker.anew import publish_anew
 from deferred_signals.worker.carried import serializer_of
 
@@ -101,7 +102,7 @@ def park(
         message.describe(),
         until - now,
         reason,
-        extra={"receiver": message.receiver, "message_id": message.id},
+        extra=about("parked", receiver=message.receiver, message_id=message.id),
     )
     options: dict[str, Any] = {}
     serializer = serializer_of(request) or _usual_serializer(message)

@@ -21,23 +21,43 @@ from celery.signals import (
 from deferred_signals.errors import ConfigurationError, DecodeError
 from deferred_signals.message.wakeup import WakeUp, is_wake_up
 from deferred_signals.publishing.patterns import Route
+from deferred_signals.support.plug import Plug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from deferred_signals.message import Message
     from deferred_signals.running.outcomes import Outcome
     from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
     from deferred_signals.worker.progress import Progress
 
 __all__ = [
+    "Kept",
     "Received",
     "Rows",
+    "has_rows",
     "keep_rows_in",
     "last_received",
     "note_received",
     "rows",
     "running_wake_ups",
 ]
+
+
+class Kept(NamedTuple):
+    """A message of commit delivery that becomes a row.
+
+    Attributes:
+        message: the message; one that waits asks for its next run.
+        options: of ``apply_async``, as the message came; ``countdown`` is the wait.
+        runs: how many were begun.
+        error: the failure that it waits for, or died of, if there was one.
+    """
+
+    message: Message
+    options: dict[str, Any]
+    runs: int
+    error: BaseException | None
 
 
 class Rows(Protocol):
@@ -72,6 +92,21 @@ class Rows(Protocol):
             error: what ended the run.
         """
 
+    def keep(self, kept: Sequence[Kept]) -> None:
+        """Keep messages of commit delivery until they are due; those that are there already stay.
+
+        Raises:
+            Exception: they cannot be kept.
+        """
+
+    def bury(self, kept: Sequence[Kept], *, soon: bool) -> None:
+        """Leave the dead letters of messages of commit delivery; log what cannot be written.
+
+        Arguments:
+            kept: the messages.
+            soon: do so on another thread: the caller must not wait for a database.
+        """
+
     def look(self) -> int:
         """Wake up all that is due; return how many rows that were."""
 
@@ -85,9 +120,7 @@ class Rows(Protocol):
         """Close what this process has open: it is a worker's child that ends."""
 
 
-#: Makes what is plugged in, and what it made.
-_make: Callable[[], Rows] | None = None
-_made: Rows | None = None
+_rows = Plug["Rows"]()
 
 
 def keep_rows_in(make: Callable[[], Rows] | None) -> Callable[[], Rows] | None:
@@ -96,9 +129,12 @@ def keep_rows_in(make: Callable[[], Rows] | None) -> Callable[[], Rows] | None:
     Arguments:
         make: is called when a worker starts; None: there is no outbox.
     """
-    global _make, _made
-    before, _make, _made = _make, make, None
-    return before
+    return _rows.put(make)
+
+
+def has_rows() -> bool:
+    """Return whether this worker has an outbox."""
+    return _rows.is_used
 
 
 def rows() -> Rows:
@@ -107,15 +143,13 @@ def rows() -> Rows:
     Raises:
         ConfigurationError: this worker has no outbox.
     """
-    global _made  # noqa: PLW0603 - one for the process
-    if _make is None:
+    found = _rows.get()
+    if found is None:
         raise ConfigurationError(
             "This worker was woken up for a durable message, and cannot read it. Add "
             "'deferred_signals.outbox' to INSTALLED_APPS. The message waits in its table."
         )
-    if _made is None:
-        _made = _make()
-    return _made
+    return found
 
 
 class Received(NamedTuple):
@@ -188,23 +222,23 @@ def _arguments_of(request: object) -> Sequence[object]:
 
 @worker_init.connect(weak=False, dispatch_uid="deferred_signals.rows")
 def _prepare(**_kwargs: object) -> None:
-    if _make is not None:  # before children are forked, so that none imports it again
+    if has_rows():  # before children are forked, so that none imports it again
         rows()
 
 
 @worker_ready.connect(weak=False, dispatch_uid="deferred_signals.rows")
 def _begin(**_kwargs: object) -> None:
-    if _make is not None:
+    if has_rows():
         rows().begin()
 
 
 @worker_shutdown.connect(weak=False, dispatch_uid="deferred_signals.rows")
 def _end(**_kwargs: object) -> None:
-    if _make is not None:
+    if has_rows():
         rows().end()
 
 
 @worker_process_shutdown.connect(weak=False, dispatch_uid="deferred_signals.rows")
 def _leave(**_kwargs: object) -> None:
-    if _made is not None:
-        _made.leave()
+    if _rows.made is not None:
+        _rows.made.leave()

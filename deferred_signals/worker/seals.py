@@ -23,6 +23,7 @@ from celery import current_app
 from kombu import Queue
 
 from deferred_signals.publishing.posting import CannotPublish, post
+from deferred_signals.support.records import about
 
 if TYPE_CHECKING:
     from kombu import Connection
@@ -60,7 +61,7 @@ def put_seal(message: Message) -> None:
             queue.name,
             message.id,
             error.__cause__,
-            extra={"receiver": message.receiver, "message_id": message.id},
+            extra=about("seal_refused", receiver=message.receiver, message_id=message.id),
         )
 
 

@@ -12,6 +12,8 @@ from deferred_signals.publishing.patterns import Copy, Pattern, Publication
 from deferred_signals.support.ids import new_id
 from tests.support.patterns import copy_of
 
+from .settled import Settled
+
 
 @pytest.fixture
 def channel() -> Iterator[Channel]:
@@ -41,15 +43,11 @@ def recorded(*, serializer: str = "json", **headers: Any) -> Publication:
 
 def write(channel: Channel, *publications: Publication | Copy) -> None:
     """Write publications, all of which the broker takes."""
-    settled: list[Any] = []
-
-    def settle(places: Any, error: Exception | None = None) -> None:
-        assert error is None
-        settled.extend(places)
-
-    channel.write(publications, settle)
-    assert channel.collect(settle, 0)
-    assert settled == list(range(len(publications)))
+    settled = Settled()
+    channel.write(publications, settled)
+    assert channel.collect(settled, 0)
+    assert settled.published == list(range(len(publications)))
+    assert settled.errors == []
 
 
 def taken(channel: Channel, count: int) -> list[Any]:
@@ -99,9 +97,9 @@ def test_channel_of_another_broker_publishes_by_kombu_alone(channel: Channel) ->
 
 def test_what_was_written_is_settled_once(channel: Channel) -> None:
     write(channel, recorded())
-    settled: list[Any] = []
-    assert channel.collect(lambda places, error=None: settled.append(places), 0)
-    assert settled == []
+    settled = Settled()
+    assert channel.collect(settled, 0)
+    assert (settled.published, settled.errors) == ([], [])
 
 
 def test_template_of_another_driver_is_not_filled(channel: Channel) -> None:

@@ -3,7 +3,7 @@
 import select
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from struct import pack
 from typing import Any
 
@@ -15,6 +15,8 @@ from kombu.exceptions import OperationalError
 from deferred_signals.publishing.confirms import Confirms, has_news
 from deferred_signals.publishing.patterns import Publication
 from tests.support.processes import wait_until
+
+from .settled import Settled
 
 
 class Driver:
@@ -50,18 +52,6 @@ ACK, NACK = spec.Basic.Ack, spec.Basic.Nack
 
 
 Expecting = Callable[..., Confirms]
-
-
-class Settled:
-    """What became of each place."""
-
-    def __init__(self) -> None:
-        self.published: list[int] = []
-        self.refused: list[int] = []
-
-    def __call__(self, places: Collection[int], error: Exception | None = None) -> None:
-        assert error is None or isinstance(error, OperationalError)
-        (self.published if error is None else self.refused).extend(places)
 
 
 @pytest.fixture
@@ -107,7 +97,8 @@ def test_answers_for_several_messages_settle_them_in_order(expecting: Expecting)
     )
     assert confirms.collect(settled, soon())
     assert settled.published == [1, 0, 2]
-    assert settled.refused == [3, 4]
+    assert [*settled.failed] == [3, 4]
+    assert all(isinstance(error, OperationalError) for error in settled.errors)
 
 
 def test_answer_that_does_not_come_in_time_leaves_its_message_open(expecting: Expecting) -> None:

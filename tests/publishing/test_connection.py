@@ -17,6 +17,8 @@ from deferred_signals.publishing.clients import bound
 from deferred_signals.publishing.connection import Connection
 from deferred_signals.publishing.patterns import Publication
 
+from .settled import Settled
+
 
 class Refusing:
     """A broker that hangs up on whoever connects, and counts them."""
@@ -130,7 +132,9 @@ def test_connection_that_was_dropped_is_made_again(app: Celery) -> None:
     settled: list[int] = []
     for _ in range(2):
         publish(
-            connection, publications("a", "b"), lambda places, error=None: settled.extend(places)
+            connection,
+            publications("a", "b"),
+            lambda places, error=None, is_certain=True: settled.extend(places),
         )
         connection.drop()
         assert not connection.is_ready([])
@@ -140,7 +144,7 @@ def test_connection_that_was_dropped_is_made_again(app: Celery) -> None:
 
 def test_connection_of_an_unknown_driver_is_never_ready(app: Celery) -> None:
     connection = Connection(app)
-    publish(connection, publications("a"), lambda places, error=None: None)
+    publish(connection, publications("a"), lambda places, error=None, is_certain=True: None)
     assert connection.is_recent
     assert not connection.is_ready(publications("a"))
     connection.drop()
@@ -148,24 +152,22 @@ def test_connection_of_an_unknown_driver_is_never_ready(app: Celery) -> None:
 
 def test_what_a_serializer_refuses_is_settled_alone(app: Celery) -> None:
     connection = Connection(app)
-    outcomes: dict[int, Exception | None] = {}
-
-    def settle(places: Any, error: Exception | None = None) -> None:
-        outcomes.update(dict.fromkeys(places, error))
-
+    settled = Settled()
     first, second = publications("a", "b")
-    publish(connection, [first._replace(body=object()), second], settle)
-    assert outcomes[1] is None
-    assert isinstance(outcomes[0], Exception)
+    publish(connection, [first._replace(body=object()), second], settled)
+    assert settled.published == [1]
+    assert settled.failed == {0: True}  # nothing was sent
     connection.drop()
 
 
 class PickyChannel(memory.Channel):
-    """Takes no messages for one queue."""
+    """Takes no messages for one queue, and is asked in vain for another."""
 
     def _put(self, queue: str, message: Any, **options: Any) -> None:
         if queue == "refused":
             raise ChannelError("access refused")
+        if queue == "unknown":
+            raise LookupError("what the driver of some cloud's queues may raise")
         super()._put(queue, message, **options)
 
 
@@ -180,11 +182,7 @@ def test_message_that_is_refused_by_itself_costs_no_neighbours(
 ) -> None:
     monkeypatch.setitem(TRANSPORT_ALIASES, "picky", f"{__name__}:PickyTransport")
     connection = Connection(app_on("picky://"))
-    taken: list[int] = []
-    refused: list[int] = []
-
-    def settle(places: Sequence[int], error: Exception | None = None) -> None:
-        (taken if error is None else refused).extend(places)
-
-    publish(connection, publications("a", "refused", "b"), settle)
-    assert (taken, refused) == ([0, 2], [1])
+    settled = Settled()
+    publish(connection, publications("a", "refused", "b", "unknown"), settled)
+    assert settled.published == [0, 2]
+    assert settled.failed == {1: True, 3: False}

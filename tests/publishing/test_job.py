@@ -6,21 +6,22 @@ from contextvars import ContextVar
 
 import pytest
 
-from deferred_signals.publishing.job import Job
+from deferred_signals.publishing.job import Failure, Job
 from deferred_signals.publishing.patterns import Publication
 
 request_id: ContextVar[str] = ContextVar("request_id", default="none")
-LOST = TimeoutError("the broker gave no answer")
+SILENCE = TimeoutError("the broker gave no answer")
+LOST = Failure(SILENCE)
 
 
 class Hearing:
     """What a job tells later, and in which context."""
 
     def __init__(self) -> None:
-        self.told: list[Mapping[int, Exception | None]] = []
+        self.told: list[Mapping[int, Failure | None]] = []
         self.contexts: list[str] = []
 
-    def __call__(self, fates: Mapping[int, Exception | None]) -> None:
+    def __call__(self, fates: Mapping[int, Failure | None]) -> None:
         self.told.append(dict(fates))
         self.contexts.append(request_id.get())
 
@@ -67,8 +68,11 @@ def test_first_fate_of_a_publication_counts() -> None:
 def test_what_is_given_up_may_leave_what_is_on_its_way(begun: bool, given_up: set[int]) -> None:
     job = job_of(3)
     job.begin(2)
-    job.end(LOST, begun=begun)
-    assert job.take().keys() == given_up
+    job.end(SILENCE, begun=begun)
+    fates = job.take()
+    assert fates.keys() == given_up
+    # What was written may have arrived. What was not, has not.
+    assert all(fate == (SILENCE, place == 2) for place, fate in fates.items())
     assert len(job.not_begun) == 0
     assert job.is_done is begun
 
@@ -96,6 +100,6 @@ def test_job_that_is_forgotten_tells_nothing() -> None:
     job = job_of(1, hearing)
     job.take()
     job.forget()
-    job.end(LOST)
+    job.end(SILENCE)
     job.tell()
     assert hearing.told == []

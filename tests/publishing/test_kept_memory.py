@@ -1,6 +1,6 @@
 """What waits for a broker that is away takes a bounded part of the process's memory, and gives it back.
 
-The README says beside ``KEEP_BYTES`` what a message takes: `PER_BYTE` and `PER_MESSAGE`, with room for
+The page of settings says beside ``KEEP_BYTES`` what a message takes: `PER_BYTE` and `PER_MESSAGE`, with room for
 Python's allocator.
 """
 

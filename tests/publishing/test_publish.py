@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +12,6 @@ from django.dispatch import Signal
 from deferred_signals import PublishError
 from deferred_signals.decorator import DeferredReceiver
 from deferred_signals.events import message_published
-from deferred_signals.message.outgoing import Outgoing
-from deferred_signals.publishing.publisher import spill_to
 from deferred_signals.receivers import registry
 from tests.support.broker import Broker
 from tests.support.celery_apps import MakeCurrent
@@ -166,8 +163,8 @@ def test_each_lost_message_is_logged_once_without_its_values(
         (one,) = deferred(signal.send(None, card="swordfish"))
         (two,) = deferred(signal.send(None, card="swordfish"))
     records = [record for record in caplog.records if record.name == "deferred_signals"]
-    assert [record.__dict__["message_id"] for record in records] == [one.id, two.id]
-    assert {record.__dict__["receiver"] for record in records} == {"tests.named"}
+    assert [record.__dict__["deferred_message_id"] for record in records] == [one.id, two.id]
+    assert {record.__dict__["deferred_receiver"] for record in records} == {"tests.named"}
     assert {record.levelname for record in records} == {"ERROR"}
     assert "swordfish" not in caplog.text
 
@@ -197,55 +194,6 @@ def test_listener_that_fails_changes_nothing(numbers: Numbers) -> None:
     finally:
         message_published.disconnect(listener)
     assert numbers.published == [1]
-
-
-class Shelf:
-    """Keep what is spilled, or be full."""
-
-    def __init__(self, *, full: bool = False) -> None:
-        self.kept: list[int] = []
-        self.full = full
-
-    def spill(self, batch: Sequence[Outgoing]) -> None:
-        if self.full:
-            raise OSError("no space left")
-        self.kept += [outgoing.message.kwargs["number"] for outgoing in batch]
-
-
-@pytest.fixture
-def shelf(request: pytest.FixtureRequest) -> Iterator[Shelf]:
-    made = Shelf(full=getattr(request, "param", False))
-    before = spill_to(made)
-    yield made
-    spill_to(before)
-
-
-@pytest.mark.usefixtures("broker_away")
-def test_store_is_given_what_was_not_published(
-    numbers: Numbers, shelf: Shelf, lifecycle: Lifecycle, caplog: pytest.LogCaptureFixture
-) -> None:
-    with transaction.atomic():
-        numbers.send(1, 2)
-    assert shelf.kept == [1, 2]
-    assert lifecycle.names == ["publish_failed"]
-    assert "is kept, to be published later" in caplog.text
-    assert "lost" not in caplog.text
-
-
-def test_store_is_given_nothing_that_was_published(numbers: Numbers, shelf: Shelf) -> None:
-    numbers.send(1)
-    assert shelf.kept == []
-
-
-@pytest.mark.usefixtures("broker_away")
-@pytest.mark.parametrize("shelf", [True], indirect=True)
-def test_store_that_fails_is_told_and_fails_nobodys_request(
-    numbers: Numbers, shelf: Shelf, caplog: pytest.LogCaptureFixture
-) -> None:
-    with transaction.atomic():
-        numbers.send(1)
-    assert "could not keep 1 messages that were not published" in caplog.text
-    assert "is lost" in caplog.text
 
 
 def test_receiver_that_takes_the_name_of_another_is_published_by_its_own_options(

@@ -12,6 +12,7 @@ from kombu.transport import redis
 from deferred_signals.publishing.envelopes import Envelope
 from deferred_signals.publishing.patterns import Prepared
 from deferred_signals.publishing.redis import Pipeline
+from tests.support.acting import raising
 from tests.support.patterns import copy_of, learned
 
 BODY = "[[1], {}, {}]"
@@ -171,3 +172,19 @@ def test_publication_that_fails_spoils_no_later_batch(channel: Offline) -> None:
         )
         assert len(batch._commands) == 1  # noqa: SLF001 - as above
         raise LookupError
+
+
+@needs_batches
+def test_nothing_has_begun_where_no_connection_is_to_be_had(channel: Any) -> None:
+    pattern, prepared = learned()
+    batch = Pipeline(channel)
+    pool = SimpleNamespace(get_connection=raising(ConnectionError("refused")))
+    with pytest.raises(ConnectionError), batch:
+        batch.publish(
+            channel.prepare_message(*prepared),
+            {"exchange": "", "routing_key": "celery"},
+            prepared,
+            pattern,
+        )
+        batch._pipeline.connection_pool = pool  # noqa: SLF001 - as where Redis has gone
+    assert not batch.has_begun

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from deferred_signals.conf import Settings
-from deferred_signals.publishing.job import Job
+from deferred_signals.publishing.job import Failure, Job
 from deferred_signals.publishing.patterns import Publication
 from deferred_signals.publishing.waiting import MOST_BYTES, MOST_PUBLICATIONS, Waiting
 
 AWAY = ConnectionRefusedError("nobody listens")
+#: What becomes of a message that the broker surely lacks.
+NOT_BEGUN = Failure(AWAY, is_certain=True)
 
 
 def job_of(*payloads: str) -> Job:
@@ -111,7 +113,7 @@ def test_job_that_is_given_up_waits_no_more() -> None:
     waiting.add(job)
     waiting.end(job, AWAY)
     assert not waiting
-    assert job.take() == {0: AWAY}
+    assert job.take() == {0: NOT_BEGUN}
 
 
 def test_job_that_was_given_up_elsewhere_is_passed_over() -> None:
@@ -132,13 +134,13 @@ def test_what_was_kept_and_begins_again_is_given_up_late_as_before() -> None:
     assert waiting.give_up_late(AWAY) == []
     waiting.begin_again(batch[1:])
     assert waiting.give_up_late(AWAY) == [late]
-    assert late.take() == {1: AWAY}
+    assert late.take() == {1: NOT_BEGUN}
     assert not waiting
 
 
 def test_nothing_is_kept_where_the_settings_say_so() -> None:
     waiting = waiting_with(KEEP_FOR=0)
-    assert kept(waiting, job_of("a")).take() == {0: AWAY}
+    assert kept(waiting, job_of("a")).take() == {0: NOT_BEGUN}
     assert not waiting
 
 
@@ -147,7 +149,7 @@ def test_what_was_kept_too_long_is_given_up_and_nothing_else() -> None:
     late, awaited = kept(waiting, job_of("a")), job_of("b")
     waiting.add(awaited)
     assert waiting.give_up_late(AWAY) == [late]
-    assert late.take() == {0: AWAY}
+    assert late.take() == {0: NOT_BEGUN}
     assert leave(waiting) == ["b"]
 
 
@@ -160,5 +162,5 @@ def test_what_is_dropped_at_the_end_of_a_test_is_told_where_that_is_wanted(tell:
     job.take()
     for dropped in waiting.drop_kept(AWAY, tell=tell):
         dropped.tell()
-    assert told == ([{0: AWAY}] if tell else [])
+    assert told == ([{0: NOT_BEGUN}] if tell else [])
     assert not waiting

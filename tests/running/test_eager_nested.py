@@ -1,7 +1,7 @@
 """Eager mode: receivers that defer others. The same holds in a `TestCase` and where it commits."""
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.dispatch import Signal
 
 from deferred_signals import DepthExceeded
@@ -11,10 +11,18 @@ from tests.support.lifecycle import Lifecycle
 pytestmark = pytest.mark.usefixtures("eager")
 
 
-@pytest.fixture(params=[False, True], ids=["TestCase", "TransactionTestCase"], autouse=True)
+@pytest.fixture(
+    params=[
+        pytest.param(True, id="TestCase", marks=pytest.mark.django_db),
+        pytest.param(
+            False, id="TransactionTestCase", marks=pytest.mark.django_db(transaction=True)
+        ),
+    ],
+    autouse=True,
+)
 def database(request: pytest.FixtureRequest) -> None:
     """Run each test in both kinds of test case."""
-    request.getfixturevalue("transactional_db" if request.param else "db")
+    assert connection.in_atomic_block is request.param
 
 
 @pytest.fixture(params=["in a block", "without a block"])

@@ -17,14 +17,18 @@ from tests.support.rollbacks import Stop, roll_back
 Run = Callable[[Signal], list[str]]
 
 
-@pytest.fixture(params=["TestCase", "TransactionTestCase"])
+REAL = pytest.param("TransactionTestCase", marks=pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(params=["TestCase", REAL])
 def run(request: pytest.FixtureRequest) -> Run:
     """Send, and run the receivers inside an open transaction; gives their outcomes.
 
     Each test runs in a transaction that is never committed, and in one that would be.
     """
     is_real = request.param == "TransactionTestCase"
-    request.getfixturevalue("transactional_db" if is_real else "db")
+    request.getfixturevalue("db")
+    assert connection.in_atomic_block is not is_real
 
     def run(signal: Signal) -> list[str]:
         with manual() as deferred:

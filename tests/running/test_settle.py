@@ -9,6 +9,7 @@ import pytest
 from deferred_signals import DecodeError, events
 from deferred_signals.running.outcomes import Discarded, Failed, Outcome, Retrying, Succeeded
 from deferred_signals.running.settling import settle, settle_malformed
+from deferred_signals.support.records import KEYS
 from tests.support.acting import raising
 from tests.support.lifecycle import Lifecycle
 from tests.support.messages import MakeMessage, execute
@@ -64,9 +65,12 @@ def test_outcome_is_one_log_record_with_its_facts_and_no_values(
         settle(message, outcome)
     (record,) = caplog.records
     assert record.levelno == level
-    assert record.__dict__["receiver"] == "tests.executed"
-    assert record.__dict__["message_id"] == "the-id"
-    assert record.__dict__["attempt"] == 2
+    assert {key: vars(record)[key] for key in KEYS} == {
+        "deferred_event": type(outcome).__name__.lower(),
+        "deferred_receiver": "tests.executed",
+        "deferred_message_id": "the-id",
+        "deferred_attempt": 2,
+    }
     assert "swordfish" not in caplog.text
     assert "swordfish" not in repr(record.__dict__)
 

@@ -76,7 +76,7 @@ def test_sender_of_a_packages_signal_is_not(
     (record,) = caplog.records
     for part in ("tests.named", "pkg.signals.paid", error.__name__):
         assert part in record.getMessage()
-    assert record.__dict__["receiver"] == "tests.named"
+    assert record.__dict__["deferred_receiver"] == "tests.named"
 
 
 def test_sender_of_the_projects_own_signal_is_told_of_a_chain_that_is_too_deep(

@@ -3,10 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from billiard.einfo import ExceptionInfo
 from celery.exceptions import WorkerLostError
 from django.db import transaction
 from django.dispatch import Signal
@@ -15,50 +13,19 @@ from deferred_signals.message.wire import unpack
 from deferred_signals.publishing.waits import HEADER
 from deferred_signals.receivers import registry
 from deferred_signals.worker import entry as worker  # noqa: F401 - as a worker does when it starts
-from deferred_signals.worker.parent import ReceiverRequest
 from deferred_signals.worker.parking import PARKED
 from deferred_signals.worker.progress import SLOT, Progress
 from tests.project.celery import app
 from tests.support.acting import QUICK, Acting
 from tests.support.celery_apps import MakeCurrent
-from tests.support.celery_messages import CeleryMessage, take_celery_messages
+from tests.support.celery_messages import take_celery_messages
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
+from tests.support.parents import Delivered
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
 
 Configure = Callable[..., None]
-
-
-class Delivered:
-    """The next message on the broker, as a worker's parent has it."""
-
-    def __init__(self) -> None:
-        with app.connection_for_read() as opened:
-            channel: Any = opened.default_channel
-            message = channel.basic_get("celery", no_ack=True)
-        self.answers: list[str] = []
-        self.request = ReceiverRequest(
-            message,
-            app=app,
-            on_ack=lambda *args: self.answers.append("acknowledged"),
-            on_reject=lambda *args: self.answers.append("rejected"),
-        )
-
-    def end_by(self, error: BaseException, *, told_by_the_child: bool = False) -> None:
-        """Tell the parent what ended the run: the end of the child, or an exception that it tells of."""
-        try:
-            raise error
-        except BaseException:  # noqa: BLE001 - as billiard does
-            info = ExceptionInfo()
-        self.request.on_failure(info, return_ok=told_by_the_child)
-
-    def lose_its_child(self) -> CeleryMessage:
-        """Overrun the hard time limit. Return what that published."""
-        self.request.on_timeout(soft=False, timeout=1)
-        (celery_message,) = take_celery_messages()
-        assert self.answers == ["acknowledged"]
-        return celery_message
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from celery.signals import before_task_publish, task_unknown
 from django.dispatch import Signal
 
 from deferred_signals.errors import NotKnownHere
+from deferred_signals.message.outgoing import Outgoing
 from deferred_signals.message.wire import unpack
 from deferred_signals.publishing.waits import HEADER, moment_of
 from deferred_signals.receivers import registry
@@ -213,7 +214,7 @@ def test_message_that_refers_to_something_unknown_fails_in_eager_mode(
 ) -> None:
     celery_message = send_one(signal)
     with pytest.raises(NotKnownHere):
-        run_all(celery_message.wires)
+        run_all([Outgoing(unpack(wire), wire, {}) for wire in celery_message.wires])
     (told,) = lifecycle.of("receiver_failed")
     assert isinstance(told["exception"], NotKnownHere)
     assert take_celery_messages() == []
