@@ -1,4 +1,8 @@
-"""Run Django signal receivers on a Celery worker, after the commit, by one argument."""
+"""Run Django signal receivers on a Celery worker, after the commit, by one argument.
+
+``help(deferred_signals.receiver)`` lists the options, and ``help(deferred_signals.Retry)`` tells how failed
+runs are tried again. ``manage.py deferred_receivers`` shows who listens to which signals.
+"""
 
 from deferred_signals.support.lazy import lazily
 

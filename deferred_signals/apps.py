@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -10,6 +12,22 @@ class DeferredSignalsConfig(AppConfig):
 
     name = "deferred_signals"
     verbose_name = "Deferred signals"
+
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        """Begin to defer the receivers of other packages that the setting ``DEFER`` names.
+
+        Packages connect their receivers in ``ready()``, and Django makes all apps before it calls
+        the first ``ready()``. So the place of this app among the others does not matter.
+        """
+        super().__init__(app_name, app_module)
+        # Here, as most projects need none of it.
+        from deferred_signals import conf  # noqa: PLC0415 - see above
+
+        entries = conf.sound().DEFER
+        if entries:
+            from deferred_signals.decorator.wrapped import defer_by_settings  # noqa: PLC0415 - see above
+
+            defer_by_settings(entries)
 
     def ready(self) -> None:
         """Make ``manage.py check`` know the system checks, and workers the task of parked messages."""

@@ -9,6 +9,7 @@ Importing this package registers them. Their modules are imported when they are 
 | `limits` | deferred_signals.W003 (runs that exceed the broker's time limit) |
 | `queues` | deferred_signals.E004 and deferred_signals.W011 (undeclared queues), deferred_signals.I001 (queues that workers must be started with) |
 | `senders` | deferred_signals.E003 (a model that does not exist), deferred_signals.W006 (every model) |
+| `foreign` | deferred_signals.E013 (an entry of DEFER that matches nothing), deferred_signals.E014 (one that cannot be deferred) |
 | `sources` | deferred_signals.W007 (a return value); and what `attributes` and `writes` find in a receiver's source |
 | `attributes` | deferred_signals.W005 (attributes that do not travel) |
 | `writes` | deferred_signals.W009 (writes that are lost), deferred_signals.W010 (an instance saved whole) |
@@ -46,6 +47,7 @@ def _run(*, deploy: bool) -> list[checks.CheckMessage]:
     from deferred_signals.checks import (  # noqa: F401, PLC0415 - registers them; see above
         brokers,
         durable,
+        foreign,
         limits,
         queues,
         rows,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 
@@ -13,6 +13,7 @@ from deferred_signals.conf.values import (
     Problem,
     folded_names,
     nested,
+    options_by_path,
     parse,
     paths,
     policies,
@@ -37,7 +38,7 @@ from deferred_signals.support.validators import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Outbox", "Problem", "Settings", "current", "nearest", "problems"]
+__all__ = ["Outbox", "Problem", "Settings", "current", "nearest", "problems", "sound"]
 
 NAME = "DEFERRED_SIGNALS"
 
@@ -54,10 +55,11 @@ class Outbox(Frozen):
 
 
 class Settings(Frozen):
-    """The values in force; what each means is told in the README's table of settings."""
+    """The values in force; what each means is told in docs/settings.md."""
 
     EAGER: bool = setting(flag, default=False)
     EAGER_PROPAGATES: bool = setting(flag, default=True)
+    DEFER: Mapping[str, Mapping[str, Any]] = setting(options_by_path, default_factory=dict)
     RETRY: Retry = setting(policy, default=Retry())
     RETRY_POLICIES: Mapping[str, Retry] = setting(policies, default_factory=dict)
     QUEUE: str | None = setting(or_none(text), default=None)
@@ -123,6 +125,15 @@ def current() -> Settings:
 
 #: Reads an attribute of Django's lazy object itself, whose own look-up is slow.
 _behind = object.__getattribute__
+
+
+def sound() -> Settings:
+    """Return the values that are right, and the defaults in place of the others.
+
+    For what happens while apps load, where an error would hide the system check that tells all
+    `problems` at once.
+    """
+    return _parse_all(getattr(django_settings, NAME, None))[0]
 
 
 def problems() -> list[Problem]:

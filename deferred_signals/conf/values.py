@@ -11,13 +11,27 @@ from deferred_signals.support.frozen import Frozen
 from deferred_signals.support.hints import nearest
 from deferred_signals.support.validators import Unfit, Validator, names
 
-__all__ = ["Problem", "folded_names", "nested", "parse", "paths", "policies", "policy", "setting"]
+__all__ = [
+    "Problem",
+    "folded_names",
+    "nested",
+    "options_by_path",
+    "parse",
+    "paths",
+    "policies",
+    "policy",
+    "setting",
+]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Frozen)
 
 _POLICY_HINT = "Give a Retry, a dict of its fields, or None for a single attempt."
 _VALUE_HINT = "Correct the value, or remove the key to have the default."
+
+
+_PATH_HINT = "Name a receiver by its module and its name in there, like 'shop.receivers.send'."
+_OPTIONS_HINT = "Give the options of the receiver, or {} if it needs none."
 
 
 class Problem(NamedTuple):
@@ -96,6 +110,25 @@ def paths(value: object) -> tuple[str, ...]:
     if not isinstance(value, (tuple, list)) or not all("." in path for path in names(value)):
         raise Unfit("a tuple of dotted paths", value)
     return tuple(value)
+
+
+def options_by_path(value: object) -> dict[str, dict[str, Any]]:
+    """Accept dotted paths, each with a dict of options, which somebody else looks at."""
+    if not isinstance(value, dict):
+        raise Unfit("a dict of dotted paths, each with a dict of options", value)
+    found: dict[str, dict[str, Any]] = {}
+    wrong: list[tuple[str, str, str]] = []
+    for path, options in value.items():
+        place = f"[{path!r}]"
+        if not isinstance(path, str) or not all(path.rpartition(".")):
+            wrong.append((place, " is no dotted path.", _PATH_HINT))
+        elif not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
+            wrong.append((place, f" must be a dict of options, got {options!r}.", _OPTIONS_HINT))
+        else:
+            found[path] = dict(options)
+    if wrong:
+        raise _Wrong(wrong)
+    return found
 
 
 def setting(validator: Validator[T], **default: Any) -> T:

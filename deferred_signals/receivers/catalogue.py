@@ -176,9 +176,12 @@ CATALOGUE = (
             "It tells of messages, so each message would make another one, without end.",
         )
         for name in (
+            "message_deferred",
+            "message_kept",
             "message_published",
             "publish_failed",
             "receiver_started",
+            "receiver_ran",
             "receiver_succeeded",
             "receiver_retrying",
             "receiver_discarded",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from django.dispatch import Signal
 
-__all__ = ["Connection", "Connections", "connected_by"]
+__all__ = ["Connection", "Connections", "Held", "connected_by", "held_by", "resolved"]
 
 Key = tuple[int, object, object]
 
@@ -107,6 +107,29 @@ def connected_by(connection: Connection) -> object:
     return None
 
 
+class Held(NamedTuple):
+    """What Django keeps of one connection.
+
+    Attributes:
+        function: the callable that is connected.
+        sender: the `identity` of the sender; that of None stands for all senders.
+        uid: the ``dispatch_uid``, or else the `identity` of the callable.
+    """
+
+    function: Any
+    sender: object
+    uid: object
+
+
+def held_by(signal: Signal) -> Iterator[Held]:
+    """Give the connections of a signal, but those whose callable has died."""
+    for held in list(signal.receivers):
+        function = _callable_of(held)
+        if function is not None:
+            uid, sender = held[_KEY]
+            yield Held(function, sender, uid)
+
+
 # Django has no public way to ask which connections a signal has. In all supported versions an item
 # of `Signal.receivers` begins with a connection's key and its callable, or a weak reference to it.
 
@@ -116,15 +139,16 @@ _KEY, _CALLABLE = 0, 1
 def _callable_of(held: tuple[Any, ...]) -> object:
     """Return the callable of an item; None where the callable has died."""
     found = held[_CALLABLE]
-    return found() if isinstance(found, weakref.ReferenceType) else found
+    # Not `isinstance`, which would ask a lazy object for its class, and so make it do its work.
+    return found() if issubclass(type(found), weakref.ReferenceType) else found
 
 
 def _django_key(connection: Connection) -> object:
-    return connection.uid, identity(_resolved(connection))
+    return connection.uid, identity(resolved(connection))
 
 
-def _resolved(connection: Connection) -> Any:
-    """Return the sender; of a lazy one, the model of that name once it is loaded."""
+def resolved(connection: Connection) -> Any:
+    """Return the sender of a connection; of a lazy one, the model of that name once it is loaded."""
     sender = connection.sender
     if isinstance(sender, str) and isinstance(connection.signal, ModelSignal):
         label, _, name = sender.partition(".")
@@ -138,13 +162,13 @@ def _resolved(connection: Connection) -> Any:
 def _is_waiting(connection: Connection) -> bool:
     """Return whether a connection is for a model that is not loaded yet, so that Django only noted it."""
     is_named = isinstance(connection.sender, str) and isinstance(connection.signal, ModelSignal)
-    return is_named and _resolved(connection) is connection.sender
+    return is_named and resolved(connection) is connection.sender
 
 
 def _key(connection: Connection) -> Key:
     if _is_waiting(connection):
         return id(connection.signal), connection.sender.lower(), connection.uid
-    return id(connection.signal), identity(_resolved(connection)), connection.uid
+    return id(connection.signal), identity(resolved(connection)), connection.uid
 
 
 def _reference_to(sender: Any) -> Callable[[], Any]:

@@ -11,7 +11,7 @@ from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
 from deferred_signals import conf
-from deferred_signals.errors import ConfigurationError, InvalidReceiver
+from deferred_signals.errors import ConfigurationError, DuplicateReceiver, InvalidReceiver
 from deferred_signals.receivers import catalogue, registry
 from deferred_signals.receivers.arguments import (
     problems_of_callables,
@@ -23,6 +23,7 @@ from deferred_signals.receivers.connections import Connection, connected_by
 from deferred_signals.receivers.given import sound_options
 from deferred_signals.receivers.naming import accepts_kwargs, identity, name_of
 from deferred_signals.receivers.options import policy_of
+from deferred_signals.receivers.receiver import Receiver
 from deferred_signals.receivers.refusals import Refusals
 from deferred_signals.receivers.schemas import problems_of_schema
 
@@ -82,7 +83,7 @@ def declared(
         for (signal, entry), sender in product(known, senders)
     ]
     for connection, entry in connections:
-        refusals.ask(_check_connection, function, options, connection, entry)
+        refusals.ask(_check_connection, name, function, options, connection, entry)
     refusals.raise_found(f"{name!r} cannot be deferred as it is declared")
     return Declaration(function, name, options, connections, weak=bool(given.get("weak", True)))
 
@@ -216,14 +217,19 @@ def _uid_of(function: Callable[..., Any], given: Any) -> object:
 
 
 def _check_connection(
-    function: Callable[..., Any], options: Options, connection: Connection, entry: Entry
+    name: str,
+    function: Callable[..., Any],
+    options: Options,
+    connection: Connection,
+    entry: Entry,
 ) -> None:
     """Refuse what Django would refuse while it connects, and what it would ignore.
 
     Raises:
         InvalidReceiver: the sender or the condition does not fit, or Django would ignore the call.
+        DuplicateReceiver: Django would ignore it, as the function is connected under another name.
     """
-    signal, sender, _uid = connection
+    signal, sender, uid = connection
     if isinstance(signal, ModelSignal):
         _check_sender(sender, entry)
     if isinstance(options.when, Changed):
@@ -233,6 +239,13 @@ def _check_connection(
         raise InvalidReceiver(
             f"{function!r} is connected to {entry.path or signal!r} without deferred=True, and "
             f"Django ignores a second connection. Disconnect the first one before."
+        )
+    if not isinstance(present, Receiver) or uid != identity(function):
+        return
+    if present.is_for(function) and present.name != name:
+        raise DuplicateReceiver(
+            f"{function!r} is connected to {entry.path or signal!r} as {present.name!r} already, and "
+            f"Django ignores a second connection. Give this one a dispatch_uid=."
         )
 
 

@@ -10,6 +10,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals.errors import InvalidReceiver
+from deferred_signals.support.modules import globals_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,7 +95,10 @@ def home_of(function: Any) -> str:
 
 
 def declaring_module() -> str:
-    """Find the module whose code is about to connect a receiver: the nearest caller outside of this package."""
+    """Find the module whose code is about to connect a receiver: the nearest caller outside of this package.
+
+    Django's own code counts neither, if it connects for its caller.
+    """
     return next(_calling_modules(), "")
 
 
@@ -190,19 +194,28 @@ def _places_of_global(target: Any) -> Iterator[tuple[str, str]]:
     imported the object differs from process to process.
     """
     for module in chain([type(target).__module__], _calling_modules()):
-        for name, value in list(vars(sys.modules[module]).items()) if module in sys.modules else ():
+        for name, value in globals_of(sys.modules.get(module)):
             if value is target:
                 yield module, name
 
 
 def _calling_modules() -> Iterator[str]:
-    """Give the modules of the code that is calling, outside of this package, the nearest first."""
+    """Give the modules of the code that is calling, outside of this package, the nearest first.
+
+    What Django calls for `Signal.connect` and ``@receiver`` is passed over.
+    """
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as collections.namedtuple does
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
-        if not module.startswith("deferred_signals."):
+        if not module.startswith("deferred_signals.") and module not in _CONNECTING:
             yield module
         frame = frame.f_back
+
+
+#: Django's modules that connect receivers for others.
+_CONNECTING = frozenset(
+    {"django.apps.registry", "django.db.models.signals", "django.dispatch.dispatcher"}
+)
 
 
 def _refuse_unbound(function: object, path: str) -> None:

@@ -1,7 +1,7 @@
 """The options of a deferred receiver: one table of what fits each, what it means and where it goes."""
 
 # Without `annotations` of the future: a dataclass would compile each text again.
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field, fields
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -12,7 +12,6 @@ from deferred_signals.policies import NO_RETRY, Retry
 from deferred_signals.receivers import rules
 from deferred_signals.receivers.bases import task_base
 from deferred_signals.receivers.refusals import Refusals
-from deferred_signals.receivers.typed import Call, Missing
 from deferred_signals.support.cached import cached_property
 from deferred_signals.support.frozen import Frozen
 from deferred_signals.support.hints import nearest
@@ -47,6 +46,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Call = Callable[..., Any]
 
 #: Where an option goes: to ``Signal.connect``, to the receiver's name, to a hop on the way of its
 #: messages, to the arguments of ``apply_async``, to the attributes of the Celery task, or to the
@@ -87,7 +87,7 @@ class Options(Frozen):
     when: Call | None = option("send", or_none(call), "``when(sender, **kwargs)`` is asked at send; nothing is deferred where the answer is falsy", default=None)
     raw: bool = option("send", flag, "whether sends with ``raw=True`` (fixtures) are deferred", default=False)
     actions: frozenset[str] = option("send", rules.actions, "the actions of ``m2m_changed`` that are deferred", default=frozenset({"post_add", "post_remove", "post_clear"}))
-    opt_in: bool = option("connect", flag, "listen to a signal that is early, noisy or heavy", default=False)
+    opt_in: bool = option("connect", flag, "whether to listen to a signal that is early, noisy or heavy", default=False)
     exclude: frozenset[str] = option("encode", rules.kwarg_names, "kwargs that are left out of the message", default=frozenset())
     exclude_fields: frozenset[str] = option("encode", name_set, "model fields that are left out of snapshots and of ``changes``", default=frozenset())
     carry: tuple[str, ...] = option("encode", rules.attributes, "attributes of the instance, other than fields, that travel with it", default=())
@@ -95,29 +95,29 @@ class Options(Frozen):
     snapshot: bool | frozenset[str] = option("encode", rules.snapshot, "instances, all or the named ones, travel as their values at send", default=False)
     schema: type | None = option("encode", anything, "a dataclass that the signal's kwargs must fit", default=None)
     version: int = option("encode", whole(1), "the version of the receiver's kwargs", default=1)
-    using: str | None = option("defer", or_none(text), "the database whose commit is waited for", default=None)
-    durable: bool | None = option("defer", or_none(flag), "the message is a row of the outbox, written by the transaction itself", default=None)
+    using: str | None = option("defer", or_none(text), "the alias of the database whose commit is waited for", default=None)
+    durable: bool | None = option("defer", or_none(flag), "whether messages are rows, written by the sender's transaction; None: the setting DURABLE", default=None)
     ordered_by: str | Call | None = option("defer", or_none(or_call(one_of("instance"))), "messages of one key run one after another; needs durable delivery", default=None)
     coalesce: bool | Call = option("defer", or_call(flag), "several sends in one transaction, for one instance or one key, become one message", default=False)
-    chunk_size: int = option("publish", whole(1), "up to so many calls of one transaction travel together", default=1)
-    queue: str | Call | None = option("message", or_none(or_call(text)), "Celery's queue", default=None)
-    priority: int | Call | None = option("message", or_none(or_call(whole(0, rules.HIGHEST_PRIORITY))), "the broker's priority", default=None)
-    countdown: float | Call | None = option("message", or_none(or_call(seconds)), "the receiver runs no earlier than so long after the send", default=None)
-    expires: float | datetime | Call | None = option("message", or_none(rules.expires), "the receiver does not run later than so long after the send, or than a time", default=None)
-    time_limit: float | None = option("message", or_none(seconds_above_zero), "a run that takes longer is killed", default=None)
-    soft_time_limit: float | None = option("message", or_none(seconds_above_zero), "a run that takes longer gets SoftTimeLimitExceeded", default=None)
-    headers: Mapping[str, Any] | None = option("message", or_none(mapping), "headers of Celery's message", default=None)
-    compression: str | None = option("message", or_none(text), "kombu's compression", default=None)
+    chunk_size: int = option("publish", whole(1), "up to so many calls of one transaction travel in one message", default=1)
+    queue: str | Call | None = option("message", or_none(or_call(text)), "the queue of its messages; without one, the setting QUEUE or Celery's routes decide", default=None)
+    priority: int | Call | None = option("message", or_none(or_call(whole(0, rules.HIGHEST_PRIORITY))), "the priority of its messages on the broker, from 0 to 255", default=None)
+    countdown: float | Call | None = option("message", or_none(or_call(seconds)), "seconds or a timedelta: the receiver runs no earlier than so long after the send", default=None)
+    expires: float | datetime | Call | None = option("message", or_none(rules.expires), "seconds or a timedelta from the send, or a datetime: the receiver runs no later", default=None)
+    time_limit: float | None = option("message", or_none(seconds_above_zero), "seconds or a timedelta: a run that takes longer is killed", default=None)
+    soft_time_limit: float | None = option("message", or_none(seconds_above_zero), "seconds or a timedelta: a run that takes longer gets SoftTimeLimitExceeded", default=None)
+    headers: Mapping[str, Any] | None = option("message", or_none(mapping), "further headers of Celery's message", default=None)
+    compression: str | None = option("message", or_none(text), "kombu's compression of Celery's message, like 'gzip'", default=None)
     upgrade: Call | None = option("run", or_none(call), "``upgrade(version, kwargs)`` mends the kwargs of an older version", default=None)
     atomic: bool = option("run", flag, "the receiver's writes and the end of its row are one transaction; needs durable delivery", default=False)
-    missing: Missing | None = option("run", or_none(one_of("discard", "retry", "fail")), "what follows where a referenced row is gone", default=None)
+    missing: Literal["discard", "retry", "fail"] | None = option("run", or_none(one_of("discard", "retry", "fail")), "what follows where a referenced row is gone: 'discard', 'retry' or 'fail'", default=None)
     retry: Retry | str | None = option("run", rules.retry, "when a failed run is tried again: a Retry, a policy's name, or None for one attempt", default=DEFAULT_POLICY)
-    rate_limit: str | float | None = option("task", or_none(rules.rate), "Celery's rate limit of each worker", default=None)
+    rate_limit: str | float | None = option("task", or_none(rules.rate), "Celery's rate limit of each worker, like '10/m'", default=None)
     ignore_result: bool = option("task", flag, "whether Celery stores no result", default=True)
     acks_late: bool = option("task", flag, "whether a message is acknowledged after its run", default=True)
     track_started: bool | None = option("task", or_none(flag), "whether Celery reports that a run began", default=None)
     throws: tuple[type[BaseException], ...] = option("task", exception_types, "exceptions that Celery logs without a traceback", default=())
-    base: type | None = option("task", or_none(task_base), "the class of the task", default=None)
+    base: type | None = option("task", or_none(task_base), "the class of the receiver's Celery task", default=None)
     send_events: bool = option("task", flag, "whether Celery sends task events", default=True)
     serializer: str | None = option("task", or_none(rules.serializer), "kombu's serializer of Celery's message", default=None)
     # fmt: on

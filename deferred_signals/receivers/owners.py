@@ -19,7 +19,10 @@ from deferred_signals.receivers import registry
 if TYPE_CHECKING:
     from django.dispatch import Signal
 
-__all__ = ["is_projects_own"]
+__all__ = ["is_installed", "is_projects_own"]
+
+#: Packages that are no project's, wherever they lie.
+_PACKAGES = frozenset({"django", __name__.partition(".")[0]})
 
 #: Folders of installed packages, wherever they are.
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -32,21 +35,23 @@ def is_projects_own(signal: Signal) -> bool:
     that a module of a package holds is the package's, whoever else holds it. A signal that no module
     holds is the project's.
     """
-    return not any(_is_installed(name) for name in registry.modules_of(signal))
+    return not any(is_installed(name) for name in registry.modules_of(signal))
 
 
-def _is_installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
     """Return whether a module is part of Django, of an installed package, or of the standard library.
 
     A package that is installed in editable mode lies elsewhere, and counts as the project's. So does
-    the package of the settings, which a deployment may install like any other.
+    the package of the settings, which a deployment may install like any other. This library is none of
+    the project's in any case.
     """
     top = name.partition(".")[0]
-    if top == "django":
+    if top in _PACKAGES:
         return True
     if top == (getattr(settings, "SETTINGS_MODULE", None) or "").partition(".")[0]:
         return False
-    file = getattr(sys.modules.get(name), "__file__", None)
+    # Not the attribute, for which a module may have a `__getattr__`.
+    file = getattr(sys.modules.get(name), "__dict__", {}).get("__file__")
     if not isinstance(file, str):
         return name in sys.builtin_module_names
     path = Path(file)

@@ -10,7 +10,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from deferred_signals.errors import NotKnownHere, UnknownReceiver
+from deferred_signals.receivers.loaded import found_by_id
 from deferred_signals.support.hints import nearest
+from deferred_signals.support.modules import globals_of, loaded_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,8 +103,8 @@ def modules_of(signal: Signal) -> set[str]:
     """
     return {
         name
-        for name, module in list(sys.modules.items())
-        for value in list(getattr(module, "__dict__", {}).values())
+        for name, module in loaded_modules()
+        for _name, value in globals_of(module)
         if value is signal or any(item is signal for item in _inside(value, name))
     }
 
@@ -137,13 +139,8 @@ def _is_at(path: str, signal: Signal) -> bool:
 
 
 def _path_of(signal: Signal) -> str | None:
-    paths = [
-        f"{name}.{attribute}"
-        for name, module in sorted(sys.modules.items())
-        if name != "__main__"
-        for attribute, value in list(getattr(module, "__dict__", {}).items())
-        if value is signal
-    ]
+    found = found_by_id({id(signal)}).get(id(signal))
+    paths = [".".join(place) for place in found.places] if found else []
     # Modules import one another's signals; a module called "signals" is likely to declare them.
     return min(paths, key=lambda path: (".signals." not in path, len(path), path), default=None)
 
@@ -155,7 +152,7 @@ def _inside(value: Any, module: str) -> list[Any]:
         return list(value.values())
     if kind in {list, tuple, set, frozenset}:
         return list(value)
-    if isinstance(value, type) and vars(value).get("__module__") == module:
+    if issubclass(kind, type) and vars(value).get("__module__") == module:
         return list(vars(value).values())
     return []
 

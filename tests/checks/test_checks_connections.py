@@ -107,7 +107,7 @@ def test_w011_queue_that_is_not_declared(
     defer(signal, name="tests.mailer", queue="mail")(receive)
     defer(signal, name="tests.caller", queue=lambda sender, **_: "anywhere")(accept)
     assert found(deploy=True) == []
-    defer(signal, name="tests.auditor", queue="audit")(receive)
+    defer(Signal(), name="tests.auditor", queue="audit")(receive)
     (message,) = found(deploy=True)
     assert message.id == "deferred_signals.W011"
     assert "tests.auditor go to the queue 'audit'" in message.msg
@@ -116,11 +116,11 @@ def test_w011_queue_that_is_not_declared(
 
 
 def test_w011_queue_of_the_setting(
-    signal: Signal, defer: Connected, make_current: MakeCurrent, settings: Settings
+    defer: Connected, make_current: MakeCurrent, settings: Settings
 ) -> None:
     make_current(broker_url="memory://", task_queues=QUEUES)
     for number in range(5):
-        defer(signal, name=f"tests.receiver_{number}")(receive)
+        defer(Signal(), name=f"tests.receiver_{number}")(receive)
     settings.DEFERRED_SIGNALS = {"QUEUE": "audit"}
     (message,) = found()
     assert "tests.receiver_2 and 2 more go to the queue 'audit'" in message.msg
@@ -164,8 +164,8 @@ def test_i001_queues_that_workers_are_to_be_told_of(
     make_current(broker_url="memory://")
     defer(signal, queue="celery")(receive)
     assert ids(deploy=True) == []
-    defer(signal, queue="mail")(receive)
-    defer(signal, queue="audit")(receive)
+    defer(Signal(), queue="mail")(receive)
+    defer(Signal(), queue="audit")(receive)
     assert ids() == []
     (message,) = found(deploy=True)
     assert (message.id, message.level) == ("deferred_signals.I001", checks.INFO)

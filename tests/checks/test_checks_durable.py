@@ -41,11 +41,11 @@ def test_e006_setting_without_the_app(configure: Callable[..., None]) -> None:
     assert "Add 'deferred_signals.outbox' to INSTALLED_APPS" in str(message.hint)
 
 
-def test_e006_receivers_without_the_app(signal: Signal, defer: Connected) -> None:
+def test_e006_receivers_without_the_app(defer: Connected) -> None:
     # While apps load, nobody knows which there are, and the receivers are accepted.
     for number in range(4):
-        defer(signal, name=f"tests.durable_{number}", durable=True)(receive)
-    defer(signal, name="tests.other")(receive)
+        defer(Signal(), name=f"tests.durable_{number}", durable=True)(receive)
+    defer(Signal(), name="tests.other")(receive)
     others = [name for name in django_settings.INSTALLED_APPS if "outbox" not in name]
     with override_settings(INSTALLED_APPS=others):
         (message,) = found()
@@ -56,11 +56,9 @@ def test_e006_receivers_without_the_app(signal: Signal, defer: Connected) -> Non
 
 
 @pytest.mark.usefixtures("without_outbox")
-def test_nobody_who_wants_no_durable_delivery_needs_the_app(
-    signal: Signal, defer: Connected
-) -> None:
-    defer(signal, durable=False)(receive)
-    defer(signal)(receive)
+def test_nobody_who_wants_no_durable_delivery_needs_the_app(defer: Connected) -> None:
+    defer(Signal(), durable=False)(receive)
+    defer(Signal())(receive)
     assert found() == []
 
 

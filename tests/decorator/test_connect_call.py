@@ -58,12 +58,12 @@ def test_connect_without_deferring_is_django_s(signal: Signal) -> None:
     assert signal.send(None) == [(plain, None)]
     assert signal.disconnect(dispatch_uid="x")
     with pytest.raises(TypeError, match="add deferred=True"):
-        connect(signal, plain, deferred=False, queue="slow")
+        connect(signal, plain, deferred=False, queue="slow")  # type: ignore[call-overload]
 
 
 def test_connect_refuses_what_is_not_callable(signal: Signal) -> None:
     with pytest.raises(InvalidReceiver, match="must be callable, got None"):
-        connect(signal, None)  # type: ignore[type-var]
+        connect(signal, None)  # type: ignore[call-overload]
 
 
 class WithStatic:

@@ -92,7 +92,7 @@ def test_refusal_says_what_to_do_and_leaves_nothing_connected_or_registered(
 @pytest.mark.parametrize("name", ["name", "retry", "when", "durable", "queue", "carry"])
 def test_option_of_deferred_receivers_wants_deferred(name: str, signal: Signal) -> None:
     with pytest.raises(TypeError, match=f"{name}=.* deferred=True"):
-        receiver(signal, **{name: None})  # type: ignore[arg-type]
+        receiver(signal, **{name: None})  # type: ignore[call-overload]
     assert not signal.has_listeners()
 
 
@@ -115,6 +115,17 @@ def test_two_sets_of_options_under_one_name_are_an_error(signal: Signal, defer: 
     defer(signal, name="tests.taken")(plain)
     with pytest.raises(DuplicateReceiver, match="two sets of options"):
         receiver(signal, deferred=True, name="tests.taken", retry=Retry(max_attempts=7))(plain)
+
+
+def test_function_is_connected_under_one_name_only_and_the_second_is_told(
+    signal: Signal, defer: Connected
+) -> None:
+    defer(signal, name="tests.first")(plain)
+    with pytest.raises(DuplicateReceiver, match=r"as 'tests\.first' already.* dispatch_uid="):
+        defer(signal, name="tests.second", retry=None)(plain)
+    assert registry.find("tests.second") is None
+    defer(signal, name="tests.second", dispatch_uid="second")(plain)
+    assert count(signal) == 2
 
 
 def test_alias_that_is_anothers_name_is_an_error(signal: Signal, defer: Connected) -> None:
@@ -261,7 +272,7 @@ def test_misspelt_argument_is_refused_with_the_right_spelling(name: str, signal:
         with pytest.raises(TypeError, match=f"{name}= is not an argument.* deferred=True"):
             receiver(signal, **options)
     with pytest.raises(TypeError, match=f"{name}= is not an option.*'deferred'"):
-        connect(signal, plain, **{name: True})  # type: ignore[arg-type]
+        connect(signal, plain, **{name: True})
     assert not signal.has_listeners()
 
 

@@ -36,6 +36,12 @@ def test_defaults_are_those_of_the_documentation() -> None:
         ("RETRY", None, NO_RETRY),
         ("RETRY_POLICIES", {"mail": {"wait_max": 9}}, {"mail": Retry(wait_max=9)}),
         ("QUEUE", "signals", "signals"),
+        (
+            "DEFER",
+            {"shop.receivers.book": {"queue": "slow"}},
+            {"shop.receivers.book": {"queue": "slow"}},
+        ),
+        ("DEFER", {"shop.receivers.book": {}}, {"shop.receivers.book": {}}),
         ("SENSITIVE", (), frozenset()),
         ("SENSITIVE", ["pin"], frozenset({"pin"})),
         ("MAX_REDELIVERIES", 0, 0),
@@ -83,6 +89,13 @@ def test_unknown_key_is_a_problem_whose_hint_names_the_nearest(
         ("RETRY_POLICIES", {3: Retry()}),
         ("RETRY_POLICIES", {"mail": {"wait_max": -1}}),
         ("QUEUE", ""),
+        ("DEFER", None),
+        ("DEFER", ["shop.receivers.book"]),
+        ("DEFER", {"book": {}}),
+        ("DEFER", {"shop.": {}}),
+        ("DEFER", {3: {}}),
+        ("DEFER", {"shop.receivers.book": None}),
+        ("DEFER", {"shop.receivers.book": {3: 3}}),
         ("QUEUE", 3),
         ("MAX_MESSAGE_BYTES", 10),
         ("MAX_MESSAGE_BYTES", "256K"),
@@ -119,6 +132,23 @@ def test_setting_that_is_no_dict_is_a_problem(settings: Settings, raw: object) -
 def test_every_problem_is_told() -> None:
     with override_settings(DEFERRED_SIGNALS={"EAGER": 1, "MAX_DEPTH": 0, "XYZZY": 1}):
         assert [problem.key for problem in conf.problems()] == ["EAGER", "MAX_DEPTH", "XYZZY"]
+
+
+def test_each_entry_of_defer_that_is_wrong_is_told() -> None:
+    entries = {"book": {}, "shop.receivers.book": {}, "shop.receivers.ship": True}
+    with override_settings(DEFERRED_SIGNALS={"DEFER": entries}):
+        assert [problem.text for problem in conf.problems()] == [
+            "DEFERRED_SIGNALS['DEFER']['book'] is no dotted path.",
+            "DEFERRED_SIGNALS['DEFER']['shop.receivers.ship'] must be a dict of options, got True.",
+        ]
+
+
+def test_what_is_right_can_be_read_beside_what_is_wrong() -> None:
+    entries: dict[str, object] = {"shop.receivers.book": {}}
+    with override_settings(DEFERRED_SIGNALS={"EAGR": 1, "MAX_DEPTH": 0, "DEFER": entries}):
+        assert (entries, 16) == (conf.sound().DEFER, conf.sound().MAX_DEPTH)
+    with override_settings(DEFERRED_SIGNALS=3):
+        assert conf.sound() == conf.Settings()
 
 
 def test_override_settings_holds_inside_and_ends() -> None:

@@ -98,6 +98,7 @@ def test_installed_outbox_loads_neither_what_writes_rows_nor_what_runs_them() ->
         "outbox.plugs",
         "publishing",
         "publishing.patterns",
+        "publishing.stores",
         "sending.durable",
         "worker.rows",
     }

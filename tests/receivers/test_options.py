@@ -1,6 +1,5 @@
 """The options of a deferred receiver: the list is closed, and each value is validated."""
 
-import inspect
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,11 +8,10 @@ import pytest
 from celery import Task
 from pytest_django import Settings
 
-from deferred_signals import ConfigurationError, InvalidReceiver, Retry, receiver
+from deferred_signals import ConfigurationError, InvalidReceiver, Retry
 from deferred_signals.policies import NO_RETRY
 from deferred_signals.receivers.given import options_of
 from deferred_signals.receivers.options import OPTIONS, Options, policy_of, valid
-from deferred_signals.receivers.typed import ReceiverOptions
 
 
 def ask(sender: object, **kwargs: object) -> bool:
@@ -255,11 +253,6 @@ def test_options_of_connections_are_not_the_receiver_s() -> None:
     assert OPTIONS.keys() - Options.__dataclass_fields__ == neutral.keys()
 
 
-def test_type_for_editors_names_each_option_of_the_table() -> None:
-    assert ReceiverOptions.__annotations__.keys() == OPTIONS.keys()
-    assert not ReceiverOptions.__required_keys__
-
-
 @pytest.mark.parametrize("name", OPTIONS)
 def test_default_of_an_option_fits_the_option_and_is_given_back(name: str) -> None:
     told = OPTIONS[name]
@@ -267,7 +260,6 @@ def test_default_of_an_option_fits_the_option_and_is_given_back(name: str) -> No
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_meaning_of_an_option_is_one_line_that_help_shows(name: str) -> None:
+def test_meaning_of_an_option_is_one_line(name: str) -> None:
     assert 10 < len(OPTIONS[name].meaning) <= 90
     assert not OPTIONS[name].meaning.endswith(".")
-    assert f"\n    {name}: {OPTIONS[name].meaning}" in str(inspect.getdoc(receiver))

@@ -12,8 +12,10 @@ from django.contrib.auth.signals import user_logged_in
 from django.core.signals import request_started
 from django.db.models.signals import m2m_changed, post_save
 from django.dispatch import Signal
+from django.utils.functional import SimpleLazyObject
 from pytest_django import Settings
 
+from deferred_signals.events import receiver_failed
 from deferred_signals.receivers.owners import is_projects_own
 from tests.app.signals import order_placed
 
@@ -106,4 +108,19 @@ def test_package_of_the_settings_is_the_projects_wherever_it_is_installed(
 
 def test_module_without_a_file_is_the_projects(signal: Signal, module: Any) -> None:
     module("typed.at.a.prompt", None, paid=signal)
+    assert is_projects_own(signal)
+
+
+def test_signals_of_this_library_are_not_the_projects_where_it_is_worked_on() -> None:
+    assert not is_projects_own(receiver_failed)
+
+
+def test_nothing_that_a_module_holds_is_made_to_do_its_work(signal: Signal, module: Any) -> None:
+    module(
+        "odd",
+        None,
+        lazy=SimpleLazyObject(lambda: 1 / 0),
+        paid=signal,
+        __getattr__=lambda name: 1 / 0,
+    )
     assert is_projects_own(signal)

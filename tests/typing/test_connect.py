@@ -39,16 +39,17 @@ def only_for_type_checkers() -> Iterator[object]:
     yield of_several(None)
     yield receiver(post_save, deferred=True, sender=(Order, Label), retry=Retry(max_attempts=3))
 
-    connect(order_placed)  # type: ignore[call-arg]
-    connect(order_placed, 7)  # type: ignore[type-var]
-    connect("order_placed", receive)  # type: ignore[arg-type]
-    connect(order_placed, receive, retries=3)  # type: ignore[call-arg]
-    connect(order_placed, receive, defered=True)  # type: ignore[call-arg]
-    connect(order_placed, receive, version="2")  # type: ignore[arg-type]
-    receiver(order_placed, differed=True)  # type: ignore[call-arg]
+    connect(order_placed)  # type: ignore[call-overload]
+    connect(order_placed, 7)  # type: ignore[call-overload]
+    connect("order_placed", receive)  # type: ignore[call-overload]
+    connect(order_placed, receive, retries=3)  # type: ignore[call-overload]
+    connect(order_placed, receive, defered=True)  # type: ignore[call-overload]
+    connect(order_placed, receive, version="2")  # type: ignore[call-overload]
+    connect(order_placed, receive, deferred=False, queue="mail")  # type: ignore[call-overload]
+    receiver(order_placed, differed=True)  # type: ignore[call-overload]
 
 
 def test_wrong_uses_are_flagged_by_checkers_alone() -> None:
     """The rest of this file is for type checkers, and a run shows that it can be imported."""
     with pytest.raises(TypeError, match="add deferred=True"):
-        connect(order_placed, receive, deferred=False, name="x")
+        connect(order_placed, receive, deferred=False, name="x")  # type: ignore[call-overload]

@@ -20,6 +20,7 @@ from deferred_signals.testing import (
     manual,
     refute_deferred,
     run_deferred,
+    run_outbox,
     settings,
 )
 
@@ -36,6 +37,7 @@ def only_for_type_checkers() -> None:
         assert_type(deferred, Collected)
         assert_type(deferred.assert_deferred(charge, order_id=7, sender=None), Call)
         assert_type(deferred.all_deferred(), list[Call])
+        assert_type(deferred.all_deferred(charge, durable=True), list[Call])
         assert_type(deferred.run_deferred(charge, waits=[60, timedelta(hours=1)]), list[Ran])
         assert_type(deferred.lose("tests.typing.charge", order_id=7), list[Call])
         deferred.postpone(60, charge)
@@ -51,6 +53,8 @@ def only_for_type_checkers() -> None:
     assert_type(assert_deferred(charge), Call)
     assert_type(all_deferred(charge), list[Call])
     assert_type(run_deferred(), list[Ran])
+    assert_type(run_outbox(charge, using="other", waits=[60], raises=False), list[Ran])
+    run_outbox(receiver=charge)  # type: ignore[call-arg]
     refute_deferred(charge, order_id=7)
     refute_deferred()  # type: ignore[call-arg]
 
@@ -59,6 +63,7 @@ def only_for_type_checkers() -> None:
     inline(leaks="fail")  # type: ignore[call-arg]
     manual("inline")  # type: ignore[arg-type, call-arg]
     fake_crash()  # type: ignore[call-arg]
+    fake_crash(at="claim")
     fake_crash(at="encode")  # type: ignore[arg-type]
     settings({"EAGER": True})  # type: ignore[call-arg]
 
