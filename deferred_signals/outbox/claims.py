@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deferred_signals.outbox.dialects import Term, dialect_of, places
 from deferred_signals.outbox.models import TABLE
+from deferred_signals.outbox.on_pause import NOT_PAUSED, set_paused_aside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,24 +90,28 @@ def claim(
     change, columns = change_of_claim(dialect, owner, lease), columns_of_claim(dialect)
     update = (
         f"{change.sql}, running_key = order_key "
-        f"WHERE id = %s AND attempt = %s AND receiver = %s AND dead_at IS NULL"
+        f"WHERE id = %s AND attempt = %s AND receiver = %s AND dead_at IS NULL AND {NOT_PAUSED}"
     )
     id_, attempt = dialect.id(wake_up.id), wake_up.attempt
     values = [*change.values, id_, attempt, receiver]
     with connection.cursor() as cursor:
         if dialect.returns:
             cursor.execute(f"{update} RETURNING {columns.sql}", [*values, *columns.values])
+            found = cursor.fetchone()
         else:
             cursor.execute(update, values)
-            if not cursor.rowcount:
-                return None
-            cursor.execute(
-                f"SELECT {columns.sql} FROM {TABLE} "
-                f"WHERE id = %s AND attempt = %s AND claimed_by = %s",
-                [*columns.values, id_, attempt + 1, owner],
-            )
-        found = cursor.fetchone()
-    return None if found is None else claimed_from(found)
+            found = None
+            if cursor.rowcount:
+                cursor.execute(
+                    f"SELECT {columns.sql} FROM {TABLE} "
+                    f"WHERE id = %s AND attempt = %s AND claimed_by = %s",
+                    [*columns.values, id_, attempt + 1, owner],
+                )
+                found = cursor.fetchone()
+    if found is None:
+        set_paused_aside(connection, (wake_up.id,), attempt)
+        return None
+    return claimed_from(found)
 
 
 def change_of_claim(dialect: Dialect, owner: str, lease: float) -> Term:

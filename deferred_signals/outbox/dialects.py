@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.utils.timezone import get_default_timezone, is_naive, make_aware
 
@@ -19,7 +20,20 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["VENDORS", "Dialect", "Term", "dialect_of", "places", "text_of_id"]
+__all__ = [
+    "LONGEST_WAIT",
+    "VENDORS",
+    "Dialect",
+    "Term",
+    "dialect_of",
+    "moment_of",
+    "places",
+    "text_of_id",
+    "time_of",
+]
+
+#: Seconds that a row waits at most, as databases know no later time than the year 9999.
+LONGEST_WAIT = 100 * 366 * 86_400.0
 
 
 class Term(NamedTuple):
@@ -35,11 +49,15 @@ class Dialect:
     Attributes:
         returns: an UPDATE can return columns.
         returns_inserted: an INSERT can.
+        reads_json: an INSERT can take its rows from one JSON text, and is faster so.
         skips_locked: a SELECT can take the rows that no other transaction has locked.
+        unless_there: ends an INSERT that leaves alone what is there under the same key.
     """
 
     returns = True
+    reads_json = True
     skips_locked = True
+    unless_there = "ON CONFLICT (id) DO NOTHING"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.returns_inserted = connection.features.can_return_rows_from_bulk_insert
@@ -57,9 +75,21 @@ class Dialect:
         """Tell a time in some seconds."""
         return Term("clock_timestamp() + %s * interval '1 second'", (seconds,))
 
+    def bound(self, seconds: float = 0.0) -> Term:
+        """Tell a time in some seconds that a column is compared with.
+
+        The others are asked anew for each row, so that PostgreSQL would use no index for them. This one
+        is the time at which the statement began.
+        """
+        return Term("statement_timestamp() + %s * interval '1 second'", (seconds,))
+
     def seconds_since(self, column: str) -> Term:
         """Count the seconds since the time in a column."""
         return Term(f"EXTRACT(EPOCH FROM clock_timestamp() - {column})::float8")
+
+    def contains(self, column: str, text: str) -> Term:
+        """Tell whether a text is part of what a column holds; upper and lower case differ."""
+        return Term(f"strpos({column}, %s) > 0", (text,))
 
     def moment(self, moment: datetime) -> Any:
         """Make a parameter of a moment; one without a zone is of Django's own zone."""
@@ -74,6 +104,8 @@ class MySQL(Dialect):
     """MySQL and MariaDB. ``NOW()`` would be in the session's time zone."""
 
     returns = False
+    reads_json = False
+    unless_there = "ON DUPLICATE KEY UPDATE id = id"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
@@ -88,8 +120,14 @@ class MySQL(Dialect):
     def after(self, seconds: float) -> Term:
         return Term("UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND", (round(seconds * 1e6),))
 
+    def bound(self, seconds: float = 0.0) -> Term:
+        return self.after(seconds)
+
     def seconds_since(self, column: str) -> Term:
         return Term(f"TIMESTAMPDIFF(MICROSECOND, {column}, UTC_TIMESTAMP(6)) / 1e6")
+
+    def contains(self, column: str, text: str) -> Term:
+        return Term(f"instr({column}, %s) > 0", (text,))
 
     def moment(self, moment: datetime) -> Any:
         return _in_utc(moment).replace(tzinfo=None)
@@ -102,6 +140,7 @@ class MySQL(Dialect):
 class SQLite(Dialect):
     """SQLite: one writer at a time, and texts for times, which compare like times."""
 
+    reads_json = False
     skips_locked = False
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -118,9 +157,15 @@ class SQLite(Dialect):
     def after(self, seconds: float) -> Term:
         return Term("%s", (self.moment(self._now() + timedelta(seconds=seconds)),))
 
+    def bound(self, seconds: float = 0.0) -> Term:
+        return self.after(seconds)
+
     def seconds_since(self, column: str) -> Term:
         now = self.moment(self._now())
         return Term(f"(julianday(%s) - julianday({column})) * 86400.0", (now,))
+
+    def contains(self, column: str, text: str) -> Term:
+        return Term(f"instr({column}, %s) > 0", (text,))
 
     def moment(self, moment: datetime) -> Any:
         return _in_utc(moment).strftime("%Y-%m-%d %H:%M:%S.%f")
@@ -156,6 +201,28 @@ def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
 def text_of_id(value: Any) -> str:
     """Return an id as messages write it, from what a driver returns."""
     return str(value if isinstance(value, UUID) else UUID(str(value)))
+
+
+def moment_of(connection: BaseDatabaseWrapper, value: Any) -> datetime:
+    """Return a time of the table's, from what a driver returns.
+
+    Without a zone it is in UTC, as the columns of most databases are. PostgreSQL's have a zone, and with
+    ``USE_TZ = False`` Django takes it away from times in the zone of the session.
+    """
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    if is_naive(moment):
+        is_local = connection.vendor == "postgresql"
+        moment = moment.replace(tzinfo=ZoneInfo(connection.timezone_name) if is_local else UTC)
+    return moment.astimezone(UTC)
+
+
+def time_of(connection: BaseDatabaseWrapper) -> datetime:
+    """Ask a database for its time."""
+    now = dialect_of(connection).now()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {now.sql}", now.values)
+        (found,) = cursor.fetchone()
+    return moment_of(connection, found)
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -21,6 +21,7 @@ from deferred_signals.running.outcomes import (
     Succeeded,
     Unknown,
 )
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import log
 from deferred_signals.worker.delivery import Elsewhere
 
@@ -115,6 +116,7 @@ def patiently(
                     "Durable messages cannot be settled, and will run again: %s (%s)",
                     ", ".join(ids),
                     type(error).__name__,
+                    extra=about("not_settled", message_id=ids[0] if len(ids) == 1 else None),
                 )
                 return None
         time.sleep(PAUSE)

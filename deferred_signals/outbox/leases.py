@@ -26,11 +26,14 @@ from deferred_signals.running.attempt import Attempt, prepare
 from deferred_signals.running.deciding import charge
 from deferred_signals.running.outcomes import Lost, Unknown
 from deferred_signals.running.settling import settle
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import log
 from deferred_signals.worker.delivery import Elsewhere
 from deferred_signals.worker.rows import running_wake_ups
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deferred_signals.outbox.store import Store
 
 __all__ = ["Death", "Leases"]
@@ -76,12 +79,20 @@ class Leases:
         self._store = store
         #: If a database stays away for long, the oldest are forgotten: the leases decide.
         self._deaths: deque[Death] = deque(maxlen=MOST_DEATHS)
+        #: What else the worker's parent must not wait for.
+        self._others: deque[Callable[[Store], None]] = deque()
         self._renew_at = 0.0
         self.loop = Loop("deferred_signals.leases", self._work)
 
     def note(self, death: Death) -> None:
         """Have a run charged, soon."""
         self._deaths.append(death)
+        self.loop.start()
+        self.loop.ring()
+
+    def do_soon(self, other: Callable[[Store], None]) -> None:
+        """Have a function called on the thread, which is given what lends connections."""
+        self._others.append(other)
         self.loop.start()
         self.loop.ring()
 
@@ -93,7 +104,7 @@ class Leases:
         """
         self.loop.ring()
         until = monotonic() + patience
-        while self._deaths and monotonic() < until:
+        while (self._deaths or self._others) and monotonic() < until:
             sleep(0.01)
         if self.loop.stop(max(0.0, until - monotonic())):
             self._store.close()
@@ -107,6 +118,9 @@ class Leases:
             if not away:
                 self._renew_at = monotonic() + lease / 3
         self._charge_all(away)
+        while self._others:
+            self._others[0](self._store)
+            self._others.popleft()
         for error in away.values():
             raise error
         return max(0.01, self._renew_at - monotonic())
@@ -127,6 +141,7 @@ class Leases:
                     "decides",
                     death.wake_ups[0].id,
                     exc_info=error,
+                    extra=about("not_charged", message_id=death.wake_ups[0].id),
                 )
             if death.using in away:
                 self._deaths.append(death)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connections
 
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import log
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Loop:
                         self._name,
                         type(error).__name__,
                         error,
+                        extra=about("thread_failed"),
                     )
             with suppress(Exception):  # what handlers of the project's have opened may be broken
                 connections.close_all()

@@ -1,10 +1,13 @@
-"""The outbox's table: one row for each durable message that is not through."""
+"""The outbox's tables: a row for each durable message that is not through, and the paused receivers.
+
+The models also declare the permissions of the admin, in which nothing is added, changed or deleted.
+"""
 
 from __future__ import annotations
 
 from django.db import models
 
-__all__ = ["TABLE", "OutboxMessage"]
+__all__ = ["PAUSES", "TABLE", "OutboxMessage", "PausedReceiver", "Receiver"]
 
 
 class OutboxMessage(models.Model):
@@ -14,8 +17,8 @@ class OutboxMessage(models.Model):
     (``woken_at``: a wake-up is out), or else waiting for ``due_at``. All times are the database's, in
     UTC.
 
-    Rows are written, claimed and removed by statements of `deferred_signals.outbox.table`, never through
-    the model: its signals are never sent.
+    Rows are written, claimed and removed by statements of `deferred_signals.outbox`, never through the
+    model: its signals are never sent.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -49,13 +52,47 @@ class OutboxMessage(models.Model):
 
     class Meta:
         verbose_name = "durable message"
-        # `unique=True` would give PostgreSQL one index more, for LIKE.
-        constraints = (
-            models.UniqueConstraint(fields=["running_key"], name="deferred_outbox_running"),
+        default_permissions = ("view",)
+        permissions = (
+            ("view_outboxmessage_values", "Can view the values of durable messages"),
+            ("replay_outboxmessage", "Can replay dead letters"),
+            ("discard_outboxmessage", "Can discard dead letters"),
+            ("cancel_outboxmessage", "Can cancel durable messages"),
         )
 
     def __str__(self) -> str:
         return f"{self.receiver} {self.id}"
 
 
+class PausedReceiver(models.Model):
+    """A receiver whose messages are not claimed until somebody resumes it."""
+
+    receiver = models.CharField(primary_key=True, max_length=255)
+    paused_at = models.DateTimeField()
+    paused_by = models.CharField(
+        max_length=255, blank=True, default="", help_text="Who paused it; empty for a command."
+    )
+
+    class Meta:
+        verbose_name = "paused receiver"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.receiver
+
+
+class Receiver(PausedReceiver):
+    """A receiver of any kind: the map of receivers in the admin, and its permissions.
+
+    It has no rows of its own. The map is that of the process that shows it.
+    """
+
+    class Meta:
+        proxy = True
+        verbose_name = "receiver"
+        default_permissions = ("view",)
+        permissions = (("pause_receiver", "Can pause and resume receivers"),)
+
+
 TABLE = OutboxMessage._meta.db_table
+PAUSES = PausedReceiver._meta.db_table

@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import log
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Pauses:
                 whose,
                 type(error).__name__,
                 error,
+                extra=about("wake_ups_delayed"),
             )
 
 

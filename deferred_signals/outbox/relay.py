@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from deferred_signals import conf
 from deferred_signals.errors import PublishError
 from deferred_signals.outbox.broker import CurrentBroker
+from deferred_signals.outbox.holding import hold_paused
 from deferred_signals.outbox.look import Look
 from deferred_signals.outbox.looping import Loop
 from deferred_signals.outbox.lost import by_patience, is_lost
 from deferred_signals.outbox.pauses import Pauses
+from deferred_signals.outbox.purging import Purging
 from deferred_signals.outbox.taking import (
     look_for_overdue,
     set_back,
@@ -73,10 +75,11 @@ class Relay:
         self._ends_unknown = ends_unknown
         #: Since lost wake-ups were looked for: looks, and the seconds between them.
         self._looks, self._waited = 0, 0.0
-        #: Databases that have more rows whose wake-ups are overdue than were looked at.
+        #: Databases that have more rows whose wake-ups are overdue, or that are paused, than were seen to.
         self._behind: set[str] = set()
         self._wait = 0.0
         self._pauses = Pauses(warns=warns)
+        self._purging = Purging(store)
         self.loop = Loop("deferred_signals.relay", lambda: self.work()[1], most=5)
 
     def end(self, patience: float) -> None:
@@ -93,6 +96,7 @@ class Relay:
         found = self.look(for_lost=self._is_time_for_lost())
         wait = self._wait_after(found.due, settings.RELAY_INTERVAL, settings.RELAY_BATCH)
         self._waited += wait
+        self._purging.purge_if_due()
         return found, wait
 
     def _is_time_for_lost(self) -> bool:
@@ -123,6 +127,7 @@ class Relay:
         while last.due >= settings.RELAY_BATCH and not self._pauses.of_broker and monotonic() < end:
             last = self.look(for_lost=bool(self._behind))
             found = found.and_(last)
+        self._purging.purge_if_due()
         return found
 
     def look(self, *, for_lost: bool) -> Look:
@@ -156,11 +161,12 @@ class Relay:
         return self._publish(alias, found)
 
     def _look_for_lost(self, alias: str) -> Look:
-        """Publish wake-ups anew that were lost; wait longer for the others."""
+        """Publish wake-ups anew that were lost; wait longer for the others, and for what is paused."""
         settings = conf.current().OUTBOX
         if self._broker.is_away():
             return Look(failure=PublishError(AWAY))
         with self._store.connection(alias) as connection:
+            is_more = hold_paused(connection)
             overdue = look_for_overdue(connection, settings.RELAY_BATCH)
         self._behind.discard(alias)
         try:
@@ -170,7 +176,7 @@ class Relay:
                 raise
             self._pauses.note_away(error)
             return Look(failure=error)
-        if len(overdue) >= settings.RELAY_BATCH:
+        if is_more or len(overdue) >= settings.RELAY_BATCH:
             self._behind.add(alias)
         taken: list[Due] = []
         with self._store.connection(alias) as connection:

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from deferred_signals.outbox.dialects import Term, dialect_of
+from deferred_signals.outbox.dialects import LONGEST_WAIT, Term, dialect_of
 from deferred_signals.outbox.models import TABLE
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 __all__ = ["Holder", "bury", "remove", "retry", "set_on", "was_ended"]
-
-#: Seconds that a row waits at most, as databases know no later time than the year 9999.
-LONGEST_WAIT = 100 * 366 * 86_400.0
 
 
 class Holder(NamedTuple):

@@ -6,19 +6,17 @@ the row is free again when its lease is over.
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
 from dataclasses import replace
 from functools import partial
-from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import Error, InterfaceError, OperationalError, connections, transaction
+from django.db import Error, InterfaceError, OperationalError, connections
 
 from deferred_signals import conf
-from deferred_signals.errors import ConfigurationError, DecodeError, RedeliveredTooOften
+from deferred_signals.errors import ConfigurationError, DecodeError
 from deferred_signals.message import Message
 from deferred_signals.outbox.claims import Claimed, claim, find
 from deferred_signals.outbox.ending import Run, end, end_patiently
@@ -27,11 +25,12 @@ from deferred_signals.outbox.turns import claim_in_turn
 from deferred_signals.receivers import registry
 from deferred_signals.receivers.options import policy_of
 from deferred_signals.running.attempt import Attempt, prepare
+from deferred_signals.running.deciding import never_came_back
 from deferred_signals.running.executor import execute, run
+from deferred_signals.running.in_transaction import run_in_transaction
 from deferred_signals.running.outcomes import Discarded, Failed, LeaseLost, Lost, Unknown
 from deferred_signals.running.settling import settle, settle_malformed
 from deferred_signals.serialization import fetch
-from deferred_signals.support.telling import log
 from deferred_signals.worker.afterwards import afterwards
 from deferred_signals.worker.calls import charging_exits
 from deferred_signals.worker.delivery import Elsewhere, GivenBack
@@ -179,21 +178,20 @@ def _run_in_transaction(this: Run, receiver: Receiver, kwargs: Mapping[str, Any]
         Exception: whatever the receiver raises, or the COMMIT.
     """
     connection = connections[this.using]
-    committed = Event()
     session = None
+
+    def work() -> None:
+        nonlocal session
+        session = connection.connection
+        run(receiver, kwargs)
+        _remove(connection, this)
+
     try:
-        with transaction.atomic(using=this.using):
-            session = connection.connection
-            transaction.on_commit(committed.set, using=this.using)
-            run(receiver, kwargs)
-            _remove(connection, this)
-    except Exception as error:
-        if committed.is_set():
-            _tell_of_hook(this, receiver, error)
-        elif isinstance(error, (InterfaceError, OperationalError)) and _broke(connection, session):
+        run_in_transaction(receiver.name, this.id, this.using, work)
+    except (InterfaceError, OperationalError) as error:
+        if _broke(connection, session):
             raise LeaseLost("the connection to its database broke") from error
-        else:
-            raise
+        raise
 
 
 def _remove(connection: BaseDatabaseWrapper, this: Run) -> None:
@@ -204,18 +202,6 @@ def _remove(connection: BaseDatabaseWrapper, this: Run) -> None:
 def _broke(connection: BaseDatabaseWrapper, session: object) -> bool:
     """Return whether the driver's connection of a block is broken; Django may have replaced it by now."""
     return session is None or connection.connection is not session or not connection.is_usable()
-
-
-def _tell_of_hook(this: Run, receiver: Receiver, error: Exception) -> None:
-    """Log the error of an ``on_commit()`` hook: with the COMMIT the message was through."""
-    log(
-        logging.ERROR,
-        "An on_commit() hook of receiver %s failed after the COMMIT of durable message %s, which is "
-        "not run again",
-        receiver.name,
-        this.id,
-        exc_info=error,
-    )
 
 
 def _is_ordered(name: str) -> bool:
@@ -241,8 +227,7 @@ def _bury(connection: BaseDatabaseWrapper, delivery: Delivery, wake_up: WakeUp) 
     if found is None or found.receiver != delivery.name:
         return None
     count = wake_up.attempt
-    why = f"run {count} of {count} never came back"
-    failed = Failed(RedeliveredTooOften(f"{delivery.name!r}: {why}."), why)
+    failed = never_came_back(delivery.name, count)
     holder = Holder(count, is_unclaimed=True)
     this = Run(wake_up.using, wake_up.id, holder, found.error, order_key=found.order_key)
     outcome = end(connection, this, failed)

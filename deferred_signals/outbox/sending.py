@@ -11,10 +11,12 @@ from deferred_signals import conf
 from deferred_signals.outbox.at_commit import write_at_commit
 from deferred_signals.outbox.dialects import VENDORS
 from deferred_signals.outbox.writing import write
-from deferred_signals.publishing.reports import report
+from deferred_signals.publishing.reports import Unpublished
+from deferred_signals.publishing.spilling import report
 from deferred_signals.publishing.waking import wake
 from deferred_signals.sending.destinations import Destination
 from deferred_signals.sending.undeferred import NotKept
+from deferred_signals.support.records import about
 from deferred_signals.support.telling import log
 from deferred_signals.support.under_test import is_under_test
 
@@ -70,6 +72,7 @@ class Outbox:
                 "%s durable messages are written after their transaction, not by it: its on_commit() "
                 "hooks were called without a commit()",
                 len(batch),
+                extra=about("written_late"),
             )
         by_alias: dict[str, list[Outgoing]] = {}
         for outgoing in batch:
@@ -80,6 +83,6 @@ class Outbox:
             except Error as error:
                 if is_under_test():
                     raise
-                report([(outgoing, error) for outgoing in messages])
+                report([Unpublished(outgoing, error) for outgoing in messages])
             else:
                 wake([*wakings.values()])

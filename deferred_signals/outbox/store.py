@@ -12,10 +12,13 @@ import os
 import threading
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from django.db import connections
+
+from deferred_signals import conf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["Lender", "Store"]
+__all__ = ["Lender", "OneUse", "Store"]
 
 #: Seconds after which a connection is asked whether it works, before it is used again.
 IDLE = 5.0
@@ -119,6 +122,34 @@ class Store:
     def _leave_to_parent(self) -> None:
         _inherited.extend(self._own.values())
         self._own, self._used, self._lock, self._forks = {}, {}, threading.RLock(), None
+
+
+class OneUse:
+    """Connections that are opened for one use: a process that only sends keeps none to the outbox."""
+
+    @contextmanager
+    def connection(self, alias: str) -> Iterator[BaseDatabaseWrapper]:
+        """Lend a new connection to a database, in autocommit; it is closed at the end of the block.
+
+        To connect takes no longer than ``CONNECT_TIMEOUT``, unless the database's own settings say more.
+
+        Raises:
+            django.db.Error: the database does not answer.
+        """
+        connection = _made(alias)
+        if connection.vendor in {"postgresql", "mysql"}:
+            patience = max(1, ceil(conf.current().CONNECT_TIMEOUT))
+            connection.settings_dict.setdefault("OPTIONS", {}).setdefault(
+                "connect_timeout", patience
+            )
+        try:
+            yield connection
+        finally:
+            with suppress(Exception):  # it may be broken
+                connection.close()
+
+    def close(self) -> None:
+        """Do nothing: no connection stays open."""
 
 
 def _made(alias: str) -> BaseDatabaseWrapper:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from deferred_signals.outbox.changing import change
 from deferred_signals.outbox.dialects import Term, dialect_of, places, text_of_id
 from deferred_signals.outbox.models import TABLE
+from deferred_signals.outbox.on_pause import NOT_PAUSED
 from deferred_signals.outbox.turns import BLOCKED, earliest_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 __all__ = [
     "Due",
     "Overdue",
-    "in_transaction",
     "look_for_overdue",
     "set_back",
     "set_on_woken",
@@ -55,9 +55,10 @@ def take_due(connection: BaseDatabaseWrapper, most: int, lease: float) -> list[D
         most: how many at a time.
         lease: seconds until a wake-up that brought no claim is looked for.
     """
-    now = dialect_of(connection).now()
+    now = dialect_of(connection).bound()
     which = Term(
         f"woken_at IS NULL AND due_at <= {now.sql} AND (order_key IS NULL OR NOT {BLOCKED}) "
+        f"AND {NOT_PAUSED} "
         f"ORDER BY due_at LIMIT {most:d}",
         now.values,
     )
@@ -81,12 +82,13 @@ class Overdue(NamedTuple):
 def look_for_overdue(connection: BaseDatabaseWrapper, most: int) -> list[Overdue]:
     """List rows whose wake-ups wait in a queue for longer than expected, or were lost."""
     dialect = dialect_of(connection)
-    now, told = dialect.now(), dialect.seconds()
+    now, told = dialect.bound(), dialect.seconds()
     woken, due = dialect.seconds_since("woken_at"), dialect.seconds_since("due_at")
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {_TAKEN}, {told.sql}, {woken.sql}, {due.sql} FROM {TABLE} "
-            f"WHERE woken_at IS NOT NULL AND due_at <= {now.sql} ORDER BY due_at LIMIT {most:d}",
+            f"WHERE woken_at IS NOT NULL AND due_at <= {now.sql} AND {NOT_PAUSED} "
+            f"ORDER BY due_at LIMIT {most:d}",
             [*told.values, *woken.values, *due.values, *now.values],
         )
         found = cursor.fetchall()
@@ -103,7 +105,8 @@ def take_aside(connection: BaseDatabaseWrapper, order_key: str, lease: float) ->
         return []
     dialect = dialect_of(connection)
     which = Term(
-        "id = %s AND claimed_by IS NULL AND claimed_at IS NOT NULL AND dead_at IS NULL",
+        f"id = %s AND claimed_by IS NULL AND claimed_at IS NOT NULL AND dead_at IS NULL "
+        f"AND {NOT_PAUSED}",
         (dialect.id(id_),),
     )
     return _take(connection, which, dialect.after(lease))
@@ -118,7 +121,7 @@ def take_overdue(connection: BaseDatabaseWrapper, ids: Sequence[str], patience: 
         patience: seconds until their next wake-up is looked for.
     """
     dialect = dialect_of(connection)
-    now = dialect.now()
+    now = dialect.bound()
     which = Term(
         f"id IN ({places(ids)}) AND woken_at IS NOT NULL AND due_at <= {now.sql}",
         (*map(dialect.id, ids), *now.values),
@@ -129,7 +132,7 @@ def take_overdue(connection: BaseDatabaseWrapper, ids: Sequence[str], patience: 
 def set_on_woken(connection: BaseDatabaseWrapper, ids: Sequence[str], patience: float) -> None:
     """Wait longer for wake-ups that seem to wait in a queue."""
     dialect = dialect_of(connection)
-    due, now = dialect.after(patience), dialect.now()
+    due, now = dialect.after(patience), dialect.bound()
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {TABLE} SET due_at = {due.sql} WHERE id IN ({places(ids)}) "
@@ -157,49 +160,15 @@ def _take(connection: BaseDatabaseWrapper, which: Term, due: Term) -> list[Due]:
     """Take rows in one short transaction: what is published meanwhile would hold up their senders."""
     dialect = dialect_of(connection)
     now, told = dialect.now(), dialect.seconds()
-    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    lock += " SKIP LOCKED" if dialect.skips_locked else ""
-    change = (
-        f"UPDATE {TABLE} SET woken_at = {now.sql}, due_at = {due.sql}, claimed_by = NULL, "
-        f"claimed_at = NULL, running_key = NULL"
+    values = Term(
+        f"woken_at = {now.sql}, due_at = {due.sql}, claimed_by = NULL, claimed_at = NULL, "
+        f"running_key = NULL",
+        (*now.values, *due.values),
     )
-    changes = [*now.values, *due.values]
-    if dialect.returns:
-        # PostgreSQL may look for an IN's rows more than once; an array's it takes once.
-        among = "= ANY(ARRAY({}))" if connection.vendor == "postgresql" else "IN ({})"
-        rows = among.format(f"SELECT id FROM {TABLE} WHERE {which.sql}{lock}")
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"{change} WHERE id {rows} RETURNING {_TAKEN}, {told.sql}",
-                [*changes, *which.values, *told.values],
-            )
-            return [_due(row) for row in cursor.fetchall()]
-    with in_transaction(connection), connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {_TAKEN}, {told.sql} FROM {TABLE} WHERE {which.sql}{lock}",
-            [*told.values, *which.values],
-        )
-        found = cursor.fetchall()
-        if found:
-            ids = [row[0] for row in found]
-            cursor.execute(f"{change} WHERE id IN ({places(ids)})", [*changes, *ids])
-    return [_due(row) for row in found]
+    columns = Term(f"{_TAKEN}, {told.sql}", told.values)
+    return [_due(row) for row in change(connection, values, which, columns)]
 
 
 def _due(row: Sequence[Any]) -> Due:
     id_, receiver, subject, options, attempt, at = row
     return Due(text_of_id(id_), receiver, subject, options, attempt, float(at))
-
-
-@contextmanager
-def in_transaction(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Run a block in a transaction of a connection that Django's ``atomic()`` does not know."""
-    connection.set_autocommit(False)
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
-    finally:
-        connection.set_autocommit(True)

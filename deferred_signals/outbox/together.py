@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deferred_signals.outbox.changing import in_transaction
 from deferred_signals.outbox.claims import change_of_claim, claimed_from, columns_of_claim
 from deferred_signals.outbox.dialects import dialect_of, places, text_of_id
 from deferred_signals.outbox.models import TABLE
-from deferred_signals.outbox.taking import in_transaction
+from deferred_signals.outbox.on_pause import NOT_PAUSED, set_paused_aside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,10 @@ def claim_together(
     """
     dialect = dialect_of(connection)
     change, columns = change_of_claim(dialect, owner, lease), columns_of_claim(dialect)
-    where = f"id IN ({places(ids)}) AND attempt = %s AND receiver = %s AND dead_at IS NULL"
+    where = (
+        f"id IN ({places(ids)}) AND attempt = %s AND receiver = %s AND dead_at IS NULL "
+        f"AND {NOT_PAUSED}"
+    )
     which = [*map(dialect.id, ids), attempt, receiver]
     if dialect.returns:
         with connection.cursor() as cursor:
@@ -60,7 +64,10 @@ def claim_together(
                 cursor.execute(
                     f"{change.sql} WHERE id IN ({places(taken)})", [*change.values, *taken]
                 )
-    return {text_of_id(id_): claimed_from(row) for id_, *row in found}
+    claimed = {text_of_id(id_): claimed_from(row) for id_, *row in found}
+    if others := [id_ for id_ in ids if id_ not in claimed]:
+        set_paused_aside(connection, others, attempt)
+    return claimed
 
 
 def remove_together(

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
 
+from deferred_signals.outbox.changing import change
 from deferred_signals.outbox.claims import claim
-from deferred_signals.outbox.dialects import dialect_of, places, text_of_id
+from deferred_signals.outbox.dialects import Term, dialect_of, text_of_id
 from deferred_signals.outbox.models import TABLE
 
 if TYPE_CHECKING:
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
     from deferred_signals.message.wakeup import WakeUp
     from deferred_signals.outbox.claims import Claimed
 
-__all__ = ["BLOCKED", "claim_in_turn", "earliest_aside", "set_blocked_on"]
+__all__ = ["BLOCKED", "claim_in_turn", "earliest_aside", "hasten_next", "set_blocked_on"]
 
-#: The condition on a row of the table that an earlier one of its order lives.
+#: The condition on a row of the table that an earlier one of its order lives. The subquery is ordered as the
+#: index is, so it reads one entry. An EXISTS may become a join of all rows of a key with one another.
 BLOCKED = (
-    f"EXISTS (SELECT 1 FROM {TABLE} earlier WHERE earlier.order_key = {TABLE}.order_key "
-    f"AND earlier.dead_at IS NULL AND (earlier.created_at < {TABLE}.created_at "
-    f"OR (earlier.created_at = {TABLE}.created_at AND (earlier.position < {TABLE}.position "
-    f"OR (earlier.position = {TABLE}.position AND earlier.id < {TABLE}.id)))))"
+    f"{TABLE}.id <> (SELECT first.id FROM {TABLE} first WHERE first.order_key = {TABLE}.order_key "
+    f"AND first.dead_at IS NULL ORDER BY first.created_at, first.position, first.id LIMIT 1)"
 )
 
 
@@ -85,20 +85,47 @@ def earliest_aside(connection: BaseDatabaseWrapper, order_key: str) -> str | Non
     return text_of_id(found[0])
 
 
-def set_blocked_on(connection: BaseDatabaseWrapper, most: int, lease: float) -> None:
-    """Let rows wait longer that are due, and whose turn it is not."""
+def hasten_next(connection: BaseDatabaseWrapper, order_key: str) -> None:
+    """Let a relay wake up the row whose turn it is, if it was set aside: the one before is gone."""
+    id_ = earliest_aside(connection, order_key)
+    if id_ is None:
+        return
     dialect = dialect_of(connection)
-    now, due = dialect.now(), dialect.after(lease)
+    now = dialect.now()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id FROM {TABLE} WHERE woken_at IS NULL AND due_at <= {now.sql} "
-            f"AND order_key IS NOT NULL AND claimed_by IS NULL AND {BLOCKED} LIMIT {most:d}",
-            now.values,
+            f"UPDATE {TABLE} SET due_at = {now.sql} WHERE id = %s AND woken_at IS NULL "
+            f"AND claimed_by IS NULL AND claimed_at IS NOT NULL AND dead_at IS NULL",
+            [*now.values, dialect.id(id_)],
         )
-        ids = [row[0] for row in cursor.fetchall()]
-        if ids:
-            cursor.execute(
-                f"UPDATE {TABLE} SET due_at = {due.sql}, claimed_at = {now.sql} "
-                f"WHERE id IN ({places(ids)}) AND woken_at IS NULL AND claimed_by IS NULL",
-                [*due.values, *now.values, *ids],
-            )
+
+
+#: Statements of one call of `set_blocked_on`.
+MOST_BATCHES = 20
+
+
+def set_blocked_on(connection: BaseDatabaseWrapper, most: int, lease: float) -> None:
+    """Let rows wait for a lease that are due, and whose turn it is not.
+
+    `take_due` reads past each such row that is left. So one call sees to as many as `MOST_BATCHES` allows.
+
+    Arguments:
+        connection: one in autocommit.
+        most: rows of one statement.
+        lease: seconds that they wait.
+    """
+    for _ in range(MOST_BATCHES):
+        if _set_blocked_on(connection, most, lease) < most:
+            return
+
+
+def _set_blocked_on(connection: BaseDatabaseWrapper, most: int, lease: float) -> int:
+    dialect = dialect_of(connection)
+    bound, now, due = dialect.bound(), dialect.now(), dialect.after(lease)
+    values = Term(f"due_at = {due.sql}, claimed_at = {now.sql}", (*due.values, *now.values))
+    which = Term(
+        f"woken_at IS NULL AND due_at <= {bound.sql} AND order_key IS NOT NULL "
+        f"AND claimed_by IS NULL AND {BLOCKED} ORDER BY due_at LIMIT {most:d}",
+        bound.values,
+    )
+    return len(change(connection, values, which, Term("id")))

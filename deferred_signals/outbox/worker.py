@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deferred_signals import conf
 from deferred_signals.errors import ConfigurationError, DecodeError
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.outbox.chunks import run_chunk
+from deferred_signals.outbox.keeping import bury, keep_waiting
 from deferred_signals.outbox.leases import Death, Leases
 from deferred_signals.outbox.relay import Relay
 from deferred_signals.outbox.running import run_row
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from deferred_signals.running.outcomes import Outcome
     from deferred_signals.worker.delivery import Delivery, Elsewhere, GivenBack
     from deferred_signals.worker.progress import Progress
+    from deferred_signals.worker.rows import Kept
 
 __all__ = ["OutboxRows"]
 
@@ -67,6 +70,21 @@ class OutboxRows:
             opened = tuple(WakeUp.from_wire(text) for text in wake_ups)
             begun = max(1, progress.begun)
             self._leases.note(Death(name, opened, pid, error, progress.through, begun))
+
+    def keep(self, kept: Sequence[Kept]) -> None:
+        """Keep messages of commit delivery until they are due.
+
+        Raises:
+            Exception: they cannot be kept.
+        """
+        keep_waiting(self._store, kept)
+
+    def bury(self, kept: Sequence[Kept], *, soon: bool) -> None:
+        """Leave the dead letters of messages of commit delivery."""
+        if soon:
+            self._leases.do_soon(partial(bury, kept=kept))
+        else:
+            bury(self._store, kept)
 
     def look(self) -> int:
         """Wake up all that is due; return how many rows that were."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from django.db import transaction
 
 from deferred_signals import conf, events
-from deferred_signals.message.description import describe_kwargs, first_row
+from deferred_signals.message.description import described
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.message.wire import unsigned
-from deferred_signals.outbox.rows import PARAMETERS, Row, insert
+from deferred_signals.outbox.rows import PARAMETERS, Row, insert, put
 from deferred_signals.publishing.waking import Waking
 from deferred_signals.receivers import registry
+from deferred_signals.sending.ordering import hash_of
 from deferred_signals.support.json import size_of
 
 if TYPE_CHECKING:
@@ -20,13 +24,17 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+    from deferred_signals.message import Message
     from deferred_signals.message.outgoing import Outgoing
 
-__all__ = ["OWN_COLUMNS", "write"]
+__all__ = ["OWN_COLUMNS", "own_options", "parts", "subject_of", "write"]
 
 #: What one INSERT holds at most. More is written by several, in the same transaction: a server refuses a
 #: statement that is too large, and with it the whole transaction.
 MOST_ROWS, MOST_BYTES = 500, 1024 * 1024
+
+#: Characters that the column of subjects takes.
+LONGEST_SUBJECT = 255
 
 #: Options of ``apply_async`` that are columns of the row, and are not told to Celery.
 OWN_COLUMNS = ("countdown", "expires")
@@ -50,51 +58,87 @@ def write(
     lease = conf.current().OUTBOX.LEASE
     places = iter(range(len(batch)) if positions is None else positions)
     wakings: dict[str, Waking] = {}
-    for part in _parts(connection, batch):
-        rows = [_row(outgoing, next(places)) for outgoing in part]
-        at = insert(connection, rows, lease)
-        for outgoing, row in zip(part, rows, strict=True):
-            if row.countdown is None:
+    for part in parts(connection, batch, PARAMETERS):
+        rows = [(*_described_row(outgoing, next(places)), outgoing) for outgoing in part]
+        _put_again(connection, [row for row, _, outgoing in rows if outgoing.again])
+        new = [row for row, _, outgoing in rows if not outgoing.again]
+        at = insert(connection, new, lease) if new else 0.0
+        for row, description, outgoing in rows:
+            if row.countdown is None and not outgoing.again:
                 wake_up = WakeUp(connection.alias, row.id, 0, at)
-                wakings[row.id] = _waking(outgoing, wake_up)
+                wakings[row.id] = _waking(outgoing, wake_up, description)
     return wakings
 
 
-def _parts(connection: BaseDatabaseWrapper, batch: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
-    """Cut a batch into what one statement may hold; a message that is larger goes alone."""
+def _put_again(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> None:
+    """Write the rows of messages that were sent before; a relay wakes them up."""
+    if not rows:
+        return
+    is_alone = connection.get_autocommit()
+    with transaction.atomic(using=connection.alias) if is_alone else nullcontext():
+        put(connection, [row._replace(countdown=row.countdown or 0.0) for row in rows])
+
+
+class _HasPayload(Protocol):
+    """What has the text of a message."""
+
+    @property
+    def payload(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=_HasPayload)
+
+
+def parts(
+    connection: BaseDatabaseWrapper, batch: Sequence[Item], parameters: int
+) -> Iterator[list[Item]]:
+    """Cut a batch into what one statement may hold; a message that is larger goes alone.
+
+    Arguments:
+        connection: of the messages' database.
+        batch: the messages.
+        parameters: those of one row, at most.
+    """
     most = MOST_ROWS
     if connection.features.max_query_params:
         # One more stands behind the rows, for the time.
-        most = max(1, min(most, (connection.features.max_query_params - 1) // PARAMETERS))
-    part: list[Outgoing] = []
+        most = max(1, min(most, (connection.features.max_query_params - 1) // parameters))
+    part: list[Item] = []
     size = 0
-    for outgoing in batch:
-        more = size_of(outgoing.payload)
+    for item in batch:
+        more = size_of(item.payload)
         if part and (len(part) == most or size + more > MOST_BYTES):
             yield part
             part, size = [], 0
-        part.append(outgoing)
+        part.append(item)
         size += more
     if part:
         yield part
 
 
-def _row(outgoing: Outgoing, position: int) -> Row:
+def subject_of(message: Message) -> str:
+    """Return label and key of the first row that a message refers to, as long as the column takes them."""
+    return described(message.kwargs, message.sender).first_row[:LONGEST_SUBJECT]
+
+
+def _described_row(outgoing: Outgoing, position: int) -> tuple[Row, str]:
     message, options = outgoing.message, outgoing.options
-    return Row(
+    text, subject = described(message.kwargs, message.sender)
+    row = Row(
         message.id,
         position,
         message.receiver,
-        first_row(message.kwargs, message.sender)[:255],
+        subject[:LONGEST_SUBJECT],
         unsigned(outgoing.payload),
-        _own(message.receiver, options),
+        own_options(message.receiver, options),
         options.get("countdown") or None,
         options.get("expires"),
-        outgoing.order_key,
+        None if outgoing.order_key is None else hash_of(outgoing.order_key),
     )
+    return row, text
 
 
-def _own(name: str, options: dict[str, Any]) -> str:
+def own_options(name: str, options: dict[str, Any]) -> str:
     """Write, as JSON, the options of one message that are not its receiver's own."""
     receiver = registry.find(name)
     usual = {} if receiver is None else receiver.options.publish_values
@@ -108,7 +152,7 @@ def _own(name: str, options: dict[str, Any]) -> str:
     return json.dumps(own) if own else ""
 
 
-def _waking(outgoing: Outgoing, wake_up: WakeUp) -> Waking:
+def _waking(outgoing: Outgoing, wake_up: WakeUp, description: str) -> Waking:
     message, options = outgoing.message, outgoing.options
     if not options.keys().isdisjoint(OWN_COLUMNS):
         options = {key: value for key, value in options.items() if key not in OWN_COLUMNS}
@@ -119,7 +163,7 @@ def _waking(outgoing: Outgoing, wake_up: WakeUp) -> Waking:
         0,
         wake_up.to_wire(),
         # One text for the messages that are described alike: a transaction may have thousands.
-        sys.intern(describe_kwargs(message.kwargs, message.sender)),
+        sys.intern(description),
         options,
         message if is_heard else None,
     )

@@ -8,18 +8,22 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from celery import Celery
 from pytest_django import DjangoDbBlocker
 
 from tests.app.models import Label, Order
+from tests.project.celery import app
 from tests.support.broker import Broker
 from tests.support.connected import Connected
 from tests.support.outbox import Durable
 from tests.support.services import absent, listens
 
 from .added_databases import add_database, names
+from .plugged import plugged
 from .rows import empty_the_table, kept
+from .ways import connect, way
 
-__all__ = ["add_database", "kept", "names"]
+__all__ = ["add_database", "connect", "kept", "names", "plugged", "way"]
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +56,14 @@ def database(
 def durable(defer: Connected, broker: Broker) -> Durable:
     """Connect a durable receiver with the default options, and send it numbers."""
     return Durable(defer, name="tests.durable")
+
+
+@pytest.fixture
+def broker_outside() -> Iterator[None]:
+    """Make an app current whose broker is outside of this process, and away."""
+    other = Celery("other", set_as_current=False)
+    other.conf.update(broker_url="amqp://127.0.0.1:1//")
+    other.set_current()
+    yield
+    app.set_current()
+    other.close()

@@ -1,7 +1,7 @@
 """A clock that a simulation moves, and which the outbox's own statements read as the database's.
 
-PostgreSQL finds another `clock_timestamp()` first, MariaDB and MySQL have a setting for it, and on
-SQLite the outbox takes the time from the connection.
+PostgreSQL finds another `clock_timestamp()` and `statement_timestamp()` first, MariaDB and MySQL have a
+setting for it, and on SQLite the outbox takes the time from the connection.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,8 @@ from deferred_signals.outbox.store import Store
 FUNCTION = """
     CREATE SCHEMA IF NOT EXISTS simulated;
     CREATE OR REPLACE FUNCTION simulated.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+    AS $$ SELECT to_timestamp(current_setting('simulated.now')::float8) $$;
+    CREATE OR REPLACE FUNCTION simulated.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
     AS $$ SELECT to_timestamp(current_setting('simulated.now')::float8) $$
 """
 

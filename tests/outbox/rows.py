@@ -20,7 +20,7 @@ from deferred_signals import Retry
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.outbox.dialects import dialect_of
 from deferred_signals.outbox.leases import Death
-from deferred_signals.outbox.models import TABLE, OutboxMessage
+from deferred_signals.outbox.models import TABLE, OutboxMessage, PausedReceiver
 from deferred_signals.outbox.running import run_row
 from deferred_signals.outbox.store import Store
 from deferred_signals.receivers import registry
@@ -68,18 +68,20 @@ class Kept:
         store: lends connections, as a worker's child has them.
         signal: what is sent.
         name: of the receiver that was connected last.
+        function: that receiver.
     """
 
     def __init__(self, defer: Connected) -> None:
         self.store = Store()
         self.signal = Signal()
         self.name = ""
+        self.function = Receiver()
         self._defer = defer
 
     def connect(self, does: Any = None, **options: Any) -> Receiver:
         """Connect a durable receiver."""
         self.name = str(options.setdefault("name", f"tests.kept_{next(_names)}"))
-        function = Receiver(does)
+        self.function = function = Receiver(does)
         options = {"durable": True, "retry": POLICY, **options}
         self._defer(self.signal, weak=False, **options)(function)
         return function
@@ -118,6 +120,14 @@ class Kept:
                 f"UPDATE {TABLE} SET {changes} WHERE id = %s",  # noqa: S608 - of columns' names
                 [*values, dialect_of(connection).id(wake_up.id)],
             )
+
+    def dead(self, error: BaseException | None = None, **kwargs: Any) -> WakeUp:
+        """Send to a receiver that fails at each run, and run its row until it is dead."""
+        wake_up = self.send(**kwargs)
+        self.function.does = error or ConnectionError("it is away")
+        self.run_through(wake_up)
+        self.function.does = None
+        return wake_up
 
     def disconnect(self) -> None:
         """Disconnect the receivers, so that others may have their names."""
@@ -197,6 +207,7 @@ def empty_the_table() -> None:
         vars(one).pop("commit", None)
         one.close()
         OutboxMessage.objects.using(one.alias).delete()
+        PausedReceiver.objects.using(one.alias).delete()
 
 
 @pytest.fixture

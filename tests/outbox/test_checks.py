@@ -181,7 +181,7 @@ def test_receivers_that_are_not_durable_may_wait_for_any_database(
     configure(DURABLE=True)
     assert ids() == ["E012", "E012"]
     defer(user_login_failed, using="other")(receive)
-    defer(signal, durable=False, using="other")(receive)
+    defer(Signal(), durable=False, using="other")(receive)
     assert ids() == ["E012", "E012"]
 
 

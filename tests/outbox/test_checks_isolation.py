@@ -70,7 +70,7 @@ def test_e011_isolation_level_under_which_a_long_run_would_fail(
     names("default", "strict")
     defer(signal, durable=True)(receive)
     assert ids() == []
-    defer(signal, name="tests.atomic", durable=True, atomic=True)(receive)
+    defer(Signal(), name="tests.atomic", durable=True, atomic=True)(receive)
     (message,) = found()
     assert (message.id, message.is_serious()) == ("deferred_signals.E011", True)
     assert f"and DATABASES['strict'] asks for {level}:" in message.msg

@@ -120,10 +120,10 @@ def test_w015_is_not_told_by_the_command_that_is_about_to_make_the_table(fresh: 
 
 def test_w015_migration_that_is_not_applied(fresh: str) -> None:
     migrate(APP, database=fresh)
-    MigrationRecorder(connections[fresh]).record_unapplied(APP, "0001_initial")
+    MigrationRecorder(connections[fresh]).record_unapplied(APP, "0002_permissions")
     (message,) = found(fresh)
     assert message.id == "deferred_signals.W015"
-    assert f"migrations of {APP} are not applied (0001_initial)" in message.msg
+    assert f"migrations of {APP} are not applied (0002_permissions)" in message.msg
     assert message.hint == f"Run manage.py migrate --database fresh {APP}."
     assert migrate(APP, database=fresh, fake=True) == ""
     assert found(fresh) == []

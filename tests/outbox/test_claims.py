@@ -8,8 +8,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.outbox.claims import claim, find, renew
+from deferred_signals.outbox.dialects import LONGEST_WAIT
 from deferred_signals.outbox.releases import (
-    LONGEST_WAIT,
     Holder,
     bury,
     remove,

@@ -1,10 +1,10 @@
 """When a send is durable, when it is not, and where it is refused."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
-from celery import Celery
 from django.contrib.auth.signals import user_login_failed
 from django.db import connections, transaction
 from django.db.models.signals import post_save
@@ -16,9 +16,8 @@ from deferred_signals import (
     receiver,
 )
 from deferred_signals.sending.durable import keep_durable_in
-from deferred_signals.testing import inline, live, manual, settings
+from deferred_signals.testing import fake_crash, inline, live, manual, settings
 from tests.app.models import Label
-from tests.project.celery import app
 from tests.support.broker import Broker
 from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
@@ -41,17 +40,6 @@ def test_no_mode_writes_a_row(durable: Durable, mode: Callable[[], object]) -> N
     assert durable.woken() == []
 
 
-@pytest.fixture
-def broker_outside() -> Iterator[None]:
-    """Make an app current whose broker is outside of this process, and away."""
-    other = Celery("other", set_as_current=False)
-    other.conf.update(broker_url="amqp://127.0.0.1:1//")
-    other.set_current()
-    yield
-    app.set_current()
-    other.close()
-
-
 def test_test_without_a_mode_is_refused_and_live_allows(
     durable: Durable, broker_outside: None, configure: Callable[..., None]
 ) -> None:
@@ -64,6 +52,41 @@ def test_test_without_a_mode_is_refused_and_live_allows(
     with live(), transaction.atomic():
         durable.send(3)
     assert durable.kept() == [3]
+
+
+def test_crash_before_publishing_delivers_where_the_message_would_have_gone(
+    durable: Durable, broker_outside: None, configure: Callable[..., None]
+) -> None:
+    configure(KEEP_FOR=0)
+    with pytest.raises(PublishError, match=r"inline\(\) or manual\(\)"):  # noqa: SIM117
+        with fake_crash(at="publish"), transaction.atomic():
+            durable.send(1)
+    assert durable.rows() == []
+    with live():
+        with fake_crash(at="publish"), transaction.atomic():
+            durable.send(2)
+            durable.send(3)
+        with fake_crash(at="publish"), transaction.atomic():
+            with pytest.raises(ZeroDivisionError), transaction.atomic():
+                durable.send(4)
+                raise ZeroDivisionError
+            durable.send(5)
+    assert durable.kept() == [2, 3, 5]
+
+
+@pytest.mark.parametrize("mode", [lambda: settings(EAGER=True), inline, manual])
+def test_modes_refuse_what_nothing_would_keep(
+    durable: Durable, mode: Callable[[], AbstractContextManager[object]]
+) -> None:
+    with mode():
+        with pytest.raises(ConfigurationError, match="migrate --database other"):
+            durable.send(1, using="other")
+        before = keep_durable_in(None)
+        try:
+            with pytest.raises(ConfigurationError, match=r"'deferred_signals\.outbox'.*migrate"):
+                durable.send(1)
+        finally:
+            keep_durable_in(before)
 
 
 def test_setting_is_the_default_of_the_option(

@@ -98,7 +98,7 @@ class Story:
         """Return the next attempt's message: what was published, or what a relay would publish."""
         if found := take_celery_messages():
             return found[0]
-        row = OutboxMessage.objects.get()
+        row = OutboxMessage.objects.get(dead_at=None)
         wire = WakeUp("default", str(row.id), row.attempt, 1.0).to_wire()
         return CeleryMessage(message.task, (wire,), message.headers, message.properties)
 

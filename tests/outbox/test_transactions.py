@@ -1,11 +1,14 @@
 """Rows are written by the COMMIT of the sender's transaction: those of what survived, and no others."""
 
 from collections.abc import Callable
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
 
+from deferred_signals.outbox.sending import Outbox
+from deferred_signals.sending import durable as port
 from tests.app.models import Label
 from tests.support.outbox import Durable
 from tests.support.rollbacks import Stop, roll_back
@@ -36,6 +39,38 @@ def test_rows_of_nested_blocks_are_written_in_the_order_of_their_sends(durable: 
         durable.send(5)
     assert durable.kept() == [1, 2, 3, 4, 5]
     assert [row.position for row in durable.rows()] == [0, 1, 2, 3, 4]
+
+
+def test_rows_are_written_by_one_commit_where_two_threads_need_the_outbox_first(
+    durable: Durable,
+) -> None:
+    """One makes what keeps messages while the other has made it, and has sent the first one by it."""
+    is_other_making, is_sent = Event(), Event()
+    makers: list[Thread] = []
+
+    def make() -> Outbox:
+        makers.append(other)
+        if len(makers) == 1:
+            other.start()
+            assert is_other_making.wait(10)
+        else:
+            is_other_making.set()
+            assert is_sent.wait(10)
+        return Outbox()
+
+    other = Thread(target=port.durable)
+    before = port.keep_durable_in(make)
+    try:
+        with transaction.atomic():
+            durable.send(1)
+            is_sent.set()
+            other.join()
+            durable.send(2)
+    finally:
+        port.keep_durable_in(before)
+    assert len(makers) == 2
+    assert durable.kept() == [1, 2]
+    assert [row.position for row in durable.rows()] == [0, 1]
 
 
 def test_nothing_of_a_rolled_back_transaction_is_written(durable: Durable) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.dispatch import Signal
 
 from deferred_signals.errors import InvalidReceiver
 from deferred_signals.message.wakeup import WakeUp
 from deferred_signals.outbox.claims import claim
-from deferred_signals.outbox.models import OutboxMessage
+from deferred_signals.outbox.dialects import dialect_of
+from deferred_signals.outbox.models import TABLE, OutboxMessage
 from deferred_signals.outbox.releases import Holder, bury, remove, retry
 from deferred_signals.outbox.taking import take_aside, take_due
 from deferred_signals.outbox.turns import claim_in_turn, set_blocked_on
@@ -18,7 +19,7 @@ from deferred_signals.testing import live
 from tests.app.models import Order
 from tests.support.connected import Connected, deferred
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
 Send = Callable[..., str]
 
@@ -122,6 +123,26 @@ def test_relay_takes_no_row_whose_turn_it_is_not(send: Send) -> None:
     assert take_due(connection, 10, 60) == []
     remove(connection, first, None)
     assert [row.id for row in take_aside(connection, key_of(second), 60)] == [second]
+
+
+def test_relay_passes_rows_that_another_one_changes_just_now(send: Send) -> None:
+    if not dialect_of(connection).skips_locked:
+        pytest.skip("Nobody else writes during a transaction.")
+    first, held, *others = (send("key") for _ in range(4))
+    sent = OutboxMessage.objects.get(pk=first).created_at
+    OutboxMessage.objects.exclude(pk=first).update(woken_at=None, due_at=sent)
+    other = connections.create_connection("default")
+    try:
+        other.set_autocommit(False)
+        touch = f"UPDATE {TABLE} SET attempt = 0 WHERE id = %s"  # noqa: S608 - a name of ours
+        with other.cursor() as cursor:
+            cursor.execute(touch, [dialect_of(other).id(held)])
+        set_blocked_on(connection, 10, 60)
+    finally:
+        other.close()
+    still_due = OutboxMessage.objects.filter(due_at=sent).values_list("id", flat=True)
+    assert [str(id_) for id_ in still_due] == [held]
+    assert OutboxMessage.objects.filter(pk__in=others, due_at__gt=sent).count() == len(others)
 
 
 def test_instance_is_a_key(signal: Signal, defer: Connected) -> None:

@@ -58,7 +58,7 @@ def test_message_is_told_as_published_when_its_wake_up_is(
 ) -> None:
     with transaction.atomic():
         ids = durable.send(1, 2)
-        assert lifecycle.seen == []
+        assert lifecycle.names == []
     durable.published()
     told = [one["message"].id for one in lifecycle.of("message_published")]
     assert told[:2] == ids

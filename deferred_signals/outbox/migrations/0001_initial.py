@@ -1,4 +1,4 @@
-"""Make the table, with its indexes for each kind of database."""
+"""Make the tables, with their indexes for each kind of database."""
 
 from django.db import migrations, models
 
@@ -36,7 +36,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'durable message',
-                'constraints': [models.UniqueConstraint(fields=('running_key',), name='deferred_outbox_running')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PausedReceiver',
+            fields=[
+                ('receiver', models.CharField(max_length=255, primary_key=True, serialize=False)),
+                ('paused_at', models.DateTimeField()),
+                ('paused_by', models.CharField(blank=True, default='', help_text='Who paused it; empty for a command.', max_length=255)),
+            ],
+            options={
+                'verbose_name': 'paused receiver',
             },
         ),
         # MySQL and MariaDB alter no table inside a transaction; elsewhere the migration is one.

@@ -1,0 +1,1 @@
+"""What ``manage.py deferred_outbox`` can do, a module for each kind of work."""
