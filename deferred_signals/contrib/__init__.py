@@ -1,0 +1,1 @@
+"""Telemetry, each kind behind an extra: nothing in here is imported until a project does so."""
