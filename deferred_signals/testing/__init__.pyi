@@ -11,10 +11,11 @@ from deferred_signals.testing.modes import inline as inline
 from deferred_signals.testing.modes import live as live
 from deferred_signals.testing.modes import manual as manual
 from deferred_signals.testing.modes import settings as settings
+from deferred_signals.testing.ran import Ran as Ran
 from deferred_signals.testing.shortcuts import all_deferred as all_deferred
 from deferred_signals.testing.shortcuts import assert_deferred as assert_deferred
 from deferred_signals.testing.shortcuts import refute_deferred as refute_deferred
 from deferred_signals.testing.shortcuts import run_deferred as run_deferred
 from deferred_signals.testing.stale import StaleInstanceWarning as StaleInstanceWarning
-from deferred_signals.testing.story import Ran as Ran
 from deferred_signals.testing.strict import SenderNotLoadedWarning as SenderNotLoadedWarning
+from deferred_signals.testing.table import run_outbox as run_outbox

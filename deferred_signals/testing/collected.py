@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from deferred_signals.message.wire import unpack
-from deferred_signals.receivers import registry
-from deferred_signals.serialization import decode_call
-from deferred_signals.testing.calls import Call, shown
+from deferred_signals import conf
+from deferred_signals.testing.calls import Call, Waiting, decoded, shown
 from deferred_signals.testing.matching import check_names, differences, instead, receivers_of
+from deferred_signals.testing.ran import Ran, check_waits, raise_first
 from deferred_signals.testing.stale import tell_of_stale_instances
-from deferred_signals.testing.story import Delivery, Ran, check_waits, raise_first, run_story
+from deferred_signals.testing.story import Delivery, run_story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
     from deferred_signals.message.outgoing import Outgoing
-    from deferred_signals.receivers.receiver import Receiver
     from deferred_signals.testing.matching import Target
 
 __all__ = ["Call", "Collected", "in_force"]
 
 #: The collections of the `manual` modes in force, the innermost last. All threads share this list.
 in_force: list[Collected] = []
-
-
-@dataclass(eq=False)
-class _Waiting:
-    """A message that waits, with what the assertions need to know of it."""
-
-    outgoing: Outgoing
-    call: Call
-    receiver: Receiver
-    late: float = field(default=0.0, kw_only=True)
-    seen: bool = field(default=False, kw_only=True)
 
 
 class Collected:
@@ -47,12 +33,12 @@ class Collected:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Waiting] = []
         self._wires: list[str] = []
 
     def take(self, batch: Sequence[Outgoing]) -> None:
         """Take the messages of a committed transaction, and decode each as a worker does."""
-        taken = [_decoded(outgoing) for outgoing in batch]
+        taken = [decoded(outgoing) for outgoing in batch]
         with self._lock:
             self._waiting += taken
             self._wires += [outgoing.payload for outgoing in batch]
@@ -62,20 +48,26 @@ class Collected:
         """Return the payload of each message that was ever taken."""
         return tuple(self._wires)
 
-    def all_deferred(self, receiver: Target | None = None) -> list[Call]:
+    def all_deferred(self, receiver: Target | None = None, /, **kwargs: Any) -> list[Call]:
         """Return the calls that wait, the oldest first; of one receiver, or of all.
+
+        Arguments:
+            receiver: whose calls; None: those of all receivers.
+            kwargs: only calls with these values, as in `assert_deferred`.
 
         Raises:
             InvalidReceiver: ``receiver`` is no deferred receiver.
+            TypeError: the receiver never gets such a kwarg.
         """
-        return [waiting.call for waiting in self._look(receiver, {})]
+        return [waiting.call for waiting in self._look(receiver, kwargs)]
 
     def assert_deferred(self, receiver: Target, /, **kwargs: Any) -> Call:
         """Assert that a call of the receiver waits whose kwargs have these values; return the call.
 
         The call may have other kwargs too. Values are compared with ``==``, so `unittest.mock.ANY`
         matches everything. A function in a value's place is called with the value, and says
-        whether the value is right. ``sender=`` is compared with the sender.
+        whether the value is right. ``sender=``, ``durable=``, ``atomic=`` and ``ordered_by=`` are
+        compared with these attributes of the `Call`, unless the call has such a kwarg.
 
         Raises:
             AssertionError: no such call waits; the error shows those that do, the nearest first.
@@ -113,7 +105,8 @@ class Collected:
     ) -> list[Ran]:
         """Run the messages that wait, and those that they defer, with all retries.
 
-        Nothing sleeps: a simulated clock moves on from one due attempt to the next.
+        Nothing sleeps: a simulated clock moves on from one due attempt to the next. Messages of one
+        ``ordered_by`` key run one after another, whatever the ones before wait for.
 
         Arguments:
             receiver: run the messages of this receiver alone, and let the others wait.
@@ -139,6 +132,8 @@ class Collected:
     def lose(self, receiver: Target | None = None, /, **kwargs: Any) -> list[Call]:
         """Lose messages, as a broker does that loses its data; return their calls.
 
+        Of a durable message only the wake-up is lost, and the message comes a ``LEASE`` later.
+
         Arguments:
             receiver: the receiver whose messages are lost; None: those of all receivers.
             kwargs: lose only calls with these values, as in `assert_deferred`.
@@ -147,17 +142,21 @@ class Collected:
             AssertionError: no such message waits.
         """
         lost = self._some(receiver, kwargs)
-        self._remove(lost)
+        for waiting in lost:
+            waiting.late += conf.current().OUTBOX.LEASE
+        self._remove([waiting for waiting in lost if not waiting.outgoing.durable])
         return [waiting.call for waiting in lost]
 
     def double(self, receiver: Target | None = None, /, **kwargs: Any) -> list[Call]:
         """Deliver messages twice, both times under the same id; the arguments are those of `lose`.
 
+        The second wake-up of a durable message does nothing, as its row is claimed once.
+
         Raises:
             AssertionError: no such message waits.
         """
         doubled = self._some(receiver, kwargs)
-        copies = [_decoded(waiting.outgoing) for waiting in doubled]
+        copies = [decoded(item.outgoing) for item in doubled if not item.outgoing.durable]
         with self._lock:
             self._waiting += copies
         return [waiting.call for waiting in doubled]
@@ -184,7 +183,7 @@ class Collected:
         """Return the calls that were neither run nor looked at."""
         return [waiting.call for waiting in self._snapshot() if not waiting.seen]
 
-    def _snapshot(self) -> list[_Waiting]:
+    def _snapshot(self) -> list[Waiting]:
         with self._lock:
             return list(self._waiting)
 
@@ -192,7 +191,7 @@ class Collected:
         gathered = [waiting.receiver for waiting in self._snapshot()]
         return frozenset(item.name for item in receivers_of(receiver, gathered))
 
-    def _look(self, receiver: Target | None, kwargs: dict[str, Any]) -> list[_Waiting]:
+    def _look(self, receiver: Target | None, kwargs: dict[str, Any]) -> list[Waiting]:
         """Find what waits of a receiver with these kwargs, and mark it as seen."""
         found = self._snapshot()
         if receiver is not None:
@@ -205,7 +204,7 @@ class Collected:
             waiting.seen = True
         return found
 
-    def _some(self, receiver: Target | None, kwargs: dict[str, Any]) -> list[_Waiting]:
+    def _some(self, receiver: Target | None, kwargs: dict[str, Any]) -> list[Waiting]:
         found = self._look(receiver, kwargs)
         if not found:
             whose = "" if receiver is None else f" of {' or '.join(sorted(self._names(receiver)))}"
@@ -219,16 +218,7 @@ class Collected:
         self._remove(out)
         return [Delivery(item.outgoing, item.call.kwargs, item.late) for item in out]
 
-    def _remove(self, out: list[_Waiting]) -> None:
+    def _remove(self, out: list[Waiting]) -> None:
         gone = set(out)
         with self._lock:
             self._waiting = [waiting for waiting in self._waiting if waiting not in gone]
-
-
-def _decoded(outgoing: Outgoing) -> _Waiting:
-    message = unpack(outgoing.payload)
-    receiver = registry.get(message.receiver)
-    kwargs = decode_call(receiver.codec, message.kwargs, message.sender)
-    sender = kwargs.pop("sender")
-    call = Call(message.id, receiver.name, kwargs, message.using, dict(outgoing.options), sender)
-    return _Waiting(outgoing, call, receiver)

@@ -14,7 +14,7 @@ from deferred_signals.receivers import registry
 from deferred_signals.receivers.naming import identity
 from deferred_signals.serialization import Reference, key_of
 from deferred_signals.support.hints import nearest
-from deferred_signals.testing.calls import shown
+from deferred_signals.testing.calls import ABOUT, shown
 from deferred_signals.testing.pending import unfinished
 
 if TYPE_CHECKING:
@@ -62,17 +62,19 @@ def check_names(receivers: list[Receiver], calls: list[Call], kwargs: dict[str, 
     """
     parameters = {name for receiver in receivers for name in _declared(receiver)}
     got = {name for call in calls for name in call.kwargs}
-    for name in kwargs.keys() - parameters - got - {"sender"}:
+    for name in kwargs.keys() - parameters - got - {"sender", *ABOUT}:
         where = receivers[0].name
         if any(name in receiver.options.exclude for receiver in receivers):
             raise TypeError(f"{where!r} never gets the kwarg {name!r}: its exclude= names it.")
-        for match in difflib.get_close_matches(name, parameters, n=1, cutoff=ALIKE):
+        known = [*parameters, *ABOUT]
+        for match in difflib.get_close_matches(name, known, n=1, cutoff=ALIKE):
             raise TypeError(f"{where!r} has no kwarg {name!r}. Did you mean {match!r}?")
 
 
 def differences(call: Call, kwargs: dict[str, Any]) -> list[str]:
     """Tell in words which values of a call are not the expected ones."""
-    values = {"sender": call.sender, **call.kwargs}
+    about = {name: getattr(call, name) for name in ABOUT}
+    values = {"sender": call.sender, **about, **call.kwargs}
     found = []
     for name, expected in kwargs.items():
         if name not in values:

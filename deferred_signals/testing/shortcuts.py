@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
     from deferred_signals.testing.collected import Call, Collected
     from deferred_signals.testing.matching import Target
-    from deferred_signals.testing.story import Ran
+    from deferred_signals.testing.ran import Ran
 
 __all__ = ["all_deferred", "assert_deferred", "refute_deferred", "run_deferred"]
 
 
-def all_deferred(receiver: Target | None = None, /) -> list[Call]:
+def all_deferred(receiver: Target | None = None, /, **kwargs: Any) -> list[Call]:
     """Call `Collected.all_deferred` of the innermost `manual`.
 
     Raises:
         RuntimeError: no `manual` is in force.
     """
-    return _innermost().all_deferred(receiver)
+    return _innermost().all_deferred(receiver, **kwargs)
 
 
 def assert_deferred(receiver: Target, /, **kwargs: Any) -> Call:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
+
+from deferred_signals import conf
 from deferred_signals.message.wire import pack, unpack
-from deferred_signals.receivers import registry
-from deferred_signals.receivers.options import policy_of
-from deferred_signals.running.attempt import prepare
-from deferred_signals.running.deciding import charge
-from deferred_signals.running.eager import run_attempt
-from deferred_signals.running.outcomes import Failed, Retrying
+from deferred_signals.running.attempt import Attempt, prepare
+from deferred_signals.running.deciding import charge, never_came_back
+from deferred_signals.running.eager import check_transaction, run_attempt
+from deferred_signals.running.outcomes import Discarded, Retrying
 from deferred_signals.running.settling import settle
 from deferred_signals.sending.destinations import Destination, using_destination
 from deferred_signals.support.amounts import as_seconds
 from deferred_signals.testing.crashes import FakeCrash, crash_of_workers
+from deferred_signals.testing.ran import Ran
+from deferred_signals.testing.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,33 +31,7 @@ if TYPE_CHECKING:
     from deferred_signals.message.outgoing import Outgoing
     from deferred_signals.running.outcomes import Outcome
 
-__all__ = ["Delivery", "Ran", "check_waits", "raise_first", "run_story"]
-
-
-@dataclass
-class Ran:
-    """What became of one message.
-
-    Attributes:
-        id: the message's id.
-        receiver: the receiver's name.
-        attempts: how often it ran.
-        waits: the seconds between attempts.
-        outcome: how the last attempt ended: ``"succeeded"``, ``"discarded"`` or ``"failed"``; or
-            ``"expired"`` if the message came too late to run.
-        exception: the exception with which it failed.
-        reason: why it was discarded or given up.
-        kwargs: the kwargs of the call, as in `deferred_signals.testing.Call`.
-    """
-
-    id: str
-    receiver: str
-    attempts: int = 0
-    waits: list[float] = field(default_factory=list)
-    outcome: str = ""
-    exception: BaseException | None = None
-    reason: str = ""
-    kwargs: dict[str, Any] = field(default_factory=dict)
+__all__ = ["Delivery", "run_story"]
 
 
 @dataclass(frozen=True)
@@ -81,85 +58,148 @@ def run_story(
         take: collects what is deferred meanwhile.
         pop: takes out what is collected.
     """
-    story: list[Ran] = []
-    order = count()
-    due: list[tuple[float, int, Message, Ran]] = []
-    clock = 0.0
-
-    def schedule(message: Message, ran: Ran, wait: float) -> None:
-        heapq.heappush(due, (clock + wait, next(order), _aged(message, wait), ran))
-
-    def schedule_all() -> None:
-        for delivery in pop():
-            message = unpack(delivery.outgoing.payload)
-            ran = Ran(message.id, message.receiver, kwargs=delivery.kwargs)
-            story.append(ran)
-            options = delivery.outgoing.options
-            wait = delivery.late + options.get("countdown", 0.0)
-            if _patience(options.get("expires")) < wait:
-                ran.outcome = "expired"
-            else:
-                schedule(message, ran, wait)
-
+    story = _Story()
     with using_destination(Destination(take, local=True, raises=True)):
-        schedule_all()
-        while due:
-            clock, _, message, ran = heapq.heappop(due)
-            outcome = run_attempt(message)
-            ran.attempts += 1
-            crash = crash_of_workers(ran)
-            if crash == "settle":
-                schedule(message.redelivered(), ran, 0.0)
-            else:
-                if crash == "run":
-                    outcome = charge(prepare(message), FakeCrash("The worker's process died."))
-                _note(ran, message, outcome)
-                if isinstance(outcome, Retrying):
-                    ran.waits.append(outcome.wait)
-                    schedule(message.next_attempt(), ran, outcome.wait)
-            schedule_all()
-    return story
+        story.add(pop())
+        while story.run_next():
+            story.add(pop())
+    return [part.ran for part in story.parts]
 
 
-def check_waits(story: list[Ran], expected: Sequence[float | timedelta]) -> None:
-    """Assert that the waits of all messages are the expected ones, apart from jitter.
+@dataclass(eq=False)
+class _Part:
+    """One message in the story.
 
-    Raises:
-        AssertionError: they are others.
+    Attributes:
+        message: the message, for its next attempt.
+        ran: what becomes of it.
+        durable: its row is claimed for each run, and counts the run.
+        order_key: messages with equal keys run one after another.
+        since: up to when its waits are counted in its age.
+        expires: when it is too late to run it.
+        is_aside: it was due, and it was not its turn.
     """
-    found = [(wait, _jitter(ran.receiver)) for ran in story for wait in ran.waits]
-    fits = len(found) == len(expected) and all(
-        _fits(wait, jitter, item) for (wait, jitter), item in zip(found, expected, strict=True)
-    )
-    if not fits:
-        waits = [wait for wait, _ in found]
-        raise AssertionError(f"The waits were {waits}, not {list(expected)}.")
+
+    message: Message
+    ran: Ran
+    durable: bool
+    order_key: str | None
+    since: float
+    expires: float
+    is_aside: bool = False
 
 
-def raise_first(story: list[Ran]) -> None:
-    """Raise the first failure, with a note that names the receiver and counts the failures.
+class _Story:
+    """Messages that run in the order in which they are due, by a clock of their own.
 
-    Raises:
-        BaseException: the exception of the receiver's last attempt.
+    Attributes:
+        parts: the messages, in the order in which they were collected.
     """
-    failed = [(ran, ran.exception) for ran in story if ran.outcome == "failed"]
-    for ran, error in failed:
-        if error is None or isinstance(error, FakeCrash):
-            continue
-        attempts = "1 attempt" if ran.attempts == 1 else f"{ran.attempts} attempts"
-        error.add_note(
-            f"Raised by the deferred receiver {ran.receiver!r}, after {attempts}; of {len(story)} "
-            f"messages {len(failed)} failed. run_deferred(raises=False) returns what became of each."
-        )
-        raise error
+
+    def __init__(self) -> None:
+        self.parts: list[_Part] = []
+        self._clock = 0.0
+        self._due: list[tuple[float, int, _Part]] = []
+        self._numbers = count()
+        self._turns = Turns[_Part]()
+
+    def add(self, deliveries: Sequence[Delivery]) -> None:
+        """Take messages up."""
+        for delivery in deliveries:
+            outgoing = delivery.outgoing
+            message = unpack(outgoing.payload)
+            part = _Part(
+                message,
+                Ran(message.id, message.receiver, kwargs=delivery.kwargs),
+                outgoing.durable,
+                outgoing.order_key,
+                self._clock,
+                self._clock + _patience(outgoing.options.get("expires")),
+            )
+            self.parts.append(part)
+            self._turns.join(part.order_key, part)
+            self._schedule(part, delivery.late + outgoing.options.get("countdown", 0.0))
+
+    def run_next(self) -> bool:
+        """Run the message that is due next; return False if none is left."""
+        if not self._due:
+            return False
+        self._clock, _, part = heapq.heappop(self._due)
+        if not self._turns.is_turn_of(part.order_key, part):
+            part.is_aside = True  # the one before wakes it up when it has ended
+            return True
+        part.message = _aged(part.message, self._clock - part.since)
+        part.since = self._clock
+        if self._clock > part.expires:
+            self._expire(part)
+        else:
+            self._run(part)
+        return True
+
+    def _schedule(self, part: _Part, wait: float) -> None:
+        heapq.heappush(self._due, (self._clock + wait, next(self._numbers), part))
+
+    def _run(self, part: _Part) -> None:
+        message = part.message
+        crash = crash_of_workers(part.ran)
+        part.ran.attempts += 1
+        end = check_transaction if crash is None else _roll_back
+        outcome = None if crash == "claim" else run_attempt(message, durable=part.durable, end=end)
+        if crash == "settle":
+            self._redeliver(part)
+        elif outcome is None or crash == "run":
+            died = FakeCrash("The worker's process died.")
+            self._settle(part, charge(prepare(message), died))
+        else:
+            self._settle(part, outcome)
+
+    def _settle(self, part: _Part, outcome: Outcome) -> None:
+        settle(part.message, outcome)
+        part.ran.note(outcome)
+        if isinstance(outcome, Retrying):
+            self._try_again(part, outcome.wait)
+        else:
+            self._end(part)
+
+    def _try_again(self, part: _Part, wait: float) -> None:
+        part.ran.waits.append(wait)
+        part.message = part.message.next_attempt()
+        self._schedule(part, wait)
+
+    def _redeliver(self, part: _Part) -> None:
+        """Run a message again whose whole worker died: a row has counted the run, a broker has not."""
+        if not part.durable:
+            part.message = part.message.redelivered()
+            self._schedule(part, 0.0)
+        elif _is_spent(part.message):
+            failed = never_came_back(part.message.receiver, part.message.attempt)
+            failed.exception.__cause__ = FakeCrash("The whole worker died.")
+            self._settle(part, failed)
+        else:
+            self._try_again(part, conf.current().OUTBOX.LEASE)
+
+    def _expire(self, part: _Part) -> None:
+        if part.durable:  # Celery drops other messages, and tells nobody
+            settle(part.message, Discarded("it has expired"))
+        part.ran.outcome = "expired"
+        self._end(part)
+
+    def _end(self, part: _Part) -> None:
+        behind = self._turns.end(part.order_key, part)
+        if behind is not None and behind.is_aside:
+            behind.is_aside = False
+            self._schedule(behind, 0.0)
 
 
-def _note(ran: Ran, message: Message, outcome: Outcome) -> None:
-    settle(message, outcome)
-    kind = Failed if isinstance(outcome, Failed) else type(outcome)
-    ran.outcome = kind.__name__.lower()
-    ran.exception = getattr(outcome, "exception", None)
-    ran.reason = getattr(outcome, "reason", "")
+def _roll_back(using: str) -> None:
+    """Undo what an ``atomic`` receiver wrote, as its process dies before the COMMIT."""
+    transaction.set_rollback(True, using=using)
+
+
+def _is_spent(message: Message) -> bool:
+    attempt = prepare(message)
+    most = attempt.policy.max_attempts if isinstance(attempt, Attempt) else None
+    return most is not None and message.attempt >= most
 
 
 def _aged(message: Message, wait: float) -> Message:
@@ -174,13 +214,3 @@ def _patience(expires: float | timedelta | datetime | None) -> float:
     if isinstance(expires, datetime):
         expires = expires - datetime.now(expires.tzinfo)
     return as_seconds(expires) or 0.0
-
-
-def _jitter(receiver: str) -> float:
-    found = registry.find(receiver)
-    return 0.0 if found is None else as_seconds(policy_of(found.options).wait_jitter) or 0.0
-
-
-def _fits(wait: float, jitter: float, expected: object) -> bool:
-    least = as_seconds(expected)
-    return wait == expected or (least is not None and least <= wait <= least + jitter)

@@ -18,6 +18,15 @@ def recorder(signal: Signal, defer: Connected) -> Recorder:
     return made
 
 
+#: Runs a test in a `TestCase`, and with real commits.
+commits = pytest.mark.parametrize(
+    "in_testcase",
+    [
+        pytest.param(True, id="TestCase"),
+        pytest.param(False, id="commit", marks=pytest.mark.django_db(transaction=True)),
+    ],
+)
+
 PROJECT = {
     "proj/__init__.py": "from proj.celery import app as celery_app",
     "proj/celery.py": """

@@ -208,3 +208,88 @@ def test_collection_can_be_asked_after_its_block(signal: Signal) -> None:
 
         signal.send(None, number=1)
     deferred.assert_deferred(within, number=1)
+
+
+# What a message is, beside its kwargs.
+
+
+@pytest.fixture
+def kinds(signal: Signal, defer: Connected) -> None:
+    """Connect receivers of each kind to the test's signal."""
+    defer(signal, name="tests.plain")(Recorder())
+    defer(signal, name="tests.durable", durable=True)(Recorder())
+    defer(signal, name="tests.atomic", durable=True, atomic=True)(Recorder())
+    by_customer = lambda sender, customer=None, **kwargs: customer  # noqa: E731
+    defer(signal, name="tests.ordered", durable=True, ordered_by=by_customer)(Recorder())
+
+
+@pytest.mark.usefixtures("kinds")
+def test_call_tells_whether_it_is_durable_and_atomic_and_how_it_is_ordered(signal: Signal) -> None:
+    with manual() as deferred:
+        signal.send(None, customer=7)
+        found = {
+            call.receiver: (call.durable, call.atomic, call.ordered_by)
+            for call in deferred.all_deferred()
+        }
+    assert found == {
+        "tests.plain": (False, False, None),
+        "tests.durable": (True, False, None),
+        "tests.atomic": (True, True, None),
+        "tests.ordered": (True, False, 7),
+    }
+
+
+@pytest.mark.usefixtures("kinds")
+def test_assertions_ask_for_it_by_name(signal: Signal) -> None:
+    with manual() as deferred:
+        signal.send(None, customer=7)
+        deferred.assert_deferred("tests.durable", customer=7, durable=True, atomic=False)
+        deferred.assert_deferred("tests.ordered", ordered_by=7)
+        deferred.refute_deferred("tests.ordered", ordered_by=8)
+        deferred.refute_deferred("tests.plain", durable=True)
+        assert [call.receiver for call in all_deferred(durable=False)] == ["tests.plain"]
+        assert [call.receiver for call in deferred.all_deferred("tests.atomic", atomic=True)]
+        assert [call.receiver for call in deferred.lose(durable=False)] == ["tests.plain"]
+
+
+@pytest.mark.usefixtures("kinds")
+def test_error_tells_how_a_message_travels_instead(signal: Signal) -> None:
+    with manual() as deferred:
+        signal.send(None, customer=7)
+        with pytest.raises(AssertionError, match=r"plain\(customer=7\)  <- durable=False\n"):
+            deferred.assert_deferred("tests.plain", customer=7, durable=True)
+        with pytest.raises(AssertionError, match=r"ordered\(customer=7\)  <- ordered_by=7\n"):
+            deferred.assert_deferred("tests.ordered", customer=7, ordered_by=8)
+        with pytest.raises(TypeError, match="Did you mean 'durable'"):
+            deferred.refute_deferred("tests.plain", durabel=True)
+
+
+def test_kwarg_of_such_a_name_is_what_is_meant(signal: Signal, defer: Connected) -> None:
+    recorder = Recorder()
+    defer(signal, durable=True)(recorder)
+    with manual() as deferred:
+        signal.send(None, durable="as steel")
+        deferred.assert_deferred(recorder, durable="as steel")
+        deferred.refute_deferred(recorder, durable=True)
+
+
+def test_order_of_rows_is_that_of_an_instance(defer: Connected) -> None:
+    recorder = Recorder()
+    defer(post_save, sender=Article, durable=True, ordered_by="instance")(recorder)
+    with manual() as deferred:
+        article, other = Article.objects.create(), Article.objects.create()
+        deferred.assert_deferred(recorder, instance=article, ordered_by=article)
+        deferred.refute_deferred(recorder, instance=article, ordered_by=other)
+
+
+def test_order_of_tuples_and_rows_is_told_as_it_was_given(signal: Signal, defer: Connected) -> None:
+    recorder = Recorder()
+    defer(signal, durable=True, ordered_by=lambda sender, key, **kwargs: key)(recorder)
+    order = Order.objects.create()
+    with manual() as deferred:
+        signal.send(None, key=("a", 7))
+        signal.send(None, key=order)
+        signal.send(None, key=None)
+        deferred.assert_deferred(recorder, ordered_by=("a", 7))
+        deferred.assert_deferred(recorder, ordered_by=order)
+        assert deferred.all_deferred()[-1].ordered_by is None

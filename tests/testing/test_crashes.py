@@ -14,14 +14,17 @@ from tests.support.connected import Connected
 from tests.support.lifecycle import Lifecycle
 from tests.support.recorder import Recorder
 
+from .conftest import commits
+
 pytestmark = pytest.mark.django_db
 
 
+@commits
 @pytest.mark.parametrize("mode", [manual, inline])
-@pytest.mark.parametrize("django_db", [False, True], indirect=True, ids=["TestCase", "commit"])
 def test_crash_before_publishing_loses_the_message_and_keeps_the_row(
-    mode: Any, django_db: None, defer: Connected
+    mode: Any, in_testcase: bool, defer: Connected
 ) -> None:
+    assert connection.in_atomic_block is in_testcase
     recorder = Recorder()
     defer(post_save, sender=Order)(recorder)
     with mode():
@@ -35,12 +38,6 @@ def test_crash_before_publishing_loses_the_message_and_keeps_the_row(
             Order.objects.create()
             deferred.run_deferred()
     assert len(recorder.calls) == 1
-
-
-@pytest.fixture
-def django_db(request: pytest.FixtureRequest) -> None:
-    """Use the database, with or without real commits."""
-    request.getfixturevalue("transactional_db" if request.param else "db")
 
 
 def test_code_under_test_cannot_outlive_the_crash(signal: Signal, recorder: Recorder) -> None:
@@ -96,10 +93,10 @@ def test_crash_of_a_whole_worker_uses_up_none(signal: Signal, defer: Connected) 
     assert (first.outcome, second.outcome) == ("succeeded", "succeeded")
 
 
-@pytest.mark.parametrize("at", ["publish", "run", "settle"])
+@pytest.mark.parametrize("at", ["send", "publish", "claim", "run", "settle"])
 def test_block_in_which_nothing_crashed_is_an_error(at: Any, signal: Signal) -> None:
     with pytest.raises(AssertionError, match=f"no message reached '{at}'"), fake_crash(at=at):
-        signal.send(None)
+        signal.send(None)  # to nobody
 
 
 def test_error_of_the_block_is_not_hidden(signal: Signal) -> None:
@@ -108,5 +105,5 @@ def test_error_of_the_block_is_not_hidden(signal: Signal) -> None:
 
 
 def test_unknown_place_is_refused() -> None:
-    with pytest.raises(ValueError, match="at must be one of 'publish', 'run', 'settle', got 'en"):
+    with pytest.raises(ValueError, match="one of 'send', 'publish', 'claim', 'run', 'settle', got"):
         fake_crash(at="encode")  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from deferred_signals import Discard, Retry, RetryLater
 from deferred_signals.testing import manual, run_deferred
 from tests.app.models import Order
 from tests.support.connected import Connected, running
+from tests.support.lifecycle import Lifecycle
 from tests.support.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
@@ -257,3 +258,136 @@ def test_doubling_what_was_not_deferred_is_an_error(signal: Signal, recorder: Re
         signal.send(None, number=1)
         with pytest.raises(AssertionError, match=r"No such message of .* waits\."):
             deferred.double(recorder, number=2)
+
+
+# Durable messages.
+
+
+@pytest.fixture
+def durable(signal: Signal, defer: Connected) -> Recorder:
+    """Connect a durable receiver."""
+    recorder = Recorder()
+    defer(signal, durable=True)(recorder)
+    return recorder
+
+
+def test_durable_message_whose_wake_up_is_lost_comes_later(
+    signal: Signal, durable: Recorder
+) -> None:
+    with manual() as deferred:
+        signal.send(None, number=1)
+        signal.send(None, number=2)
+        assert [call.kwargs for call in deferred.lose(durable, number=1)] == [{"number": 1}]
+        deferred.run_deferred()
+    assert durable.kwargs == [{"number": 2}, {"number": 1}]
+
+
+def test_durable_message_is_late_by_a_lease_when_its_wake_up_was_lost(
+    signal: Signal, defer: Connected
+) -> None:
+    defer(signal, durable=True, expires=59)(Recorder())
+    with manual() as deferred:
+        signal.send(None)
+        deferred.lose()
+        (ran,) = deferred.run_deferred()
+    assert ran.outcome == "expired"
+
+
+def test_durable_message_runs_once_though_its_wake_up_comes_twice(
+    signal: Signal, durable: Recorder
+) -> None:
+    with manual() as deferred:
+        signal.send(None)
+        assert len(deferred.double()) == 1
+        (ran,) = deferred.run_deferred()
+    assert (ran.attempts, len(durable.calls)) == (1, 1)
+
+
+def test_durable_message_that_has_expired_is_told_as_discarded(
+    signal: Signal, defer: Connected, lifecycle: Lifecycle
+) -> None:
+    defer(signal, durable=True, expires=60)(Recorder())
+    defer(signal, expires=60)(Recorder())
+    with manual() as deferred:
+        signal.send(None)
+        deferred.postpone(61)
+        outcomes = [ran.outcome for ran in deferred.run_deferred()]
+    assert outcomes == ["expired", "expired"]
+    assert lifecycle.names == ["receiver_discarded"]
+
+
+def test_message_that_expires_before_its_next_attempt_does_not_run_again(
+    signal: Signal, defer: Connected
+) -> None:
+    recorder = Recorder(failures=1)
+    defer(signal, expires=60, retry=Retry(wait_initial=90, wait_jitter=0))(recorder)
+    with manual() as deferred:
+        signal.send(None)
+        (ran,) = deferred.run_deferred(waits=[90])
+    assert (ran.attempts, ran.outcome) == (1, "expired")
+
+
+# Order: one message of a key after another.
+
+
+@pytest.fixture
+def in_order(signal: Signal, defer: Connected) -> Any:
+    """Connect an ordered receiver with options; all of its messages have one key."""
+
+    def connect(receiver: Recorder, **options: Any) -> Recorder:
+        defer(signal, durable=True, ordered_by=lambda sender, **_: "all", **options)(receiver)
+        return receiver
+
+    return connect
+
+
+def test_message_that_is_late_holds_up_those_behind_it(signal: Signal, in_order: Any) -> None:
+    recorder = in_order(Recorder())
+    with manual() as deferred:
+        for number in (1, 2, 3):
+            signal.send(None, number=number)
+        deferred.postpone(3600, number=1)
+        deferred.lose(number=2)
+        deferred.run_deferred()
+    assert recorder.kwargs == [{"number": 1}, {"number": 2}, {"number": 3}]
+
+
+def test_wait_for_its_turn_counts_for_the_expiry_and_the_timeout_of_a_message(
+    signal: Signal, in_order: Any
+) -> None:
+    first = Retry(max_attempts=2, wait_initial=90, wait_jitter=0, timeout=100)
+    recorder = in_order(
+        Recorder(failures=3),
+        retry=first,
+        expires=lambda sender, number, **_: 60 if number == 2 else 900,
+    )
+    with manual() as deferred:
+        for number in (1, 2, 3):
+            signal.send(None, number=number)
+        one, two, three = deferred.run_deferred(raises=False)
+    assert (one.attempts, one.outcome) == (2, "failed")
+    assert (two.attempts, two.outcome) == (0, "expired")
+    assert (three.attempts, three.outcome) == (1, "failed")  # 90 seconds old when it began
+    assert recorder.kwargs == [{"number": 1}, {"number": 1}, {"number": 3}]
+
+
+def test_messages_of_other_receivers_run_meanwhile(
+    signal: Signal, in_order: Any, defer: Connected
+) -> None:
+    numbers: list[str] = []
+
+    def slow(sender: object, number: int, **kwargs: Any) -> None:
+        numbers.append(f"slow {number}")
+        if running().attempt == 1:
+            raise ConnectionError
+
+    def quick(sender: object, number: int, **kwargs: Any) -> None:
+        numbers.append(f"quick {number}")
+
+    in_order(slow)
+    in_order(quick)
+    with manual() as deferred:
+        signal.send(None, number=1)
+        signal.send(None, number=2)
+        deferred.run_deferred()
+    assert numbers == ["slow 1", "quick 1", "quick 2", "slow 1", "slow 2", "slow 2"]
