@@ -36,6 +36,8 @@ class Processes:
         self.folder = folder
         self.grace = grace
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, list[str]] = {}
+        self._begins: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -52,20 +54,58 @@ class Processes:
             self.stop(self.grace)
 
     def start(self, name: str, module: str, *arguments: str) -> None:
-        """Run ``python -m module``, with its output in a log file."""
+        """Run ``python -m module``, with its output in a log file.
+
+        The process finds its name in the environment, as ``DEMO_PROCESS``.
+        """
+        self._commands[name] = [sys.executable, "-m", module, *arguments]
+        self.log(name).unlink(missing_ok=True)
+        self.restart(name)
+
+    def restart(self, name: str) -> None:
+        """Start a process again, which has ended; its log goes on."""
         # A signal between the start and the append would leave the process running.
-        with signals_held_back(), self.log(name).open("wb") as log:
+        with signals_held_back(), self.log(name).open("ab") as log:
+            self._begins[name] = log.tell()
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                self._commands[name],
+                env={**os.environ, "DEMO_PROCESS": name},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
+    def pid(self, name: str) -> int:
+        """Return the id of a process."""
+        return self._running[name].pid
+
+    def has(self, name: str) -> bool:
+        """Return whether a process was started here."""
+        return name in self._running
+
+    def has_ended(self, name: str) -> bool:
+        """Return whether a process has ended by itself, or was killed."""
+        return self._running[name].poll() is not None
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process and all its children."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._running[name].pid, number)
+
+    def stop_warmly(self, name: str) -> None:
+        """Ask a process to end, and let it end what it does."""
+        self._running[name].terminate()
+
     def log(self, name: str) -> Path:
         """Return the path of a process's log."""
         return self.folder / f"{name}.log"
+
+    def output(self, name: str) -> str:
+        """Return what a process has written since its last start."""
+        with self.log(name).open("rb") as log:
+            log.seek(self._begins[name])
+            return log.read().decode(errors="replace")
 
     def wait_for(self, condition: Callable[[], bool], what: str, *, seconds: float) -> None:
         """Wait until the condition holds.

@@ -2,7 +2,7 @@
 
 ``python -m demo_site.run`` plays a story, prints what happened when, and checks it: it exits with
 0 only if all was as promised. ``--serve`` stays up for a person in the browser, until Ctrl-C.
-BROKER_URL and DATABASE_URL choose other services than a folder of files and SQLite.
+BROKER_URL and DATABASE_URL choose other services than those that need no installation.
 """
 
 import argparse
@@ -16,12 +16,29 @@ from rich.console import Console
 from rich.markup import escape
 
 from demo_site.processes import WARM, Failed, Processes, exit_on_signals
-from demo_site.report import findings, follow, print_findings, print_timeline, step
+from demo_site.report import (
+    findings,
+    follow,
+    print_code,
+    print_findings,
+    print_services,
+    print_timeline,
+    step,
+)
 from demo_site.services import BadUrl
-from demo_site.shop import customer
-from demo_site.shop.timeline import moments
-from demo_site.stage import delete_queue, only_one, prepare, start
+from demo_site.shop import mail
+from demo_site.shop.timeline import OF_THE_SHOP, moments, timeline_file
+from demo_site.stage import (
+    broker,
+    delete_queue,
+    is_ready,
+    only_one,
+    prepare,
+    start,
+    write_environment,
+)
 from demo_site.story import Shopper, happened
+from demo_site.supervisor import Supervisor
 
 #: The folder for everything that the demo writes.
 VAR = Path(os.environ.get("DEMO_VAR") or Path(__file__).resolve().parent.parent / "var" / "demo")
@@ -37,7 +54,7 @@ def main() -> int:
     parser.add_argument(
         "--serve", action="store_true", help="stay up for the browser, until Ctrl-C"
     )
-    parser.add_argument("--port", type=int, help="the site's port")
+    parser.add_argument("--port", type=int, help="the site's port; 0: any")
     arguments = parser.parse_args()
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -45,7 +62,8 @@ def main() -> int:
     exit_on_signals()
     try:
         if arguments.serve:
-            return serve(console, [arguments.port] if arguments.port else [EXPECTED_PORT, ANY_PORT])
+            wanted = [EXPECTED_PORT, ANY_PORT] if arguments.port is None else [arguments.port]
+            return serve(console, wanted)
         return play(console, [arguments.port or ANY_PORT])
     except BadUrl as error:
         print(error, file=sys.stderr)
@@ -58,14 +76,18 @@ def main() -> int:
 def play(console: Console, ports: list[int]) -> int:
     """Play the story once, in a folder and on a queue of its own."""
     folder = VAR / f"run-{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
     good = False
     try:
-        with step(console, "Database"):
-            prepare(folder, queue=f"demo_shop_{os.getpid()}")
-        try:
-            good = _play(console, folder, ports)
-        finally:
-            delete_queue()
+        with Processes(folder, grace=1.0) as others, broker(others) as hint:
+            with step(console, "Database and broker"):
+                prepare(folder, queue=f"demo_shop_{os.getpid()}")
+            mail.change("hiccups")  # to have something to retry
+            print_services(console, hint)
+            try:
+                good = _play(console, folder, ports)
+            finally:
+                delete_queue()
     except Failed as error:
         console.print(f"[red]✗[/] {escape(str(error))}")
     except httpx.HTTPError as error:
@@ -95,9 +117,11 @@ def _play(console: Console, folder: Path, ports: list[int]) -> bool:
             console.print(f"[red]✗[/] {error}")  # and the timeline shows how far it came
         with step(console, "Warm shutdown"):
             processes.stop(WARM)
-    timeline = moments()
+    timeline = [moment for moment in moments() if moment.kind in OF_THE_SHOP]
     console.print()
     print_timeline(console, timeline, story)
+    console.print()
+    print_code(console, timeline)
     console.print()
     results = findings(timeline, story)
     print_findings(console, results)
@@ -107,17 +131,27 @@ def _play(console: Console, folder: Path, ports: list[int]) -> bool:
 def serve(console: Console, ports: list[int]) -> int:
     """Serve the shop to a person; orders are kept for the next start."""
     folder = VAR / "serve"
-    with only_one(folder):
-        with step(console, "Database"):
+    with only_one(folder), Processes(folder, grace=1.0) as others, broker(others) as hint:
+        with step(console, "Database and broker"):
             prepare(folder, queue="demo_shop")
+        timeline_file().unlink(missing_ok=True)  # it tells of processes that are gone
+        mail.change("fine")
+        mail.cure()
+        write_environment(folder)
+        print_services(console, hint)
         try:
             with Processes(folder, grace=WARM) as processes:
                 address = start(console, processes, *ports)
-                console.print(
-                    f"\nOpen [bold]{address}/[/] and log in as [bold]{customer.USERNAME}[/],"
+                supervisor = Supervisor(
+                    processes, others, lambda name: is_ready(name, processes, address)
                 )
-                console.print(f"password [bold]{customer.PASSWORD}[/]. Ctrl-C stops the shop.\n")
-                follow(console, processes)
+                supervisor.work()
+                Shopper(address, tell=lambda line: console.print(f"  → {line}")).look_in()
+                console.print(f"\nOpen [bold]{address}/[/]. Ctrl-C stops the shop.\n")
+                try:
+                    follow(console, supervisor.work)
+                finally:
+                    supervisor.resume()  # else the worker would wait for it
         except Failed as error:
             console.print(f"[red]✗[/] {error}")
             print_logs(console, folder)

@@ -5,6 +5,7 @@ before anything is started.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +17,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.utils import Error as DatabaseError
 from kombu import Connection
-
-from demo_site import transport
 
 #: Seconds to wait for a server that does not answer.
 PATIENCE = 5
@@ -40,7 +39,7 @@ AMQP = Driver("amqp", "celery")
 POSTGRESQL = Driver("psycopg", "psycopg[binary]")
 MARIADB = Driver("pymysql", "PyMySQL")
 
-BROKERS = {transport.SCHEME: None, "redis": REDIS, "rediss": REDIS, "amqp": AMQP, "amqps": AMQP}
+BROKERS = {"redis": REDIS, "rediss": REDIS, "amqp": AMQP, "amqps": AMQP}
 DATABASES = {
     "sqlite": None,
     "postgres": POSTGRESQL,
@@ -53,21 +52,19 @@ DATABASES = {
 dj_database_url.register("mariadb", "django.db.backends.mysql")
 
 
-def broker_settings(folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return URL and transport options of the broker: of BROKER_URL, else of files in ``folder``."""
-    url = os.environ.get("BROKER_URL") or f"{transport.SCHEME}://localhost"
+def broker_settings() -> tuple[str, dict[str, Any]]:
+    """Return URL and transport options of the broker that BROKER_URL names."""
+    url = os.environ.get("BROKER_URL") or "redis://localhost:6379/0"
     scheme = _scheme("BROKER_URL", url, BROKERS)
-    if scheme != transport.SCHEME:
-        # Without these, a client waits for ever for a broker that accepts and then sends nothing.
-        names = ("socket", "socket_connect") if BROKERS[scheme] is REDIS else ("read", "write")
-        return url, {f"{name}_timeout": 30 for name in names}
-    messages = str(folder / "messages")
-    return url, {
-        "data_folder_in": messages,
-        "data_folder_out": messages,
-        "control_folder": str(folder / "control"),
-        "polling_interval": 0.05,
-    }
+    # Without these, a client waits for ever for a broker that accepts and then sends nothing.
+    names = ("socket", "socket_connect") if BROKERS[scheme] is REDIS else ("read", "write")
+    return url, {f"{name}_timeout": 30 for name in names}
+
+
+def place_of(url: str) -> str:
+    """Return a URL without user and password, for people."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def database_settings(file: Path) -> dict[str, Any]:
@@ -100,8 +97,6 @@ def database_settings(file: Path) -> dict[str, Any]:
 def check_broker(url: str) -> None:
     """Raise `BadUrl` unless a broker answers at ``url``."""
     scheme = urlsplit(url).scheme
-    if scheme == transport.SCHEME:
-        return
     redis = {"socket_connect_timeout": PATIENCE, "socket_timeout": PATIENCE}
     try:
         with Connection(
@@ -111,7 +106,7 @@ def check_broker(url: str) -> None:
         ) as connection:
             connection.connect()
     except Exception as error:  # each broker's driver raises errors of its own
-        place = urlsplit(url).netloc.rpartition("@")[2]  # without user and password
+        place = urlsplit(url).netloc.rpartition("@")[2]
         raise BadUrl(f"BROKER_URL: cannot use the broker at {place}: {_line(error)}") from error
 
 
@@ -126,7 +121,7 @@ def check_database() -> None:
         raise BadUrl(f"DATABASE_URL: cannot use the database {place}: {_line(error)}") from error
 
 
-def _scheme(variable: str, url: str, known: dict[str, Driver | None]) -> str:
+def _scheme(variable: str, url: str, known: Mapping[str, Driver | None]) -> str:
     scheme, separator, _ = url.partition("://")
     if not separator or scheme not in known:
         names = ", ".join(f"{name}://" for name in known)

@@ -10,6 +10,4 @@ class OrderForm(forms.Form):
 
     product = forms.ChoiceField(choices=Product.choices)
     quantity = forms.IntegerField(min_value=1, max_value=20, initial=1)
-    payment_fails = forms.BooleanField(
-        required=False, label="Refuse the payment, after the signal was sent"
-    )
+    payment_fails = forms.BooleanField(required=False)

@@ -49,12 +49,15 @@ def update_search_index(sender: type[Order], instance: Order, created: bool, **k
 @receiver(
     order_placed,
     deferred=True,
-    retry=Retry(on=OSError, max_attempts=5, wait_initial=0.5, wait_jitter=0.1),
+    durable=True,
+    retry=Retry(on=OSError, max_attempts=3, wait_initial=0.5, wait_jitter=0.1),
 )
-def send_confirmation(
-    sender: type[Order], order_id: UUID, total_amount: Decimal, **kwargs: Any
-) -> None:
-    """Mail a confirmation. The gateway may fail, so the receiver is retried a little later."""
+def send_receipt(sender: type[Order], order_id: UUID, total_amount: Decimal, **kwargs: Any) -> None:
+    """Mail a receipt. Durable: the message is a row of the order's own transaction.
+
+    The gateway may fail, so the receiver is retried a little later. After its last attempt the row
+    stays as a dead letter, to be replayed.
+    """
     order = Order.objects.select_related("customer").get(pk=order_id)
     if order.confirmed_at:
         return  # a deferred receiver may run twice: mail only once

@@ -1,4 +1,4 @@
-"""The shop's pages."""
+"""What the shop can do; the page that shows all of it is the app `demo_site.live`'s."""
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path
@@ -6,8 +6,6 @@ from django.urls import path
 from demo_site.shop import views
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("board/", views.board, name="board"),
     path("orders/", views.place, name="place"),
     path("orders/<uuid:order_id>/ship/", views.ship, name="ship"),
     path("login/", views.Login.as_view(), name="login"),

@@ -1,0 +1,1 @@
+"""The page on which you watch the shop, and break things."""
