@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,10 +10,10 @@ from uuid import uuid4
 
 import redis
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
-from django.test.utils import setup_databases, teardown_databases
+from django.db import transaction
 from django_celery_outbox import CeleryOutbox
 
+from benchmarks.databases import database
 from benchmarks.processes import program
 from benchmarks.project import celery_app, outboxed, receivers
 from benchmarks.queue import Queue
@@ -26,40 +25,35 @@ if TYPE_CHECKING:
 
     from benchmarks.pairs import Measure
 
-__all__ = ["measure"]
+__all__ = ["OUTBOX", "forget_delays", "measure"]
 
 OUTBOX = "django-celery-outbox"
 
 
 def measure(*, quick: bool) -> Ratios:
     """Measure storing and publishing by both, in a database of their own."""
-    databases = setup_databases(verbosity=0, interactive=False, serialized_aliases=())
-    os.environ["DATABASE_URL"] = _url()
-    try:
-        with Queue() as queue:
-            ours = partial(queue.counted, partial(_transact, receivers.order_placed))
-            stored = by_size(
-                ours, _stored, sizes(quick=quick), against=OUTBOX, case="{}, until committed"
-            )
-            relayed = by_size(
-                ours,
-                partial(_relayed, queue),
-                [Size(50, 1) if quick else Size(500, 5)],
-                against=OUTBOX,
-                case="{}, until on the broker",
-            )
-            return Ratios(
-                title=f"Publishing to {queue.broker}",
-                note=(
-                    "µs an event in a transaction that writes a row and sends so many events. "
-                    "Theirs are stored in it and survive a crash; ours are published by its commit. "
-                    "Until on the broker: and what its relay takes for each."
-                ),
-                results=(*stored, *relayed),
-            )
-    finally:
-        teardown_databases(databases, verbosity=0)
-        _forget_delays()
+    with database(), Queue() as queue:
+        ours = partial(queue.counted, partial(_transact, receivers.order_placed))
+        stored = by_size(
+            ours, _stored, sizes(quick=quick), against=OUTBOX, case="{}, until committed"
+        )
+        relayed = by_size(
+            ours,
+            partial(_relayed, queue),
+            [Size(50, 1) if quick else Size(500, 5)],
+            against=OUTBOX,
+            case="{}, until on the broker",
+        )
+        forget_delays()
+        return Ratios(
+            title=f"Publishing to {queue.broker}",
+            note=(
+                "µs an event in a transaction that writes a row and sends so many events. "
+                "Theirs are stored in it and survive a crash; ours are published by its commit. "
+                "Until on the broker: and what its relay takes for each."
+            ),
+            results=(*stored, *relayed),
+        )
 
 
 def _stored(events: int) -> Measure:
@@ -96,14 +90,10 @@ def _transact(send: Callable[[int], object], events: int) -> None:
             send(number)
 
 
-def _forget_delays() -> None:
-    """Delete the queues that the relay declares for delays; none was used."""
+def forget_delays() -> None:
+    """Delete the queues that their relay declares on Redis for delays; none was used."""
+    if urlsplit(celery_app.conf.broker_url).scheme != "redis":
+        return
     with redis.Redis.from_url(celery_app.conf.broker_url) as client:
         for key in client.scan_iter("_kombu.binding*.celery_delayed_*"):
             client.delete(key)
-
-
-def _url() -> str:
-    """Return the URL of the database for the relay."""
-    url = urlsplit(os.environ["DATABASE_URL"])
-    return url._replace(path=f"/{connection.settings_dict['NAME']}").geturl()

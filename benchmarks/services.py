@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-__all__ = ["POSTGRES", "RABBITMQ", "REDIS", "Service"]
+__all__ = ["MARIADB", "POSTGRES", "RABBITMQ", "REDIS", "Service"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Service:
 
 
 POSTGRES = Service("PostgreSQL", "POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+MARIADB = Service("MariaDB", "MARIADB_URL", "mysql://root@127.0.0.1:3306/test")
 RABBITMQ = Service("RabbitMQ", "RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 #: A database of its own: others may have queues in the first one.
 REDIS = Service("Redis", "REDIS_URL", "redis://127.0.0.1:6379/9")

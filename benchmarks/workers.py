@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.pairs import Measure
 
-__all__ = ["measure"]
+__all__ = ["WORKER", "measure", "work"]
 
 WORKER = (
     "celery", "-A", "benchmarks.project", "worker", "--pool", "solo", "--loglevel", "WARNING",
@@ -34,10 +34,10 @@ def measure(*, quick: bool) -> Ratios:
     """Measure two workers that run the same calls, one for each candidate."""
     calls, many, rounds = (100, 100, 1) if quick else (3000, 30_000, 5)
     with Queue() as queue:
-        one = _work(queue, receivers.order_placed, calls)
-        hundred = _work(queue, receivers.order_shipped, many)
-        task = _work(queue, by_hand.order_placed, calls)
-        peer = _work(queue, signal_receivers.order_placed, calls)
+        one = work(queue, receivers.order_placed, calls)
+        hundred = work(queue, receivers.order_shipped, many)
+        task = work(queue, by_hand.order_placed, calls)
+        peer = work(queue, signal_receivers.order_placed, calls)
         return Ratios(
             title=f"A solo worker on {queue.broker}",
             note="µs a call; a worker with the solo pool, for which the calls wait.",
@@ -57,7 +57,7 @@ def measure(*, quick: bool) -> Ratios:
         )
 
 
-def _work(queue: Queue, send: Callable[[int], object], calls: int) -> Measure:
+def work(queue: Queue, send: Callable[[int], object], calls: int) -> Measure:
     """Measure a call on a worker of its own, whose first calls do not count."""
 
     def measure() -> float:

@@ -1,9 +1,13 @@
 """Settings of the project that is measured; `benchmarks.runs` chooses the services by the environment."""
 
 import os
+from pathlib import Path
+from tempfile import gettempdir
 
 import dj_database_url
+import pymysql
 
+pymysql.install_as_MySQLdb()
 SECRET_KEY = "only for measurements"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -11,14 +15,14 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "deferred_signals",
+    "benchmarks.project",
     *filter(None, os.environ.get("BENCHMARKS_APPS", "").split(",")),
 ]
-DATABASES = {
-    "default": {
-        **dj_database_url.parse(os.environ["DATABASE_URL"]),
-        "TEST": {"NAME": os.environ["BENCHMARKS_QUEUE"]},
-    },
-}
+_database = dj_database_url.parse(os.environ["DATABASE_URL"])
+_own = os.environ["BENCHMARKS_QUEUE"]
+if "sqlite" in _database["ENGINE"]:
+    _own = str(Path(gettempdir()) / _own)
+DATABASES = {"default": {**_database, "TEST": {"NAME": _own}}}
 
 # On a busy machine a figure may be bad, but the run must go on.
 DEFERRED_SIGNALS = {"PUBLISH_TIMEOUT": 30.0}
