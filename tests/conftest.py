@@ -5,6 +5,7 @@ A fixture of one folder stands in that folder's own `conftest.py`.
 
 from tests.support.acting import chunked
 from tests.support.broker import broker
+from tests.support.by_settings import by_settings
 from tests.support.celery_apps import broker_away, make_current
 from tests.support.celery_messages import send_together
 from tests.support.connected import defer, only_own_receivers, signal
@@ -15,10 +16,12 @@ from tests.support.numbers import numbers
 from tests.support.recorder import got
 from tests.support.settings import configure, eager, outside_of_tests
 from tests.support.statements import refusing
+from tests.support.without_outbox import no_rows, no_store, store
 
 __all__ = [
     "broker",
     "broker_away",
+    "by_settings",
     "chunked",
     "configure",
     "defer",
@@ -28,12 +31,15 @@ __all__ = [
     "lifecycle",
     "make_current",
     "make_message",
+    "no_rows",
+    "no_store",
     "numbers",
     "only_own_receivers",
     "outside_of_tests",
     "refusing",
     "send_together",
     "signal",
+    "store",
 ]
 
 # Programs, which make settings of their own.

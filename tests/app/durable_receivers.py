@@ -39,9 +39,9 @@ SIGNALS = {
     "timed": timed,
 }
 
-#: Sends to a receiver whose messages have another priority.
-aside = Signal()
-SIGNALS["aside"] = aside
+#: Send to receivers whose messages have another priority, or another queue.
+aside, elsewhere = Signal(), Signal()
+SIGNALS |= {"aside": aside, "elsewhere": elsewhere}
 
 #: Sends to a receiver whose runs of one key follow one another.
 in_turn = Signal()
@@ -57,7 +57,7 @@ def leave(**payload: Any) -> None:
     """Leave a row for the run of this message."""
     message = current_message()
     assert message is not None
-    name = message.receiver.removeprefix("tests.durable.")
+    name = message.receiver.rpartition(".")[2]
     Run.log(name, message.id, message.attempt, **payload)
 
 
@@ -69,9 +69,11 @@ def note_success(message: Any, **kwargs: Any) -> None:
 @receiver(plain, deferred=True, durable=True, retry=POLICY, name="tests.durable.plain", weak=False)
 def acts(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
     """Leave a row, and do what the message says, at the first attempts."""
-    leave()
-    if attempt() <= times:
-        ACTS[does](**kwargs)
+    if attempt() > times:
+        leave()
+        return
+    leave(does=does)
+    ACTS[does](**kwargs)
 
 
 @receiver(
@@ -117,21 +119,38 @@ def acts_by_priority(sender: object, does: str, times: int = 0, **kwargs: Any) -
 
 
 @receiver(
+    elsewhere,
+    deferred=True,
+    durable=True,
+    queue="elsewhere",
+    retry=POLICY,
+    name="tests.durable.elsewhere",
+    weak=False,
+)
+def acts_elsewhere(sender: object, does: str, times: int = 0, **kwargs: Any) -> None:
+    """Do the same, by a message in another queue."""
+    acts(sender, does, times, **kwargs)
+
+
+@receiver(
     in_turn,
     deferred=True,
     durable=True,
     ordered_by=lambda sender, key, **kwargs: key,
-    retry=Retry(max_attempts=None, timeout=60, wait_initial=0.1, wait_exp_base=1, wait_jitter=0),
+    retry=Retry(max_attempts=None, timeout=3600, wait_initial=0.1, wait_exp_base=1, wait_jitter=0),
     name="tests.durable.in_turn",
     weak=False,
 )
-def takes_its_turn(sender: object, key: str, number: int, fails: int, **kwargs: Any) -> None:
-    """Leave a row when a run begins and when it ends; fail at the first attempts."""
+def takes_its_turn(
+    sender: object, key: str, number: int, fails: int, later: float = 0, **kwargs: Any
+) -> None:
+    """Leave a row when a run begins and when it ends; fail at the first attempts, or wait after one."""
+    does = "fail" if attempt() <= fails else "later" if later and attempt() == 1 else None
     leave(key=key, number=number, what="begins")
     time.sleep(0.01)
-    leave(key=key, number=number, what="ends")
-    if attempt() <= fails:
-        raise ConnectionError
+    leave(key=key, number=number, what="ends", does=does)
+    if does:
+        ACTS[does](after=later)
 
 
 @receiver(
@@ -166,6 +185,12 @@ def acts_in_time(sender: object, **kwargs: Any) -> None:
 def fail(**kwargs: Any) -> None:
     """Fail."""
     raise ConnectionError
+
+
+def fail_until_told(**kwargs: Any) -> None:
+    """Fail until the test leaves a row."""
+    if not Run.objects.filter(receiver="mended").exists():
+        raise ConnectionError
 
 
 def discard(**kwargs: Any) -> None:
@@ -210,6 +235,7 @@ ACTS: dict[str, Callable[..., None]] = {
     "break_commit": break_commit,
     "discard": discard,
     "fail": fail,
+    "fail_until_told": fail_until_told,
     "hang": hang,
     "kill": kill,
     "kill_worker": kill_worker,

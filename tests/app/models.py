@@ -85,6 +85,28 @@ class Run(models.Model):
         )
 
 
+class Sent(models.Model):
+    """One message, written down by the transaction that sends it.
+
+    Attributes:
+        kind: what it was sent to.
+        key: of messages that run one after another.
+        number: its place among those of its key.
+        pid: the process that sent it.
+        at: when that was.
+    """
+
+    message_id = models.CharField(max_length=100, primary_key=True)
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=40, blank=True, db_index=True)
+    number = models.PositiveIntegerField(default=0)
+    pid = models.PositiveIntegerField(default=os.getpid)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.kind} message {self.message_id}"
+
+
 class Line(models.Model):
     """A line of an order: foreign keys, and a file."""
 

@@ -32,6 +32,12 @@ from tests.project.celery import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: Followed as a whole, in an empty folder with a worker: `tests/integration/test_tutorial.py`.
+FOLLOWED = {ROOT / "docs" / "tutorial.md"}
+#: Runs where the packages of its examples are installed: `tests/packages`.
+ELSEWHERE = {ROOT / "docs" / "other-packages.md"}
+#: The same for a section of the README, by `tests/integration/test_readme.py`.
+FOLLOWED_SECTION = "From an empty folder to a receipt"
 DEFAULT_MODULE = "shop.receivers"
 
 
@@ -51,7 +57,11 @@ def heading_above(example: Example) -> str:
 def sections() -> Iterator[Any]:
     """Give every section that has blocks, with its blocks."""
     for path in PAGES:
+        if path in FOLLOWED | ELSEWHERE:
+            continue
         for title, examples in groupby(parsed(path).examples(), heading_above):
+            if title == FOLLOWED_SECTION:
+                continue
             yield pytest.param(list(examples), id=f"{path.relative_to(ROOT)}: {title}")
 
 

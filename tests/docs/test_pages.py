@@ -1,90 +1,35 @@
 """The pages list what there is, and their links lead somewhere."""
 
-import json
 import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from django.core.management import BaseCommand
+from django.dispatch import Signal
 
-from deferred_signals import Retry, checks, conf, events
+from deferred_signals import checks
+from deferred_signals.management.commands import deferred_receivers
+from deferred_signals.map import receiver_map
+from deferred_signals.map.live import Live
+from deferred_signals.map.plain import as_plain, live_as_plain
 from deferred_signals.outbox import checks as outbox_checks
-from deferred_signals.receivers import options
 from deferred_signals.worker import installed
+from tests.docs.consoles import text_of
+from tests.docs.tables import first_cells
 from tests.docs.test_blocks import PAGES, ROOT
+from tests.support.connected import Connected
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAP = text_of("map.md")
 #: All pages whose links are followed.
 LINKING = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 
 
-def section(title: str) -> str:
-    """Return the text under a heading of the README."""
-    _, _, after = README.partition(f"\n## {title}\n")
-    assert after
-    return after.partition("\n## ")[0]
-
-
-def first_cells(text: str) -> set[str]:
-    """Return the names in the first cells of a section's tables."""
-    cells = re.findall(r"^\| (`[^|]*?) \|", text, re.MULTILINE)
-    return {name for cell in cells for name in re.findall(r"`([\w.]+)`", cell)}
-
-
-def names_in(line_start: str, text: str) -> set[str]:
-    """Return the names on the line that begins with a text, up to its full stop or semicolon."""
-    found = re.search(rf"^{re.escape(line_start)}([^.;]*)", text, re.MULTILINE)
-    assert found
-    return set(re.findall(r"`(\w+)`", found[1]))
-
-
-def test_every_option_is_in_the_table_of_options() -> None:
-    text = section("Options")
-    there = options.OPTIONS.keys()
-    assert first_cells(text) == there
-
-
-def test_every_setting_is_in_the_table_of_settings() -> None:
-    assert first_cells(section("Settings")) == {field.name for field in fields(conf.Settings)}
-
-
-def test_defaults_in_the_table_of_settings_are_those_in_force() -> None:
-    defaults = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section("Settings"), re.MULTILINE))
-    for field in fields(conf.Settings):
-        value = getattr(conf.Settings(), field.name)
-        match value:
-            case bool() | int() | float() | None | Retry():
-                expected = "`Retry()`" if value == Retry() else f"`{value!r}`"
-            case frozenset() if value:
-                expected = ", ".join(f"`{name}`" for name in sorted(value))
-            case _:
-                continue
-        assert defaults[field.name] == expected
-
-
-def test_every_key_of_the_outbox_is_listed_with_its_default() -> None:
-    told = dict(re.findall(r"^- `(\w+)` \(`(.*?)`\):", section("Settings"), re.MULTILINE))
-    defaults = {field.name: getattr(conf.Outbox(), field.name) for field in fields(conf.Outbox)}
-    assert told == {
-        name: json.dumps(value) if isinstance(value, tuple) else repr(value)
-        for name, value in defaults.items()
-    }
-
-
-def test_every_field_of_retry_is_in_its_table() -> None:
-    assert first_cells(section("Retries")) == {field.name for field in fields(Retry)}
-
-
-def test_every_lifecycle_signal_is_in_its_table() -> None:
-    assert first_cells(section("Lifecycle signals")) == set(events.__all__)
-
-
 def test_every_system_check_is_on_its_page() -> None:
-    assert first_cells((ROOT / "docs" / "checks.md").read_text(encoding="utf-8")) == ids_of_checks()
+    assert first_cells(text_of("checks.md")) == ids_of_checks()
 
 
 def test_every_system_check_is_named_where_the_checks_are_found() -> None:
@@ -98,6 +43,23 @@ def ids_of_checks() -> set[str]:
     files = [Path(str(installed.__file__)), *(path for room in rooms for path in room.glob("*.py"))]
     sources = "".join(path.read_text(encoding="utf-8") for path in files)
     return {f"deferred_signals.{name}" for name in re.findall(r"[\".]([EIW]\d{3})\"", sources)}
+
+
+def test_every_option_of_the_map_is_on_its_page() -> None:
+    parser = deferred_receivers.Command().create_parser("manage.py", "deferred_receivers")
+    common = BaseCommand().create_parser("manage.py", "x")
+    own = {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001
+    others = {name for action in common._actions for name in action.option_strings}  # noqa: SLF001
+    assert set(re.findall(r"`(--\w+)[^`]*`(?=[^|]* \|)", MAP.partition("\n## ")[0])) == own - others
+
+
+def test_every_key_of_the_map_in_json_is_on_its_page(signal: Signal, defer: Connected) -> None:
+    defer(signal, name="tests.docs.mapped")(lambda sender, **kwargs: None)
+    found = as_plain(receiver_map())
+    signals = [item for item in found["signals"] if item["signal"] == "tests.docs.mapped#0"]
+    live = live_as_plain(Live(seconds=1, workers={}, queues=(), undecided=()))
+    keys = {*signals[0], *signals[0]["receivers"][0], *live}
+    assert keys == first_cells(MAP.partition("\n## For programs\n")[2])
 
 
 def test_page_of_types_and_signals_is_what_the_code_says() -> None:

@@ -29,6 +29,7 @@ from tests.support.services import POSTGRES, absent, listens
 
 from .comparison import comparison  # noqa: F401 - a fixture
 from .durable import short_leases  # noqa: F401 - a fixture
+from .faults import faults  # noqa: F401 - a fixture
 from .kept_workers import (
     NODE,
     end_kept_worker,
@@ -45,7 +46,14 @@ from .workers import forget_connections, make_worker, published_to
 BROKERS = ("redis", "rabbitmq")
 
 # Programs, which make settings of their own.
-collect_ignore = ["counted_program.py", "durable_sender.py", "server_program.py"]
+collect_ignore = [
+    "counted_program.py",
+    "durable_sender.py",
+    "interrupted_sender.py",
+    "server_program.py",
+    "soak_sender.py",
+    "spilling_program.py",
+]
 
 if DOCKER:
 
@@ -71,6 +79,14 @@ else:
 def pytest_configure(config: pytest.Config) -> None:
     # The oldest kombu that is supported asks redis-py in a way that is deprecated by now.
     config.addinivalue_line("filterwarnings", "ignore:Call to 'get_connection':DeprecationWarning")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that count what faults do, which `make chaos` runs."""
+    for item in items:
+        if "faults" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.faults)
 
 
 @pytest.fixture(scope="session", autouse=True)

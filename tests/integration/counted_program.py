@@ -39,6 +39,7 @@ app.conf.update(
 
 from deferred_signals import Deferred, receiver  # noqa: E402 - the settings come first
 from tests.support.ledger import Ledger  # noqa: E402 - the same
+from tests.support.resting import until_other_threads_rest  # noqa: E402 - the same
 
 #: Seconds between two commits of one thread.
 PAUSE = 0.2
@@ -99,10 +100,8 @@ def fork_in_c() -> None:
     library's threads rest.
     """
     commit()
-    for thread in threading.enumerate():
-        if thread.name == "deferred_signals.wake":
-            thread.join()
     time.sleep(0.7)  # the broker was tried, and is not tried again yet
+    until_other_threads_rest()
     child = ctypes.PyDLL(None).fork()
     commit_thrice()
     if child:

@@ -4,11 +4,12 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import override_settings
 
 from deferred_signals.outbox.models import OutboxMessage
@@ -52,14 +53,36 @@ def long_running_kinds() -> tuple[str, ...]:
 
 
 def many(usual: int, full: int) -> int:
-    """Return how often something is done: the full number takes minutes."""
+    """Return how often, or how long, something is done: the full number takes minutes."""
     return full if os.environ.get("CHAOS") else usual
+
+
+def many_of(usual: str) -> list[str]:
+    """Return the brokers that a test runs on where one is enough, as the table decides: in full, both."""
+    return ["redis", "rabbitmq"] if os.environ.get("CHAOS") else [usual]
+
+
+def usually_on(broker: str) -> pytest.MarkDecorator:
+    """Mark a test for one broker, or for both in the full version."""
+    return pytest.mark.parametrize("node", many_of(broker), indirect=True)
 
 
 def send(kind: str, does: str = "", **kwargs: Any) -> str:
     """Send a message to one of the durable receivers, and return its id."""
     [found] = deferred(SIGNALS[kind].send(None, does=does, **kwargs))
     return found.id
+
+
+@contextmanager
+def unpublished() -> Iterator[None]:
+    """Commit what is sent in the block, and publish no wake-up: a hook of other code raises before."""
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        transaction.on_commit(_fail)
+        yield
+
+
+def _fail() -> None:
+    raise ZeroDivisionError
 
 
 def attempts_of(message_id: str, receiver: str) -> list[int]:
@@ -69,7 +92,7 @@ def attempts_of(message_id: str, receiver: str) -> list[int]:
 
 def effects_of(ids: list[str]) -> Counter[str]:
     """Count the effects of each message."""
-    found = Counter(run.message_id for run in runs(message_id__in=ids, receiver__in=KINDS))
+    found = Counter(run.message_id for run in runs(message_id__in=ids, receiver__in=SIGNALS))
     return Counter({id_: found[id_] for id_ in ids})
 
 

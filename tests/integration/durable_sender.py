@@ -1,6 +1,6 @@
 """A program that sends durable messages in one transaction, and is killed before it publishes anything.
 
-`python durable_sender.py COUNT` prints the messages' ids.
+`python durable_sender.py COUNT` prints the kind and the id of each message.
 """
 
 import os
@@ -20,5 +20,5 @@ with transaction.atomic():
     transaction.on_commit(lambda: os.kill(os.getpid(), signal.SIGKILL))
     for _ in range(int(sys.argv[1])):
         for kind in KINDS:
-            sys.stdout.write(f"{send(kind)}\n")
+            sys.stdout.write(f"{kind} {send(kind)}\n")
     sys.stdout.flush()

@@ -84,7 +84,7 @@ def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRab
     try:
         epmd.start()
         process.start(timeout=60)
-        yield LocalRabbitMQ(process, port, control)
+        yield LocalRabbitMQ(process, port, control, folder / "mnesia")
     finally:
         process.kill()
         epmd.kill()

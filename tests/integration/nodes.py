@@ -1,9 +1,11 @@
 """Nodes for pytest-celery that are local processes, for machines without a Docker engine."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,17 +102,26 @@ class LocalRedis(LocalNode, RedisContainer):  # type: ignore[misc]
         with self.client as client:
             client.flushall()
 
+    def lose_everything(self) -> None:
+        """Be killed, and start again: it keeps nothing on disk."""
+        self.kill()
+        self.process.start()
+
 
 class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
     """A RabbitMQ server.
 
     Attributes:
         control: runs ``rabbitmqctl`` with some arguments.
+        data: the folder with all that the server keeps on disk.
     """
 
-    def __init__(self, process: Process, port: int, control: Callable[..., object]) -> None:
+    def __init__(
+        self, process: Process, port: int, control: Callable[..., object], data: Path
+    ) -> None:
         super().__init__(process, port)
         self.control = control
+        self.data = data
 
     @property
     def host_url(self) -> str:
@@ -153,6 +164,12 @@ class LocalRabbitMQ(LocalNode, RabbitMQContainer):  # type: ignore[misc]
         with Connection(self.host_url) as connection:
             for queue in queues:
                 Queue(queue, channel=connection.default_channel).delete()
+
+    def lose_everything(self) -> None:
+        """Be killed, and start again without what it kept on disk."""
+        self.kill()
+        shutil.rmtree(self.data)
+        self.process.start(timeout=60)
 
 
 class LocalWorker(LocalNode, CeleryWorkerContainer):  # type: ignore[misc]

@@ -44,6 +44,11 @@ class Proxy:
         login = parts.netloc.rpartition("@")[0]
         self.url = urlunsplit(parts._replace(netloc=f"{login}@{host}" if login else host))
 
+    @property
+    def host_url(self) -> str:
+        """Return the proxy's own URL, by the name that a broker's has."""
+        return self.url
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -105,7 +110,11 @@ class Proxy:
             while True:
                 client = self._keep(self._server.accept()[0])
                 if not self.silent:
-                    server = self._keep(socket.create_connection(self._target))
+                    try:
+                        server = self._keep(socket.create_connection(self._target))
+                    except ConnectionRefusedError:  # the broker is away
+                        client.close()
+                        continue
                     self._clients.append(client)
                     for function in (self._upwards, self._downwards):
                         threading.Thread(

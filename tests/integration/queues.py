@@ -5,7 +5,7 @@ from typing import Any
 from celery import Celery
 from pytest_celery import CeleryTestSetup, RedisContainer
 
-from tests.support.processes import wait_until
+from tests.support.processes import Process, wait_until
 
 from .kept_workers import NODE, is_at_rest
 
@@ -24,6 +24,26 @@ def waiting(app: Celery, queue: str = "celery") -> int | None:
         except connection.channel_errors:
             return None
         return int(found.message_count)
+
+
+def declare(app: Celery, queue: str = "celery") -> None:
+    """Declare a queue: the line does so once, and the test before may have been the one."""
+    with app.connection_for_write() as connection:
+        app.amqp.queues[queue](connection.default_channel).declare()
+
+
+def take_off(app: Celery, count: int, queue: str = "celery") -> None:
+    """Take messages off the broker, which loses them so."""
+    wait_until(lambda: waiting(app, queue) == count, 10, f"{count} messages wait")
+    with app.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        for _ in range(count):
+            assert channel.basic_get(queue, no_ack=True) is not None
+
+
+def received(*workers: Process) -> int:
+    """Count the messages that workers have received, by their logs."""
+    return sum(process.logs().count("] received") for process in workers)
 
 
 def held(setup: CeleryTestSetup) -> int:

@@ -1,13 +1,11 @@
 """Durable messages on real workers: what is committed runs, and failures are tried again or buried."""
 
-import random
 from pathlib import Path
 
 import pytest
 from django.db import transaction
 
 from deferred_signals.outbox.models import OutboxMessage
-from tests.app.durable_receivers import in_turn
 
 from .durable import (
     KINDS,
@@ -80,35 +78,3 @@ def test_rows_of_a_chunk_succeed_retry_and_fail_alone(broker: Broker, tmp_path: 
     assert attempts_of(recovers, "chunked") == [1, 2]
     assert attempts_of(never, "chunked") == [1, 2, 3]
     assert [str(dead.id) for dead in OutboxMessage.objects.all()] == [never]
-
-
-def test_chunk_whose_child_dies_is_charged_once(broker: Broker, tmp_path: Path) -> None:
-    with worker(broker, tmp_path, **environment()):
-        with transaction.atomic():
-            before = [send("chunked") for _ in range(3)]
-            killed = send("chunked", "kill", times=1)
-            after = [send("chunked") for _ in range(6)]
-        wait_for_empty_outbox()
-    assert [attempts_of(message, "chunked") for message in before + after] == [[1]] * 9
-    assert attempts_of(killed, "chunked") == [1, 2]
-
-
-def test_rows_of_one_key_run_in_their_order_and_never_at_once(
-    broker: Broker, tmp_path: Path
-) -> None:
-    chance = random.Random(7)
-    keys = [f"key {place}" for place in range(8)]
-    sends = [(key, number) for number in range(6) for key in keys]
-    with (
-        worker(broker, tmp_path, "one", ("-c", "2"), **environment()),
-        worker(broker, tmp_path, "other", ("-c", "2"), **environment()),
-    ):
-        for key, number in sends:
-            in_turn.send(None, key=key, number=number, fails=int(chance.random() < 0.2))
-        wait_for_empty_outbox()
-    for key in keys:
-        story = [run.payload for run in runs(receiver="in_turn", payload__key=key)]
-        numbers = [step["number"] for step in story]
-        assert numbers == sorted(numbers)
-        assert set(numbers) == set(range(6))
-        assert [step["what"] for step in story] == ["begins", "ends"] * (len(story) // 2)

@@ -1,15 +1,16 @@
 """The database cuts all connections of the workers, again and again, while durable messages run."""
 
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from deferred_signals.outbox.models import OutboxMessage
 
+from .cuts import OTHERS, cut, others
 from .durable import KINDS, dead_letters, effects_of, environment, many, send
+from .faults import Faults
 from .nodes import Broker, needs_local_broker
 from .workers import worker
 
@@ -22,34 +23,13 @@ pytestmark = [
 #: Seconds between two cuts.
 PAUSE = 0.35
 
-#: How to list the connections of others to the test's database, and to end one of them.
-OTHERS = {
-    "postgresql": """
-        SELECT pid FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid()
-    """,
-    "mysql": """
-        SELECT id FROM information_schema.processlist
-        WHERE db = database() AND id <> connection_id()
-    """,
-}
-END = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
 
-
-def cut() -> int:
-    """End all connections but the test's own; return how many there were."""
-    with connection.cursor() as cursor:
-        cursor.execute(OTHERS[connection.vendor])
-        ids = cursor.fetchall()
-        for id_ in ids:
-            with suppress(OperationalError):  # on MariaDB, if it has ended by itself meanwhile
-                cursor.execute(END[connection.vendor], id_)
-    return len(ids)
-
-
-@pytest.mark.skipif("connection.vendor not in OTHERS", reason="SQLite has no connections to cut")
 @pytest.mark.each_database
-def test_cut_repeats_the_effects_of_one_run_at_most(broker: Broker, tmp_path: Path) -> None:
+def test_cut_repeats_the_effects_of_one_run_at_most(
+    broker: Broker, tmp_path: Path, faults: Faults
+) -> None:
+    if connection.vendor not in OTHERS:
+        pytest.skip("SQLite has no connections to cut.")
     count = many(15, 300)
     # On a busy machine, several runs of one message may be cut.
     patient = environment() | {"TESTS_MAX_ATTEMPTS": "20"}
@@ -61,7 +41,9 @@ def test_cut_repeats_the_effects_of_one_run_at_most(broker: Broker, tmp_path: Pa
         deadline = time.monotonic() + many(60, 300)
         while OutboxMessage.objects.filter(dead_at=None).exists():
             assert time.monotonic() < deadline
-            ended += cut()
+            found = others()
+            cut(found)
+            ended += len(found)
             cuts += 1
             time.sleep(PAUSE)
     assert cuts >= 3
@@ -71,3 +53,5 @@ def test_cut_repeats_the_effects_of_one_run_at_most(broker: Broker, tmp_path: Pa
     assert plain.total() - count <= cuts
     assert set(effects_of(ids["atomic"]).values()) == {1}
     assert not dead_letters()
+    fault = f"all connections to the database are cut every {PAUSE} s"
+    faults.count(fault, "prefork, 2 children", **ids)

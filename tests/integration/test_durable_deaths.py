@@ -21,6 +21,7 @@ from .durable import (
     send,
     wait_for_empty_outbox,
 )
+from .faults import Faults
 from .nodes import Broker, needs_local_broker
 from .runs import runs, wait_for_runs
 from .workers import worker
@@ -30,6 +31,18 @@ pytestmark = [
     pytest.mark.usefixtures("short_leases"),
     needs_local_broker,
 ]
+
+#: How the page of faults names the points at which a process is killed.
+WHEN = {
+    "before_claim": "before its claim",
+    "after_claim": "right after its claim",
+    "before_delete": "after the receiver, before the DELETE of the row",
+    "after_delete": "after the DELETE of the row, before the COMMIT if that is another statement",
+    "after_commit": "after the COMMIT",
+}
+
+#: How it names the pools.
+POOLS = {"prefork": "prefork, 1 child", "solo": "solo"}
 
 #: The attempts whose effects are there after one death. A death before the end uses up an attempt.
 EFFECTS: dict[str, dict[str, list[int]]] = {
@@ -51,7 +64,9 @@ EFFECTS: dict[str, dict[str, list[int]]] = {
 
 
 @pytest.mark.each_database
-def test_death_repeats_the_effects_of_no_other_run(broker: Broker, tmp_path: Path) -> None:
+def test_death_repeats_the_effects_of_no_other_run(
+    broker: Broker, tmp_path: Path, faults: Faults
+) -> None:
     killed: dict[str, tuple[str, str]] = {}
     with worker(broker, tmp_path, options=("-c", "2"), **environment(tmp_path)):
         with transaction.atomic():
@@ -60,7 +75,7 @@ def test_death_repeats_the_effects_of_no_other_run(broker: Broker, tmp_path: Pat
             neighbours = [send(kind) for kind in KINDS for _ in range(10)]
             for id_, (_kind, point) in killed.items():
                 (tmp_path / f"{point}.{id_}").touch()
-        wait_for_empty_outbox(timeout=many(60, 300))
+        wait_for_empty_outbox()
     found = {id_: (*fate, attempts_of(id_, fate[0])) for id_, fate in killed.items()}
     assert found == {
         id_: (kind, point, EFFECTS[kind][point]) for id_, (kind, point) in killed.items()
@@ -68,9 +83,19 @@ def test_death_repeats_the_effects_of_no_other_run(broker: Broker, tmp_path: Pat
     assert set(effects_of(neighbours).values()) == {1}
     assert not [*tmp_path.glob("*_c*.*-*"), *tmp_path.glob("*_delete.*-*")]
     assert not dead_letters()
+    for point in POINTS:
+        sent = {kind: [id_ for id_, fate in killed.items() if fate == (kind, point)]
+                for kind in KINDS}  # fmt: skip
+        faults.count(f"a child is SIGKILLed {WHEN[point]}", "prefork, 2 children", **sent)
 
 
-def assert_dead_after_three_runs(poisonous: dict[str, str], neighbours: list[str]) -> None:
+def assert_dead_after_three_runs(
+    faults: Faults,
+    fault: str,
+    pool: str,
+    poisonous: dict[str, str],
+    neighbours: dict[str, list[str]],
+) -> None:
     """Assert that only the message that kills is dead, that this was told once, and of its effects."""
     assert dead_letters() == dict.fromkeys(poisonous.values(), 3)
     told = runs(receiver="failed")
@@ -78,35 +103,40 @@ def assert_dead_after_three_runs(poisonous: dict[str, str], neighbours: list[str
     assert {run.attempt for run in told} == {3}
     effects = {kind: attempts_of(id_, kind) for kind, id_ in poisonous.items()}
     assert effects == {kind: [1, 2, 3] if kind == "plain" else [] for kind in poisonous}
-    assert set(effects_of(neighbours).values()) == {1}
+    for ids in neighbours.values():
+        assert set(effects_of(ids).values()) == {1}
+    faults.count(fault, pool, **{kind: [id_] for kind, id_ in poisonous.items()})
+    faults.count(f"neighbours: {fault}", pool, **neighbours)
 
 
 @pytest.mark.each_database
 def test_message_that_kills_children_is_dead_after_its_last_attempt(
-    broker: Broker, tmp_path: Path
+    broker: Broker, tmp_path: Path, faults: Faults
 ) -> None:
     with worker(broker, tmp_path, **environment(tmp_path)):
         with transaction.atomic():
             poisonous = {kind: send(kind, "kill", times=9) for kind in KINDS}
-            neighbours = [send(kind) for kind in KINDS for _ in range(10)]
+            neighbours = {kind: [send(kind) for _ in range(10)] for kind in KINDS}
         wait_for_runs(2, receiver="failed", timeout=60)
         wait_for_empty_outbox()
-    assert_dead_after_three_runs(poisonous, neighbours)
+    fault = "a receiver kills its child at each of its three runs"
+    assert_dead_after_three_runs(faults, fault, "prefork, 1 child", poisonous, neighbours)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_message_that_kills_workers_is_dead_after_its_last_attempt(
-    kind: str, broker: Broker, tmp_path: Path
+    kind: str, broker: Broker, tmp_path: Path, faults: Faults
 ) -> None:
     pool = {"plain": "solo", "atomic": "prefork"}[kind]
     with worker(broker, tmp_path, options=("-P", pool), **environment(OUTBOX=LEASE)) as process:
         with transaction.atomic():
             poisonous = {kind: send(kind, "kill_worker", times=9)}
-            neighbours = [send(kind) for _ in range(20)]
+            neighbours = {kind: [send(kind) for _ in range(20)]}
         starts = start_until_dead(process)
         wait_for_empty_outbox()
     assert starts == 3
-    assert_dead_after_three_runs(poisonous, neighbours)
+    fault = "a receiver kills its whole worker at each of its three runs"
+    assert_dead_after_three_runs(faults, fault, POOLS[pool], poisonous, neighbours)
 
 
 def start_until_dead(process: Any) -> int:

@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import celery
 import pytest
 
 from deferred_signals.outbox.models import OutboxMessage
@@ -12,7 +13,7 @@ from tests.support.processes import wait_until
 
 from .durable import LEASE, attempts_of, dead_letters, environment, send, wait_for_empty_outbox
 from .nodes import Broker, needs_local_broker
-from .runs import assert_no_more_runs, runs
+from .runs import assert_no_more_runs, runs, wait_for_runs
 from .workers import worker
 
 pytestmark = [
@@ -20,6 +21,8 @@ pytestmark = [
     pytest.mark.usefixtures("short_leases"),
     needs_local_broker,
 ]
+
+CELERY = tuple(int(part) for part in celery.__version__.split(".")[:2])
 
 
 @pytest.mark.parametrize("pool", ["prefork", "solo"])
@@ -46,4 +49,27 @@ def test_run_ends_before_its_worker_and_is_not_repeated(
         "plain": [1],
         "atomic": [1],
     }
+    assert not dead_letters()
+
+
+@pytest.mark.parametrize("node", ["redis"], indirect=True)
+@pytest.mark.parametrize("signal_name", ["SIGQUIT", "SIGTERM"])
+@pytest.mark.skipif(CELERY < (5, 5), reason="Celery has soft shutdowns since 5.5.")
+def test_soft_shutdown_repeats_only_what_takes_longer_than_its_time(
+    signal_name: str, broker: Broker, tmp_path: Path
+) -> None:
+    variables = environment(OUTBOX=LEASE) | {"SOFT_SHUTDOWN_TIMEOUT": "2.5"}
+    if signal_name == "SIGTERM":
+        variables["REMAP_SIGTERM"] = "SIGQUIT"
+    with worker(broker, tmp_path, "ends", ("-c", "2"), **variables) as ends:
+        short, long = (send("plain", "sleep", times=1, seconds=seconds) for seconds in (1, 30))
+        wait_for_runs(2, 30, receiver="plain")
+        os.kill(ends.pid, getattr(signal, signal_name))
+        wait_until(lambda: not ends.alive, 30, "the worker has ended")
+    assert [run.message_id for run in runs(receiver="succeeded")] == [short]
+    assert [str(row.id) for row in OutboxMessage.objects.all()] == [long]
+    with worker(broker, tmp_path, "other", **variables):
+        wait_for_empty_outbox()
+    assert attempts_of(short, "plain") == [1]
+    assert attempts_of(long, "plain") == [1, 2]
     assert not dead_letters()

@@ -102,8 +102,8 @@ def test_rabbitmq_that_is_away_for_messages_and_results_alike_delays_one_commit(
 
 
 def documented() -> dict[str, Any]:
-    """Return the settings of Celery's that the README names against result backends that hang."""
-    page = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    """Return the settings of Celery's that the page of options names against result backends that hang."""
+    page = (Path(__file__).parents[2] / "docs" / "options.md").read_text(encoding="utf-8")
     [block] = re.findall(r"^```python\n([^`]*RESULT_BACKEND_TRANSPORT[^`]*)```", page, re.MULTILINE)
     found: dict[str, Any] = {}
     exec(block, found)  # noqa: S102 - our own page
@@ -119,7 +119,7 @@ def listen(**kwargs: object) -> None:
 
 
 @pytest.mark.parametrize("kind", ["redis", "silent redis", "rpc"])
-def test_settings_of_the_readme_bound_commits_that_celery_makes_ask_the_backend(
+def test_settings_of_the_page_bound_commits_that_celery_makes_ask_the_backend(
     kind: str, told: Told, placed: Signal, default_redis_broker: LocalRedis
 ) -> None:
     broker, backend = default_redis_broker.host_url, "rpc://"

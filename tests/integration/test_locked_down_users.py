@@ -1,4 +1,4 @@
-"""The library under the permissions that docs/security.md names, of a sender and of a worker."""
+"""The library under the permissions that docs/permissions.md names, of a sender and of a worker."""
 
 import json
 import re
@@ -22,7 +22,7 @@ pytestmark = [
     needs_local_broker,
 ]
 
-PAGE = Path(__file__).parents[2] / "docs" / "security.md"
+PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 
 
 def documented(program: str) -> list[list[str]]:

@@ -79,7 +79,7 @@ def test_no_task_stays_started_for_ever(broker: Broker, tmp_path: Path) -> None:
     with (
         listening() as monitor,
         worker(
-            broker, tmp_path, options=("-E", "-Q", "celery,aside"),
+            broker, tmp_path, options=("-E", "-Q", "celery,aside"), WITHOUT_OUTBOX="yes",
             TESTS_APP_MODULES=modules, DEFERRED_SIGNALS=json.dumps({**pieces, "UNKNOWN_GRACE": 1}),
         ),
         override_settings(DEFERRED_SIGNALS=pieces),

@@ -13,10 +13,12 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support.processes import wait_until
 from tests.support.scenarios import Outcome, run_scenario
 
 from .nodes import Broker
-from .own_app import on_broker
+from .outages import Send, Told
+from .own_app import on_broker, publishing_to
 from .proxy import Proxy
 
 #: Seconds that a commit may take beyond ``PUBLISH_TIMEOUT``, on a machine that is busy with tests.
@@ -150,3 +152,18 @@ def test_connection_that_broke_meanwhile_is_replaced(node: Broker) -> None:
 
         outcome = committed(node, proxy, cut, seconds=6)
     assert len(outcome.failed) <= 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_broker_that_went_away_between_two_commits_costs_no_message(
+    node: Broker, send: Send, told: Told
+) -> None:
+    with Proxy(node.host_url) as proxy, publishing_to(proxy.url):
+        sent, _ = send(2)
+        assert told.published == sent
+        proxy.go_away()
+        more, _ = send(2)
+        proxy.come_back()
+        wait_until(lambda: told.published == sent + more, 20, "what was kept is published")
+    assert told.failed == []
+    assert sorted(on_broker(node.host_url)) == sorted(sent + more)

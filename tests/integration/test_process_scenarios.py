@@ -29,9 +29,12 @@ def test_broker_that_never_answers_is_waited_for_once_where_no_thread_can_be_sta
 ) -> None:
     with Proxy(node.host_url) as proxy:
         proxy.silent = True
-        outcome = run_scenario("without_threads", proxy.url, SETTINGS='{"KEEP_FOR": 0}')
+        settings = '{"KEEP_FOR": 0, "PUBLISH_TIMEOUT": 2}'
+        outcome = run_scenario("without_threads", proxy.url, SETTINGS=settings)
     assert outcome.lost == len(outcome.sent) == 4
-    assert outcome.longest < 1.7
+    assert (
+        outcome.longest < 3.8
+    )  # the imports of a first send, on a busy machine, are no second wait
 
 
 def test_messages_arrive_where_no_more_files_can_be_opened(node: Broker) -> None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import kombu.pools
 from celery import Celery
@@ -71,31 +72,71 @@ def published_to(broker: Broker) -> Iterator[None]:
             forget_connections(app)
 
 
+class Reachable(Protocol):
+    """A broker, or a proxy before one."""
+
+    @property
+    def host_url(self) -> str:
+        """Return its URL."""
+
+
 @contextmanager
 def worker(
-    broker: Broker,
+    broker: Reachable,
     folder: Path,
     name: str = "own",
     options: Sequence[str] = (),
     quiet: Sequence[str] = QUIET,
     **environment: str,
 ) -> Iterator[Process]:
-    """Run a worker with one child until the end of the block. A test that fails shows its log."""
+    """Run a worker until the end of the block, of one child unless the options name another pool.
+
+    A test that fails shows its log.
+    """
+    usual = {"-P": "prefork", "-c": "1"}
+    pool = [text for name in usual.keys() - {*options} for text in (name, usual[name])]
     process = Process(
         name,
-        worker_command(name, "-P", "prefork", "-c", "1", *options, quiet=quiet),
-        env={
-            "BROKER_URL": broker.host_url,
-            "DATABASE_URL": database_url(connections["default"].settings_dict),
-            "OTHER_DATABASE_URL": database_url(connections["other"].settings_dict),
-            "PYTHONUNBUFFERED": "1",
-            **environment,
-        },
+        worker_command(name, *pool, *options, quiet=quiet),
+        env=services(broker) | environment,
         log=folder / f"{name}.log",
         ready=" ready.",
     )
     try:
         process.start()
+        yield process
+    finally:
+        process.kill()
+        print(process.logs())  # noqa: T201 - pytest shows it where a test failed
+
+
+def services(broker: Reachable) -> dict[str, str]:
+    """Make the environment of a process that uses the test's broker and databases."""
+    return {
+        "BROKER_URL": broker.host_url,
+        "DATABASE_URL": database_url(connections["default"].settings_dict),
+        "OTHER_DATABASE_URL": database_url(connections["other"].settings_dict),
+        "DJANGO_SETTINGS_MODULE": "tests.project.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextmanager
+def command(
+    broker: Reachable, folder: Path, name: str, *arguments: str, **environment: str
+) -> Iterator[Process]:
+    """Run `manage.py deferred_outbox` as a process until the end of the block; the caller starts it.
+
+    A test that fails shows its log.
+    """
+    process = Process(
+        name,
+        [sys.executable, "-m", "django", "deferred_outbox", *arguments],
+        env=services(broker) | environment,
+        log=folder / f"{name}.log",
+        ready="",
+    )
+    try:
         yield process
     finally:
         process.kill()

@@ -1,11 +1,10 @@
 """Turns database URLs into Django's settings and back; a worker of a test gets its database by URL."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
-
-import pymysql
 
 ENGINES = {
     "sqlite": "django.db.backends.sqlite3",
@@ -22,6 +21,14 @@ SQLITE_OPTIONS = {
 }
 
 
+def use_any_driver() -> None:
+    """Let PyMySQL be Django's driver for MariaDB, where mysqlclient is not installed."""
+    if find_spec("MySQLdb") is None:
+        import pymysql  # noqa: PLC0415 - see above
+
+        pymysql.install_as_MySQLdb()
+
+
 def database_settings(url: str) -> dict[str, Any]:
     """Return the entry of `DATABASES` for `url`, e.g. `postgres://user:password@host:5432/name`."""
     parts = urlsplit(url)
@@ -36,7 +43,7 @@ def database_settings(url: str) -> dict[str, Any]:
     # Two test runs at the same time must not share, and so drop, each other's database.
     test_name = f"test_deferred_signals_{os.getpid()}"
     if parts.scheme == "mysql":
-        pymysql.install_as_MySQLdb()
+        use_any_driver()
     if parts.scheme == "sqlite":
         settings["OPTIONS"] = SQLITE_OPTIONS
         # A file, as no other process sees a database in memory.

@@ -22,16 +22,35 @@ ROOT_URLCONF = "tests.project.urls"
 STATIC_URL = "/static/"  # a live server asks for it
 
 INSTALLED_APPS = [
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
     "deferred_signals",
     "deferred_signals.outbox",
     "tests.app",
 ]
+if os.environ.get("WITHOUT_OUTBOX"):  # a test's own worker
+    INSTALLED_APPS.remove("deferred_signals.outbox")
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
 ]
 # The default one takes a quarter of a second a password, on purpose.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -44,6 +63,10 @@ DATABASES = {
         os.environ.get("OTHER_DATABASE_URL") or f"sqlite:///{VAR}/other.sqlite3",
     ),
 }
+# JSON: a test's own worker may want to connect in another way than its sender.
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    json.loads(os.environ.get("DATABASE_OPTIONS") or "{}")
+)
 
 
 def transport_options(broker_url: str) -> dict[str, Any]:
@@ -63,3 +86,5 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     **json.loads(os.environ.get("TRANSPORT_OPTIONS") or "{}"),  # of a test's own worker
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Seconds that a worker which is to end at once lets what runs go on.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = float(os.environ.get("SOFT_SHUTDOWN_TIMEOUT") or 0)

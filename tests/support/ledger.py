@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deferred_signals import events
+from deferred_signals import PublishError, events
 
 
 class Ledger:
@@ -30,12 +30,19 @@ class Ledger:
         """Note a message whose commit has returned, and the seconds that the commit took."""
         self._note("sent", message, seconds)
 
+    def note(self, what: str, message: str) -> None:
+        """Note something else about a message."""
+        self._note(what, message)
+
     def _note_published(self, message: Any, **kwargs: object) -> None:
         self._note("published", message.id)
 
-    def _note_failed(self, messages: tuple[Any, ...], **kwargs: object) -> None:
+    def _note_failed(
+        self, messages: tuple[Any, ...], exception: Exception, **kwargs: object
+    ) -> None:
+        is_kept = isinstance(exception, PublishError) and exception.is_kept
         for message in messages:
-            self._note("failed", message.id)
+            self._note("kept" if is_kept else "failed", message.id)
 
     def _note(self, *values: object) -> None:
         os.write(self._file, f"{json.dumps([os.getpid(), *values])}\n".encode())
@@ -67,8 +74,14 @@ class Counts:
 
 
 def noted_so_far(path: Path, what: str) -> int:
-    """Count the notes of a kind: `sent`, `published` or `failed`."""
+    """Count the notes of a kind: `sent`, `published`, `failed`, or `kept` in the outbox."""
     return path.read_text().count(f'"{what}"') if path.exists() else 0
+
+
+def noted(path: Path, what: str) -> list[str]:
+    """Return the ids of the messages in the notes of a kind."""
+    notes = [json.loads(line) for line in path.read_text().splitlines()]
+    return [message for _, found, message, *_ in notes if found == what]
 
 
 def untold_so_far(path: Path) -> int:

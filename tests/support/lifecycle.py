@@ -8,6 +8,9 @@ import pytest
 
 from deferred_signals import events
 
+#: Signals that tell of a step on the way: `of` has them.
+STEPS = ("message_deferred", "message_kept", "receiver_ran")
+
 
 @dataclass
 class Lifecycle:
@@ -17,7 +20,8 @@ class Lifecycle:
 
     @property
     def names(self) -> list[str]:
-        return [name for name, _ in self.seen]
+        """Return the names of those that tell what became of a message, without the steps between."""
+        return [name for name, _ in self.seen if name not in STEPS]
 
     def of(self, name: str) -> list[dict[str, Any]]:
         """Return the arguments of each signal of that name."""

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connections
 from django.dispatch import Signal
 
 from deferred_signals.message.wakeup import WakeUp, is_wake_up
@@ -101,11 +100,3 @@ def wake_up_of(message: CeleryMessage) -> WakeUp:
     (wire,) = message.wires
     assert is_wake_up(wire)
     return WakeUp.from_wire(wire)
-
-
-def empty_the_table() -> None:
-    """Remove all rows, and whatever replaces the method `commit` of a connection."""
-    for connection in connections.all():
-        vars(connection).pop("commit", None)
-        connection.close()
-        OutboxMessage.objects.using(connection.alias).delete()

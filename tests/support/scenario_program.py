@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import django
@@ -35,6 +36,9 @@ app.conf.task_default_queue = os.environ["QUEUE"]
 app.conf.broker_transport_options = json.loads(os.environ.get("TRANSPORT_OPTIONS", "{}"))
 
 from deferred_signals import connect, events, receiver  # noqa: E402 - the settings come first
+
+sys.path.append(str(Path(__file__).parents[2]))  # last, so that an installed package comes first
+from tests.support.resting import until_other_threads_rest  # noqa: E402 - the same
 
 # Signals that cache are sent without a lock of Django's, which handlers of Unix signals would meet.
 placed = Signal(use_caching=True)
@@ -204,6 +208,7 @@ def fork_while_sending() -> None:
 def fork_in_c() -> None:
     """Fork as uWSGI does: none of Python's hooks is called."""
     send(3)
+    until_other_threads_rest()
     fork(ctypes.PyDLL(None).fork, 30)
     send(30)
 

@@ -1,5 +1,6 @@
 """The statements of a connection: which there were, and a database that refuses to write messages."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -19,8 +20,8 @@ def inserts(using: str = "default") -> Iterator[list[int]]:
     found: list[int] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.startswith(f"INSERT INTO {TABLE}"):
-            found.append(sql.count("(%s"))
+        if f"INSERT INTO {TABLE}" in sql:
+            found.append(len(json.loads(params[1])) if "json" in sql else sql.count("(%s"))
         return execute(sql, params, many, context)
 
     with connections[using].execute_wrapper(note):
@@ -34,7 +35,7 @@ def refusing() -> Refusing:
     @contextmanager
     def refusing(error: BaseException) -> Iterator[None]:
         def refuse(execute: Any, sql: str, *arguments: Any) -> Any:
-            if sql.startswith(f"INSERT INTO {TABLE}"):
+            if f"INSERT INTO {TABLE}" in sql:
                 raise error
             return execute(sql, *arguments)
 
