@@ -75,7 +75,7 @@ Decoding imports nothing, calls nothing that a message names, and hands out no c
 [security](security.md).
 
 In the examples, `order` is a saved `Order` of an app called `shop`. `Parcel` is a dataclass with a
-`Size`, which is a named tuple. They are in [docs/shop](shop). "The same" means an equal value of the
+`Size`, which is a named tuple. They are in [docs/shop](shop/models.py). "The same" means an equal value of the
 same type. Every cell was written by encoding and decoding the example.
 
 ## Types
@@ -356,7 +356,9 @@ def row(item: Example, source: str, *, is_sender: bool = False) -> str:
             f"{item.kind}: {item.value!r} comes back as {got!r}; say so in its note"
         )
     wire = json.dumps(form)
-    return f"| {item.kind} | `{source}` | `{wire}` | {item.note or 'the same'} |\n"
+    cells = [item.kind, f"`{source}`", f"`{wire}`", item.note or "the same"]
+    escaped = [cell.replace("|", r"\|") for cell in cells]
+    return f"| {' | '.join(escaped)} |\n"
 
 
 def signal_rows() -> Iterator[str]:
