@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 export POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 export MARIADB_URL ?= mysql://root@127.0.0.1:3306/test
 
+# Processes for tests that mostly wait, for workers and brokers: more than there may be cores.
+WAITING ?= 3
+
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## List the targets
@@ -27,6 +30,7 @@ $(VENV)/.installed-%: pyproject.toml | $(BIN)/uv
 BENCH := $(VENV)/.installed-bench
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
+DOCS := $(VENV)/.installed-docs
 
 .PHONY: demo
 demo: $(DEMO) ## Place orders through HTTP, and show which receiver ran when and where
@@ -45,10 +49,10 @@ test-fast: $(DEV) ## Run the tests that need no service
 
 .PHONY: test-workers
 test-workers: $(DEV) ## Run the tests on real workers, brokers, PostgreSQL and MariaDB
-	DATABASE_URL=$(POSTGRES_URL) $(BIN)/pytest tests/integration tests/outbox -n 2
+	DATABASE_URL=$(POSTGRES_URL) $(BIN)/pytest tests/integration tests/outbox -n $(WAITING)
 	DATABASE_URL=$(MARIADB_URL) $(BIN)/pytest tests/outbox -n 2
-	DATABASE_URL=$(MARIADB_URL) $(BIN)/pytest tests/integration -m each_database -k redis
-	DATABASE_URL= $(BIN)/pytest tests/integration -m each_database -k redis
+	DATABASE_URL=$(MARIADB_URL) $(BIN)/pytest tests/integration -m each_database -k redis -n $(WAITING)
+	DATABASE_URL= $(BIN)/pytest tests/integration -m each_database -k redis -n $(WAITING)
 
 .PHONY: lint
 lint: $(DEV) ## Check style, format and which room may import which
@@ -78,11 +82,37 @@ ci: ## Do exactly what CI does
 bench: $(BENCH) ## Measure, in ratios against peers (QUICK=1: only show that it runs)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--to benchmarks)
 
+.PHONY: chaos
+chaos: $(DEV) ## Count what faults do to real processes, in full, and write docs/faults.md (SOAK=600, SEED=, ONLY=, QUICK=1)
+	$(BIN)/python -m tests.chaos
+
+.PHONY: dist
+dist: $(VENV)/.installed-release ## Build the package, and check it and its page
+	rm -rf dist
+	$(BIN)/python -m build --installer uv --quiet
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
+# The lock file has the hash of what is fetched. Nothing of it is run here: browsers run it.
+MERMAID := docs/_site/node_modules/.package-lock.json
+$(MERMAID): docs/_site/package-lock.json | $(DOCS)
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix docs/_site --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: docs
+docs: $(DOCS) $(MERMAID) ## Build the site into build/site
+	rm -rf build/site
+	$(BIN)/sphinx-build --fail-on-warning --fresh-env --quiet --doctree-dir build/doctrees docs build/site
+
+.PHONY: pictures
+pictures: $(VENV)/.installed-pictures ## Take the pictures of the demo for README and site
+	$(BIN)/python docs/_site/pictures.py
+
 .PHONY: hooks
 hooks: $(DEV) ## Check style and types before each commit
 	$(BIN)/pre-commit install
 
 .PHONY: clean
 clean: ## Remove everything that was made here, including the virtual environment
-	rm -rf $(VENV) .nox .*_cache .hypothesis build dist var
+	rm -rf $(VENV) .nox .*_cache .hypothesis build dist docs/_site/node_modules var
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
