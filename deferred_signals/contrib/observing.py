@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from django.apps import apps
 
 from deferred_signals.errors import ConfigurationError
+from deferred_signals.support.validators import seconds, validated
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from deferred_signals.contrib.counting import Counting
 
 __all__ = ["EVERY", "counting"]
@@ -17,14 +20,14 @@ __all__ = ["EVERY", "counting"]
 EVERY = 5.0
 
 
-def counting(every: float) -> Counting:
+def counting(every: float | timedelta) -> Counting:
     """Make what counts the outbox.
 
     Arguments:
-        every: seconds for which an answer holds.
+        every: for how long an answer holds, in seconds or as a ``timedelta``.
 
     Raises:
-        ConfigurationError: the project has no outbox.
+        ConfigurationError: the project has no outbox, or ``every`` is no duration.
     """
     if not apps.is_installed("deferred_signals.outbox"):
         raise ConfigurationError(
@@ -33,4 +36,4 @@ def counting(every: float) -> Counting:
         )
     from deferred_signals.contrib.counting import Counting  # noqa: PLC0415 - see above
 
-    return Counting(every)
+    return Counting(validated("observe_outbox(every=)", every, seconds, ConfigurationError))

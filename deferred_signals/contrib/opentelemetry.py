@@ -26,6 +26,7 @@ from deferred_signals.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from datetime import timedelta
 
     from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider
     from opentelemetry.trace import TracerProvider
@@ -97,17 +98,20 @@ def instrument(
     _in_force.extend(found)
 
 
-def observe_outbox(meter_provider: MeterProvider | None = None, *, every: float = EVERY) -> None:
+def observe_outbox(
+    meter_provider: MeterProvider | None = None, *, every: float | timedelta = EVERY
+) -> None:
     """Ask the outbox how deep it is when metrics are exported; a second call does nothing.
 
     Call it in one process: each that exports asks the databases, by one short statement each.
 
     Arguments:
         meter_provider: makes the metrics; by default OpenTelemetry's global one.
-        every: seconds for which an answer of the databases holds, however often it is exported.
+        every: for how long an answer of the databases holds, however often it is exported, in seconds or
+            as a ``timedelta``.
 
     Raises:
-        ConfigurationError: the outbox's app is not installed.
+        ConfigurationError: the outbox's app is not installed, or ``every`` is no duration.
     """
     if not _countings:
         made = counting(every)

@@ -20,6 +20,7 @@ from deferred_signals.contrib.observing import EVERY, counting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
 
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import CollectorRegistry
@@ -55,7 +56,9 @@ def instrument(registry: CollectorRegistry = REGISTRY) -> None:
         _counters.append((meters, listening))
 
 
-def observe_outbox(registry: CollectorRegistry = REGISTRY, *, every: float = EVERY) -> None:
+def observe_outbox(
+    registry: CollectorRegistry = REGISTRY, *, every: float | timedelta = EVERY
+) -> None:
     """Ask the outbox how deep it is when the registry is scraped; a second call does nothing.
 
     Call it in one process: each that is scraped asks the databases, by one short statement each. In
@@ -63,10 +66,11 @@ def observe_outbox(registry: CollectorRegistry = REGISTRY, *, every: float = EVE
 
     Arguments:
         registry: gets the metrics.
-        every: seconds for which an answer of the databases holds, however often it is scraped.
+        every: for how long an answer of the databases holds, however often it is scraped, in seconds or
+            as a ``timedelta``.
 
     Raises:
-        ConfigurationError: the outbox's app is not installed.
+        ConfigurationError: the outbox's app is not installed, or ``every`` is no duration.
     """
     if not _collectors:
         collector = _OutboxCollector(counting(every))

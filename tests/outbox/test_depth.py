@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from deferred_signals.contrib import opentelemetry, prometheus
 from deferred_signals.contrib.counting import Counting
+from deferred_signals.errors import ConfigurationError
 from deferred_signals.outbox import pause
 from deferred_signals.outbox.claims import claim
 from deferred_signals.outbox.operations import depth as module
@@ -84,8 +86,18 @@ def test_prometheus_is_told_when_it_asks(registry: CollectorRegistry, kept: Kept
     assert (due, age is not None and 7 <= age < 60) == (1, True)
 
 
-@pytest.mark.parametrize(("every", "seen"), [(60, [0, 0]), (0, [0, 1])])
-def test_answer_holds_as_long_as_is_asked_for(every: float, seen: list[int], kept: Kept) -> None:
+@pytest.mark.parametrize("every", [-1, "5", None, float("nan")])
+def test_what_is_no_duration_is_refused_at_once(every: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"observe_outbox\(every=\) must be seconds"):
+        prometheus.observe_outbox(CollectorRegistry(), every=every)
+    with pytest.raises(ConfigurationError, match=r"observe_outbox\(every=\) must be seconds"):
+        opentelemetry.observe_outbox(every=every)
+
+
+@pytest.mark.parametrize(
+    ("every", "seen"), [(60, [0, 0]), (timedelta(hours=1), [0, 0]), (0, [0, 1])]
+)
+def test_answer_holds_as_long_as_is_asked_for(every: Any, seen: list[int], kept: Kept) -> None:
     registry, provider = CollectorRegistry(), MeterProvider([reader := InMemoryMetricReader()])
     prometheus.observe_outbox(registry, every=every)
     opentelemetry.observe_outbox(provider, every=every)
