@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from django.db import connections
 
 from deferred_signals import conf
+from deferred_signals.support.forks import unforked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,10 +76,10 @@ class Store:
         with self._lock:
             connection = self._own.get(key)
             if connection is None:
-                connection = self._own[key] = _made(alias)
+                connection = self._own[key] = _connected(_made(alias))
             elif monotonic() - self._used.get(key, 0.0) > IDLE and not _works(connection):
                 self._forget(key)
-                connection = self._own[key] = _made(alias)
+                connection = self._own[key] = _connected(_made(alias))
             try:
                 yield connection
             except BaseException:
@@ -143,7 +144,7 @@ class OneUse:
                 "connect_timeout", patience
             )
         try:
-            yield connection
+            yield _connected(connection)
         finally:
             with suppress(Exception):  # it may be broken
                 connection.close()
@@ -160,6 +161,17 @@ def _made(alias: str) -> BaseDatabaseWrapper:
         settings.get("OPTIONS", {}).pop(name, None)
     connection = type(known)(settings, alias)
     connection.inc_thread_sharing()
+    return connection
+
+
+def _connected(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
+    """Connect, and have no other thread fork meanwhile.
+
+    Drivers connect by OpenSSL, which has locks. A child that was forked while one was held would wait for it
+    for ever, once it connects itself.
+    """
+    with unforked():
+        connection.ensure_connection()
     return connection
 
 

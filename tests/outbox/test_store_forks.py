@@ -3,12 +3,15 @@
 import os
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable
 
 import pytest
+from django.db.backends.signals import connection_created
 
 from deferred_signals.outbox.models import TABLE
+from deferred_signals.outbox.store import Lender, OneUse, Store
 
 from .rows import Kept
 
@@ -36,6 +39,38 @@ def test_child_may_write_whatever_its_parent_was_writing(kept: Kept) -> None:
     finally:
         ended.set()
         thread.join()
+
+
+@pytest.mark.parametrize("make", [Store, OneUse])
+def test_fork_waits_for_a_thread_that_connects(make: Callable[[], Lender]) -> None:
+    """OpenSSL's locks would be held in the child for ever: one to four of 250 children hung on MariaDB."""
+    begun, through = threading.Event(), threading.Event()
+
+    def linger(**_kwargs: object) -> None:
+        begun.set()
+        time.sleep(0.3)
+        through.set()
+
+    def connect() -> None:
+        store = make()
+        with store.connection("default") as connection, connection.cursor():
+            pass
+        store.close()
+
+    def check() -> None:
+        assert through.is_set()
+        connection_created.disconnect(linger)
+        connect()
+
+    thread = threading.Thread(target=connect)
+    connection_created.connect(linger)
+    try:
+        thread.start()
+        assert begun.wait(30)
+        assert _status_of_child(check) == 0
+    finally:
+        thread.join()
+        connection_created.disconnect(linger)
 
 
 def _status_of_child(act: Callable[[], None]) -> int:
