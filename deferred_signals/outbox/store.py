@@ -76,12 +76,12 @@ class Store:
         with self._lock:
             connection = self._own.get(key)
             if connection is None:
-                connection = self._own[key] = _connected(_made(alias))
+                connection = self._own[key] = _made(alias)
             elif monotonic() - self._used.get(key, 0.0) > IDLE and not _works(connection):
                 self._forget(key)
-                connection = self._own[key] = _connected(_made(alias))
+                connection = self._own[key] = _made(alias)
             try:
-                yield connection
+                yield _connected(connection)
             except BaseException:
                 self._forget(key)
                 raise
@@ -170,8 +170,9 @@ def _connected(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     Drivers connect by OpenSSL, which has locks. A child that was forked while one was held would wait for it
     for ever, once it connects itself.
     """
-    with unforked():
-        connection.ensure_connection()
+    if connection.connection is None:
+        with unforked():
+            connection.ensure_connection()
     return connection
 
 

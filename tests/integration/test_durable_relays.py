@@ -175,15 +175,16 @@ def test_wake_up_is_found_that_was_lost_in_a_queue_which_no_relay_s_worker_consu
         worker(broker, tmp_path, "relaying", **relaying),
         worker(broker, tmp_path, "consuming", ("-Q", "elsewhere"), **consuming) as consumer,
     ):
-        ids = send_slow(10)
+        # Of those that wait, the last one is to run long before the rule takes its wake-up for lost.
+        ids = send_slow(7)
         with unpublished():
             lost = [send("elsewhere") for _ in range(3)]
         until = time.monotonic() + 40
         while len(runs(message_id__in=lost, receiver="elsewhere")) < len(lost):
             assert time.monotonic() < until
             queued.append(waiting(app, "elsewhere"))
-            if (queued[-1] or 0) < 5:
-                ids += send_slow(5)
+            if (queued[-1] or 0) < 3:
+                ids += send_slow(2)
             time.sleep(0.05)
         wait_for_empty_outbox()
         messages = received(consumer) + len(lost)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
+from django.db import connection as djangos
 from django.db.backends.signals import connection_created
 
 from deferred_signals.outbox.models import TABLE
@@ -71,6 +72,37 @@ def test_fork_waits_for_a_thread_that_connects(make: Callable[[], Lender]) -> No
     finally:
         thread.join()
         connection_created.disconnect(linger)
+
+
+@pytest.mark.skipif(
+    djangos.vendor != "sqlite", reason="others hold no lock in the process while they write"
+)
+def test_fork_waits_for_a_thread_that_connects_and_writes_to_sqlite() -> None:
+    begun, through = threading.Event(), threading.Event()
+    store = Store()
+
+    def linger(**_kwargs: object) -> None:
+        begun.set()
+        time.sleep(0.1)
+
+    def write() -> None:
+        with store.connection("default") as connection, connection.cursor():
+            time.sleep(0.3)
+            through.set()
+
+    def check() -> None:
+        assert through.is_set()
+
+    thread = threading.Thread(target=write)
+    connection_created.connect(linger)
+    try:
+        thread.start()
+        assert begun.wait(30)
+        assert _status_of_child(check) == 0
+    finally:
+        thread.join()
+        connection_created.disconnect(linger)
+        store.close()
 
 
 def _status_of_child(act: Callable[[], None]) -> int:
