@@ -83,7 +83,7 @@ bench: $(BENCH) ## Measure, in ratios against peers (QUICK=1: only show that it 
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--to benchmarks)
 
 .PHONY: chaos
-chaos: $(DEV) ## Count what faults do to real processes, in full, and write docs/faults.md (SOAK=600, SEED=, ONLY=, QUICK=1)
+chaos: $(DEV) ## Count what faults do to real processes, in full, and write docs/faults.md (SOAK=600, SEED=, ONLY=, AGAIN=1, QUICK=1)
 	$(BIN)/python -m tests.chaos
 
 .PHONY: dist

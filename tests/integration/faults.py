@@ -130,8 +130,9 @@ def name_of_broker(node: Broker) -> str:
 def write(**line: Any) -> None:
     """Keep a line for the page, where that is made. Several processes write, each a line at a time."""
     if path := os.environ.get("FAULTS"):
+        test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].rpartition(" ")[0]
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(f"{json.dumps(line)}\n")
+            file.write(f"{json.dumps({'test': test, **line})}\n")
 
 
 @pytest.fixture
