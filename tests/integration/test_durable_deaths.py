@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from tests.app.durable_deaths import POINTS
 from tests.support.processes import wait_until
@@ -77,8 +77,10 @@ def test_death_repeats_the_effects_of_no_other_run(
                 (tmp_path / f"{point}.{id_}").touch()
         wait_for_empty_outbox()
     found = {id_: (*fate, attempts_of(id_, fate[0])) for id_, fate in killed.items()}
-    assert found == {
-        id_: (kind, point, EFFECTS[kind][point]) for id_, (kind, point) in killed.items()
+    assert not {
+        id_: (kind, point, attempts)
+        for id_, (kind, point, attempts) in found.items()
+        if attempts != EFFECTS[kind][point] and not (point in unseen() and attempts == [1])
     }
     assert set(effects_of(neighbours).values()) == {1}
     assert not [*tmp_path.glob("*_c*.*-*"), *tmp_path.glob("*_delete.*-*")]
@@ -87,6 +89,16 @@ def test_death_repeats_the_effects_of_no_other_run(
         sent = {kind: [id_ for id_, fate in killed.items() if fate == (kind, point)]
                 for kind in KINDS}  # fmt: skip
         faults.count(f"a child is SIGKILLed {WHEN[point]}", "prefork, 2 children", **sent)
+
+
+def unseen() -> set[str]:
+    """Return the points at which nothing may tell of a death.
+
+    A child tells its parent that it has begun a task. If it is killed before the parent has read that, Celery
+    gives the task to the next child, as if it were new. A claim on SQLite is saved when its answer has been read,
+    which is after the statement.
+    """
+    return {"before_claim", "after_claim"} if connection.vendor == "sqlite" else {"before_claim"}
 
 
 def assert_dead_after_three_runs(

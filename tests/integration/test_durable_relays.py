@@ -179,6 +179,7 @@ def test_wake_up_is_found_that_was_lost_in_a_queue_which_no_relay_s_worker_consu
         ids = send_slow(7)
         with unpublished():
             lost = [send("elsewhere") for _ in range(3)]
+        wait_until(lambda: bool(waiting(app, "elsewhere")), 10, "some wait in the queue")
         until = time.monotonic() + 40
         while len(runs(message_id__in=lost, receiver="elsewhere")) < len(lost):
             assert time.monotonic() < until
