@@ -5,7 +5,8 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection as djangos
@@ -45,12 +46,7 @@ def test_child_may_write_whatever_its_parent_was_writing(kept: Kept) -> None:
 @pytest.mark.parametrize("make", [Store, OneUse])
 def test_fork_waits_for_a_thread_that_connects(make: Callable[[], Lender]) -> None:
     """OpenSSL's locks would be held in the child for ever: one to four of 250 children hung on MariaDB."""
-    begun, through = threading.Event(), threading.Event()
-
-    def linger(**_kwargs: object) -> None:
-        begun.set()
-        time.sleep(0.3)
-        through.set()
+    through = threading.Event()
 
     def connect() -> None:
         store = make()
@@ -60,30 +56,17 @@ def test_fork_waits_for_a_thread_that_connects(make: Callable[[], Lender]) -> No
 
     def check() -> None:
         assert through.is_set()
-        connection_created.disconnect(linger)
         connect()
 
-    thread = threading.Thread(target=connect)
-    connection_created.connect(linger)
-    try:
-        thread.start()
-        assert begun.wait(30)
+    with _connecting(connect, 0.3, through):
         assert _status_of_child(check) == 0
-    finally:
-        thread.join()
-        connection_created.disconnect(linger)
 
 
 @pytest.mark.skipif(
     djangos.vendor != "sqlite", reason="others hold no lock in the process while they write"
 )
 def test_fork_waits_for_a_thread_that_connects_and_writes_to_sqlite() -> None:
-    begun, through = threading.Event(), threading.Event()
-    store = Store()
-
-    def linger(**_kwargs: object) -> None:
-        begun.set()
-        time.sleep(0.1)
+    store, through = Store(), threading.Event()
 
     def write() -> None:
         with store.connection("default") as connection, connection.cursor():
@@ -93,16 +76,40 @@ def test_fork_waits_for_a_thread_that_connects_and_writes_to_sqlite() -> None:
     def check() -> None:
         assert through.is_set()
 
-    thread = threading.Thread(target=write)
+    with _connecting(write, 0.1):
+        assert _status_of_child(check) == 0
+    store.close()
+
+
+@contextmanager
+def _connecting(
+    act: Callable[[], None], seconds: float, through: threading.Event | None = None
+) -> Iterator[None]:
+    """Have another thread act, which is in the midst of connecting when the block begins.
+
+    Arguments:
+        act: connects.
+        seconds: for how long that thread goes on to connect.
+        through: is set when it is through with that.
+    """
+    begun = threading.Event()
+    thread = threading.Thread(target=act)
+
+    def linger(**_kwargs: object) -> None:
+        if threading.current_thread() is thread:
+            begun.set()
+            time.sleep(seconds)
+            if through is not None:
+                through.set()
+
     connection_created.connect(linger)
     try:
         thread.start()
         assert begun.wait(30)
-        assert _status_of_child(check) == 0
+        yield
     finally:
         thread.join()
         connection_created.disconnect(linger)
-        store.close()
 
 
 def _status_of_child(act: Callable[[], None]) -> int:
