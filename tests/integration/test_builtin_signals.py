@@ -71,7 +71,7 @@ def left(
             finally:
                 builtin_receivers.disconnect()
         left_rows = list(Run.objects.order_by("pk"))
-        call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
+        call_command("flush", verbosity=0, interactive=False)  # permissions are made anew
         yield Told(left_rows, failures, process.logs())
 
 
