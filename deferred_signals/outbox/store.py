@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from copy import deepcopy
 from math import ceil
 from time import monotonic
@@ -143,11 +143,13 @@ class OneUse:
             connection.settings_dict.setdefault("OPTIONS", {}).setdefault(
                 "connect_timeout", patience
             )
-        try:
-            yield _connected(connection)
-        finally:
-            with suppress(Exception):  # it may be broken
-                connection.close()
+        # A fork waits for all of it on SQLite, as it does for a `Store`.
+        with unforked() if connection.vendor == "sqlite" else nullcontext():
+            try:
+                yield _connected(connection)
+            finally:
+                with suppress(Exception):  # it may be broken
+                    connection.close()
 
     def close(self) -> None:
         """Do nothing: no connection stays open."""
@@ -177,4 +179,8 @@ def _connected(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
 
 
 def _works(connection: BaseDatabaseWrapper) -> bool:
-    return connection.connection is not None and connection.is_usable()
+    """Return whether the server answers. Some drivers connect anew when they are asked."""
+    if connection.connection is None:
+        return False
+    with unforked():
+        return bool(connection.is_usable())

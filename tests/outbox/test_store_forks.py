@@ -65,8 +65,11 @@ def test_fork_waits_for_a_thread_that_connects(make: Callable[[], Lender]) -> No
 @pytest.mark.skipif(
     djangos.vendor != "sqlite", reason="others hold no lock in the process while they write"
 )
-def test_fork_waits_for_a_thread_that_connects_and_writes_to_sqlite() -> None:
-    store, through = Store(), threading.Event()
+@pytest.mark.parametrize("make", [Store, OneUse])
+def test_fork_waits_for_a_thread_that_connects_and_writes_to_sqlite(
+    make: Callable[[], Lender],
+) -> None:
+    store, through = make(), threading.Event()
 
     def write() -> None:
         with store.connection("default") as connection, connection.cursor():
