@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -39,6 +40,16 @@ def test_another_age_can_be_given(kept: Kept) -> None:
     kept.change(dead, dead_at=seconds(-60))
     assert purge(older_than=timedelta(seconds=90)) == 0
     assert purge(older_than=timedelta(seconds=30)) == 1
+    kept.change(kept.dead(), dead_at=seconds(-60))
+    assert purge(older_than=30) == 1
+
+
+@pytest.mark.parametrize("age", [timedelta(days=-1), -1, "30", True])
+def test_what_is_no_age_removes_nothing(age: Any, kept: Kept) -> None:
+    dead = kept.dead()
+    with pytest.raises(ValueError, match=r"purge\(older_than=\) must be seconds"):
+        purge(older_than=age)
+    assert not kept.is_gone(dead)
 
 
 def test_relay_purges_by_itself(kept: Kept, configure: Callable[..., None]) -> None:

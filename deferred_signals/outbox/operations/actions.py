@@ -25,6 +25,7 @@ from deferred_signals.outbox.turns import hasten_next
 from deferred_signals.receivers import registry
 from deferred_signals.support.records import about
 from deferred_signals.support.telling import log
+from deferred_signals.support.validators import seconds, validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,7 +115,7 @@ def discard(
 
 def purge(
     *,
-    older_than: timedelta | None = None,
+    older_than: float | timedelta | None = None,
     using: str | None = None,
     dry_run: bool = False,
     progress: Callable[[int], object] = lambda _: None,
@@ -122,12 +123,18 @@ def purge(
     """Remove dead letters that are old; return how many they were. Relays do it by themselves.
 
     Arguments:
-        older_than: how long they have been dead; None: ``RETENTION``.
+        older_than: how long they have been dead, in seconds or as a ``timedelta``; None: ``RETENTION``.
         using: alias of the database; None: all that have an outbox.
         dry_run: only count.
         progress: is called with how many are through by now.
+
+    Raises:
+        ValueError: ``older_than`` is no duration, or the database has no outbox.
     """
-    age = conf.current().OUTBOX.RETENTION if older_than is None else older_than.total_seconds()
+    if older_than is None:
+        age = conf.current().OUTBOX.RETENTION
+    else:
+        age = validated("purge(older_than=)", older_than, seconds, ValueError)
     found = 0
     for connection in connections_of(using):
         if dry_run:
