@@ -15,7 +15,7 @@ from deferred_signals.outbox.operations.selection import Selection
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-__all__ = ["add_database", "add_selection", "age", "moment", "selection_from"]
+__all__ = ["add_database", "add_receiver", "add_selection", "age", "moment", "selection_from"]
 
 _CHOICES = ("receiver", "subject", "error", "since", "until")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -26,6 +26,12 @@ def add_database(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--using", metavar="ALIAS", help="One database; without it, all that have an outbox."
     )
+
+
+def add_receiver(parser: ArgumentParser) -> None:
+    """Let a receiver be named, and the database be chosen."""
+    parser.add_argument("receiver", metavar="RECEIVER")
+    add_database(parser)
 
 
 def add_selection(parser: ArgumentParser, what: str) -> None:

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 
 from deferred_signals.outbox.commands.arguments import (
     add_database,
+    add_receiver,
     add_selection,
     age,
     selection_from,
@@ -131,8 +132,7 @@ class Pause(Action):
     @staticmethod
     def declare(parser: ArgumentParser) -> None:
         """Declare its arguments."""
-        parser.add_argument("receiver", metavar="RECEIVER")
-        add_database(parser)
+        add_receiver(parser)
 
     def run(self, *, verbosity: int, receiver: str, using: str | None, **_options: Any) -> None:
         """Pause it, and tell."""
@@ -157,8 +157,7 @@ class Resume(Action):
     @staticmethod
     def declare(parser: ArgumentParser) -> None:
         """Declare its arguments."""
-        parser.add_argument("receiver", metavar="RECEIVER")
-        add_database(parser)
+        add_receiver(parser)
 
     def run(self, *, verbosity: int, receiver: str, using: str | None, **_options: Any) -> None:
         """Resume it, and tell."""
