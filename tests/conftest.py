@@ -3,6 +3,7 @@
 A fixture of one folder stands in that folder's own `conftest.py`.
 """
 
+from tests.project.celery import app
 from tests.support.acting import chunked
 from tests.support.broker import broker
 from tests.support.by_settings import by_settings
@@ -41,6 +42,12 @@ __all__ = [
     "signal",
     "store",
 ]
+
+
+def pytest_collection_finish() -> None:
+    """Let the project's app be Celery's current one: another that a test imports, like the demo's, took its place."""
+    app.set_current()
+
 
 # Programs, which make settings of their own.
 collect_ignore = ["support/kept_program.py", "support/scenario_program.py"]

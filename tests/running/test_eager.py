@@ -210,7 +210,7 @@ def test_celerys_own_switch_on_the_app_is_eager_mode(numbers: Numbers, settings:
     try:
         numbers.send(1)
     finally:
-        current_app.conf.task_always_eager = False
+        del current_app.conf["task_always_eager"]
     assert (numbers.ran, numbers.published) == ([1], [])
 
 

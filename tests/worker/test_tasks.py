@@ -164,7 +164,7 @@ def default_rate() -> Iterator[str]:
     """Set a rate limit for every task in Celery's settings."""
     current_app.conf.task_default_rate_limit = "7/s"
     yield "7/s"
-    current_app.conf.task_default_rate_limit = None
+    del current_app.conf["task_default_rate_limit"]
 
 
 def test_option_that_a_reload_removed_is_what_celerys_settings_say(
