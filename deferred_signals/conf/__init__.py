@@ -117,9 +117,12 @@ def current() -> Settings:
     holder, raw, settings = _current
     now = _behind(django_settings, "_wrapped")
     if settings is None or holder is not now or raw is not getattr(now, "__dict__", {}).get(NAME):
-        settings = _parse(getattr(django_settings, NAME, None))
+        getattr(django_settings, NAME, None)  # has Django load its settings, if it has not
+        # Looked at before it is parsed: what another thread sets meanwhile is seen the next time.
         now = _behind(django_settings, "_wrapped")
-        _current = now, getattr(now, "__dict__", {}).get(NAME), settings
+        raw = getattr(now, "__dict__", {}).get(NAME)
+        settings = _parse(getattr(now, NAME, None))
+        _current = now, raw, settings
     return settings
 
 

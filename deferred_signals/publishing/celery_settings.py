@@ -37,8 +37,13 @@ def answers() -> Answers:
     """
     global _answers  # noqa: PLW0603 - the cache of one value, replaced as a whole
     settings: Any = app_or_default().conf
-    seen, found = _answers
+    kept = _answers
+    seen, found = kept
     if found is None or seen != settings.maps:
+        # Looked at before they are read: what another thread sets meanwhile is seen the next time.
+        # The first map holds what code has set, like `app.conf.task_always_eager = True`.
+        changes, *others = settings.maps
+        seen = [dict(changes), *others]
         eager = settings.task_always_eager or getattr(
             django_settings, "CELERY_TASK_ALWAYS_EAGER", False
         )
@@ -48,9 +53,8 @@ def answers() -> Answers:
             broker=str(settings.broker_write_url),
             transport=next(leaving, "memory"),
         )
-        # The first map holds what code has set, like `app.conf.task_always_eager = True`.
-        changes, *others = settings.maps
-        _answers = [dict(changes), *others], found
+        if _answers is kept:
+            _answers = seen, found
     return found
 
 

@@ -183,3 +183,18 @@ def test_settings_that_another_thread_is_exchanging_are_the_defaults_for_that_mo
         assert conf.current() == conf.Settings()
     finally:
         vars(django_settings)["_wrapped"] = holder
+
+
+def test_setting_that_is_exchanged_while_it_is_read_is_seen_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Exchanged(dict[str, object]):
+        """Is exchanged, as by another thread, while its keys are read."""
+
+        def items(self) -> Any:
+            monkeypatch.setattr(django_settings, "DEFERRED_SIGNALS", {"MAX_DEPTH": 4})
+            return super().items()
+
+    monkeypatch.setattr(django_settings, "DEFERRED_SIGNALS", Exchanged(MAX_DEPTH=3))
+    assert conf.current().MAX_DEPTH == 3
+    assert conf.current().MAX_DEPTH == 4

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from django.core.signals import setting_changed
 from django.test import override_settings
 
 from deferred_signals.publishing.celery_settings import always_eager
@@ -72,6 +73,35 @@ def test_setting_of_django_is_heeded_while_it_holds(name: str, app: Celery) -> N
 
 def test_default_that_is_added_later_is_heeded(app: Celery) -> None:
     app.add_defaults(lambda: {"task_always_eager": True})
+    assert always_eager()
+
+
+def turn_by_code(app: Celery) -> None:
+    set_on_conf(app, value=True)
+
+
+def turn_by_djangos_settings(app: Any) -> None:
+    app.conf.maps[-1]["task_always_eager"] = True  # as Django's settings do: no map is another one
+    setting_changed.send(sender=None, setting="JOBS_TASK_ALWAYS_EAGER", value=True, enter=True)
+
+
+@pytest.mark.parametrize("turn", [turn_by_code, turn_by_djangos_settings])
+def test_switch_that_is_turned_while_the_settings_are_read_is_seen_the_next_time(
+    turn: Callable[[Celery], None], app: Celery
+) -> None:
+    class Turning(dict[str, object]):
+        """Turns the switch, as another thread may, when the broker is looked up after it."""
+
+        turned = False
+
+        def __getitem__(self, key: str) -> object:
+            if key == "broker_write_url" and not self.turned:
+                self.turned = True
+                turn(app)
+            return super().__getitem__(key)
+
+    app.add_defaults(Turning)
+    assert not always_eager()
     assert always_eager()
 
 
