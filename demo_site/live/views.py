@@ -68,8 +68,8 @@ def broker(request: HttpRequest) -> HttpResponse:
 @require_POST
 def replay_letter(request: HttpRequest, message_id: UUID) -> HttpResponse:
     """Let a dead letter run again."""
-    found = show(str(message_id))
-    if replay(Selection(ids=(str(message_id),))) and found is not None:
+    found = show(message_id)
+    if replay(Selection(ids=[message_id])) and found is not None:
         order = order_of(found.row.payload)
         note("dead letter, with all its attempts", "replay", order=order)
     else:

@@ -1,8 +1,9 @@
 """Dead letters: which ones are meant, replayed, sent to another receiver, and discarded."""
 
 import logging
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
@@ -80,6 +81,7 @@ def test_only_what_is_meant_is_replayed(kept: Kept) -> None:
     cases: list[tuple[Selection, set[str]]] = [
         (Selection(), {away.id, slow.id, other.id}),
         (Selection(ids=(slow.id.upper(), waits.id, NOWHERE)), {slow.id}),
+        (Selection(ids={UUID(slow.id)}), {slow.id}),
         (Selection(receiver=first), {away.id, slow.id}),
         (Selection(receiver="nobody"), set()),
         (Selection(subject=f"tests_app.Order {order.pk}"), {away.id}),
@@ -103,11 +105,34 @@ def test_only_what_is_meant_is_replayed(kept: Kept) -> None:
         kept.change(slow, error="TimeoutError: gateway 8")
 
 
-@pytest.mark.parametrize("ids", [("7",), ("",), (NOWHERE, "it's")])
-def test_text_that_is_no_id_is_refused(ids: tuple[str, ...]) -> None:
-    for act in (replay, discard):
-        with pytest.raises(ValueError, match="is no id of a durable message"):
-            act(Selection(ids=ids))
+@pytest.mark.parametrize("ids", [("7",), ("",), (NOWHERE, "it's"), [None]])
+def test_what_is_no_id_is_refused(ids: Any) -> None:
+    with pytest.raises(ValueError, match="is no id of a durable message"):
+        Selection(ids=ids)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("ids", NOWHERE, "a list of ids"),
+        ("receiver", print, "a name"),
+        ("subject", "", "a text that is not empty"),
+        ("error", TimeoutError, "a text that is not empty"),
+        ("since", "2026-01-31", "a datetime"),
+        ("until", date(2026, 1, 31), "a datetime"),
+    ],
+)
+def test_value_of_another_kind_is_refused(name: str, value: object, expected: str) -> None:
+    refused = rf"^Selection\({name}=\) must be {expected}(, or None)?, got "
+    with pytest.raises(ValueError, match=refused):
+        Selection(**{name: value})  # type: ignore[arg-type]
+
+
+def test_selection_without_ids_is_not_one_of_no_ids(kept: Kept) -> None:
+    kept.dead()
+    assert [str(Selection()), str(Selection(ids=[]))] == ["all", "ids=none"]
+    assert (discard(Selection(ids=[])), replay(Selection(ids=[]))) == (0, 0)
+    assert discard(Selection()) == 1
 
 
 def test_database_without_an_outbox_is_refused() -> None:

@@ -52,7 +52,7 @@ class Act:
 
 
 def _replay(ids: Sequence[str], user: Any, _force: bool) -> Iterator[Told]:  # noqa: FBT001 - see `Act`
-    done = replay(Selection(ids=tuple(ids)), user=user)
+    done = replay(Selection(ids=ids), user=user)
     if done:
         were = "was" if done == 1 else "were"
         yield Told(
@@ -63,7 +63,7 @@ def _replay(ids: Sequence[str], user: Any, _force: bool) -> Iterator[Told]:  # n
 
 
 def _discard(ids: Sequence[str], user: Any, _force: bool) -> Iterator[Told]:  # noqa: FBT001 - see `Act`
-    done = discard(Selection(ids=tuple(ids)), user=user)
+    done = discard(Selection(ids=ids), user=user)
     if done:
         were = "was" if done == 1 else "were"
         yield Told(constants.SUCCESS, f"{counted(done, 'dead letter')} {were} discarded.")

@@ -66,7 +66,7 @@ def selection_from(options: dict[str, Any]) -> Selection:
         CommandError: nothing is given, or too much.
     """
     given = {name: options[name] for name in _CHOICES if options[name]}
-    which = Selection(ids=tuple(options["ids"]), **given)
+    which = Selection(ids=options["ids"] or None, **given)
     if options["all"] == (which != Selection()):
         raise CommandError(
             f"Say which messages: ids, --all, or one or several of "

@@ -88,10 +88,10 @@ class Discard(Action):
     def run(self, *, verbosity: int, force: bool, **options: Any) -> None:
         """Discard, and tell how many."""
         which, dry_run = selection_from(options), options["dry_run"]
-        if which.ids:
-            if which != Selection(ids=which.ids) or dry_run:
+        if ids := options["ids"]:
+            if which != Selection(ids=ids) or dry_run:
                 raise CommandError("Ids are discarded one by one: leave out the other options.")
-            self._tell(self._cancel(which.ids, options["using"], force=force), "message", verbosity)
+            self._tell(self._cancel(ids, options["using"], force=force), "message", verbosity)
             return
         if force:
             raise CommandError("--force is for ids: dead letters do not run.")

@@ -30,6 +30,7 @@ from deferred_signals.support.validators import seconds, validated
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
+    from uuid import UUID
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -68,8 +69,8 @@ def replay(
         progress: is called with how many are through by now.
 
     Raises:
-        ValueError: a text is no id, the database has no outbox, or a letter does not fit the other
-            receiver. Of a thousand letters that are seen to together, none is sent then.
+        ValueError: the database has no outbox, or a letter does not fit the other receiver. Of a
+            thousand letters that are seen to together, none is sent then.
         UnknownReceiver: this process does not know the other receiver.
     """
     other = None if to is None else registry.get(to)
@@ -80,7 +81,6 @@ def replay(
         else:
             copy_to(connection, letters, other)
 
-    which.check()
     if dry_run:
         return _counted(which, using)
     what = "replayed" if other is None else f"replayed to {other.name}"
@@ -105,9 +105,8 @@ def discard(
         progress: the same.
 
     Raises:
-        ValueError: a text is no id, or the database has no outbox.
+        ValueError: the database has no outbox.
     """
-    which.check()
     if dry_run:
         return _counted(which, using)
     return _change_all(which, using, remove_dead, Noted("discarded", user, removes=True), progress)
@@ -151,7 +150,7 @@ def purge(
 
 
 def cancel(
-    id_: str,
+    id_: str | UUID,
     *,
     force: bool = False,
     spare_dead: bool = False,
@@ -169,7 +168,7 @@ def cancel(
         user: who does it, for Django's admin log.
 
     Raises:
-        ValueError: the text is no id, or the database has no outbox.
+        ValueError: it is no id, or the database has no outbox.
         StillRuns: a worker runs it now.
     """
     id_ = checked_id(id_)

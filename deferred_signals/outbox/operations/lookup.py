@@ -16,6 +16,8 @@ from deferred_signals.outbox.operations.pausing import paused
 from deferred_signals.outbox.operations.selection import checked_id
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 __all__ = ["Shown", "show", "state_of"]
@@ -42,7 +44,7 @@ class Shown:
     options: tuple[str, ...]
 
 
-def show(id_: str, *, using: str | None = None) -> Shown | None:
+def show(id_: str | UUID, *, using: str | None = None) -> Shown | None:
     """Look for a message; return None if it is not there: it is through, or was never durable.
 
     Arguments:
@@ -50,7 +52,7 @@ def show(id_: str, *, using: str | None = None) -> Shown | None:
         using: alias of the database; None: all that have an outbox.
 
     Raises:
-        ValueError: the text is no id, or the database has no outbox.
+        ValueError: it is no id, or the database has no outbox.
     """
     id_ = checked_id(id_)
     for connection in connections_of(using):
