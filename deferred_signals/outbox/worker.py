@@ -39,23 +39,26 @@ class OutboxRows:
         self._leases = Leases(Store())
         self._relay = Relay(Store())
 
-    def run(self, delivery: Delivery, wake_up: str) -> Outcome | Elsewhere | GivenBack | None:
+    def run(self, delivery: Delivery, wake_up: WakeUp) -> Outcome | Elsewhere | GivenBack | None:
         """Claim the row of a wake-up, run it, and settle it; return what to tell Celery.
 
         Raises:
             ConfigurationError: the wake-up names a database that has no outbox here.
         """
-        return run_row(self._store, delivery, _opened(wake_up))
+        _check_database(wake_up)
+        return run_row(self._store, delivery, wake_up)
 
     def run_chunk(
-        self, delivery: Delivery, wake_ups: Sequence[str], progress: Progress
+        self, delivery: Delivery, wake_ups: Sequence[WakeUp], progress: Progress
     ) -> GivenBack | None:
         """Do the same for several rows; return what to tell Celery.
 
         Raises:
             ConfigurationError: a wake-up names a database that has no outbox here.
         """
-        return run_chunk(self._store, delivery, [_opened(text) for text in wake_ups], progress)
+        for wake_up in wake_ups:
+            _check_database(wake_up)
+        return run_chunk(self._store, delivery, wake_ups, progress)
 
     def charge(
         self,
@@ -107,13 +110,11 @@ class OutboxRows:
         self._store.close()
 
 
-def _opened(text: str) -> WakeUp:
-    found = WakeUp.from_wire(text)
+def _check_database(wake_up: WakeUp) -> None:
     databases = conf.current().OUTBOX.DATABASES
-    if found.using not in databases:
+    if wake_up.using not in databases:
         raise ConfigurationError(
-            f"A wake-up names the database {found.using!r}, and this worker's "
+            f"A wake-up names the database {wake_up.using!r}, and this worker's "
             f"DEFERRED_SIGNALS['OUTBOX']['DATABASES'] has {', '.join(databases)}. Give workers the "
             f"senders' setting."
         )
-    return found

@@ -27,7 +27,7 @@ def run_by_hand(name: str, wake_up: WakeUp) -> Outcome | Elsewhere | GivenBack |
     Raises:
         ConfigurationError: there is no outbox, or none on that database.
     """
-    return rows().run(Delivery(name, Context()), wake_up.to_wire())
+    return rows().run(Delivery(name, Context()), wake_up)
 
 
 def leave() -> None:

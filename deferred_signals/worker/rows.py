@@ -63,14 +63,14 @@ class Kept(NamedTuple):
 class Rows(Protocol):
     """Durable delivery on a worker."""
 
-    def run(self, delivery: Delivery, wake_up: str) -> Outcome | Elsewhere | GivenBack | None:
+    def run(self, delivery: Delivery, wake_up: WakeUp) -> Outcome | Elsewhere | GivenBack | None:
         """Claim the row of a wake-up, run it, and settle it; return what to tell Celery.
 
         None stands for a row that is not this worker's to run, and which is told of elsewhere.
         """
 
     def run_chunk(
-        self, delivery: Delivery, wake_ups: Sequence[str], progress: Progress
+        self, delivery: Delivery, wake_ups: Sequence[WakeUp], progress: Progress
     ) -> GivenBack | None:
         """Do the same for several rows; return what to tell Celery."""
 

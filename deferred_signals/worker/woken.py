@@ -33,11 +33,9 @@ def run_rows(task: Task[..., object], payloads: Sequence[object]) -> str | None:
         DecodeError: one of the texts is no wake-up.
         Exception: the receiver's own, when the message is given up.
     """
-    wake_ups = [str(payload) for payload in payloads]
     request = task.request
     try:
-        for wake_up in wake_ups:
-            WakeUp.from_wire(wake_up)
+        wake_ups = [WakeUp.from_wire(str(payload)) for payload in payloads]
     except DecodeError as error:
         afterwards(request, partial(settle_malformed, task.name, error))
         raise

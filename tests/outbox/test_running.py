@@ -398,7 +398,7 @@ def test_wake_up_for_a_database_without_outbox_is_refused(
     configure(OUTBOX={"DATABASES": ["other"]})
     rows = OutboxRows()
     with pytest.raises(ConfigurationError, match="DATABASES"):
-        rows.run(Delivery(kept.name, None), wake_up.to_wire())  # type: ignore[arg-type]  # not used
+        rows.run(Delivery(kept.name, None), wake_up)  # type: ignore[arg-type]  # not used
     assert kept.row(wake_up).attempt == 0
 
 
