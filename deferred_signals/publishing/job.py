@@ -47,8 +47,10 @@ class Job:
         publications: what is to be published, in order.
         tell: is called with the fates that become known after the commit went on: by the places of
             the publications, None where the broker has one, else a failure.
+        awaited_until: when the commit waits no longer, by `time.monotonic`.
 
     Attributes:
+        awaited_until: the same; 0 when the commit has gone on.
         kept_until: when what has not begun is given up, by `time.monotonic`; infinity while the commit
             waits for it.
     """
@@ -63,14 +65,19 @@ class Job:
         "_lock",
         "_open",
         "_tell",
+        "awaited_until",
         "kept_until",
         "publications",
     )
 
     def __init__(
-        self, publications: Sequence[Publication | Copy], tell: Callable[[Fates], object]
+        self,
+        publications: Sequence[Publication | Copy],
+        tell: Callable[[Fates], object],
+        awaited_until: float = 0.0,
     ) -> None:
         self.publications = publications
+        self.awaited_until = awaited_until
         self.kept_until = inf
         self._tell = tell
         self._context = copy_context()
@@ -152,6 +159,7 @@ class Job:
         """Return the fates that are known. All others will be told by a call."""
         with self._lock:
             self._is_taken = True
+            self.awaited_until = 0.0
             fates, self._fates = self._fates, {}
             return fates
 

@@ -131,7 +131,8 @@ class Line:
             patience = patience or settings().CONNECT_TIMEOUT
         if wait and may_fork():  # there is no thread to keep for, and no request waits yet
             patience = max(patience, settings().CONNECT_TIMEOUT)
-        job, deadline = Job(publications, tell_late or tell), monotonic() + patience
+        deadline = monotonic() + patience
+        job = Job(publications, tell_late or tell, deadline)
         try:
             # The broker may refuse one message, and drop those behind it, or be found gone before.
             if not self._publish_here(job, deadline) or job.not_begun:
@@ -213,7 +214,7 @@ class Line:
                     and (rest := deadline - monotonic()) > 0
                     and self._work.connect(rest, rest)
                 ):
-                    for other in self._work.publish_next(max(0.0, deadline - monotonic())):
+                    for other in self._work.publish_next(until=deadline):
                         other.tell()
             finally:
                 self._thread.turn.release()

@@ -158,17 +158,17 @@ class LineThread:
 
     def _do_work(self) -> Sequence[Job]:
         """Wait for an answer that was left, or publish the next batch. Return the jobs of both."""
-        patience = settings().CONNECT_TIMEOUT
         if jobs := self.work.writer.jobs:
-            self.work.await_answers(patience)
+            self.work.await_answers()
             return jobs
+        patience = settings().CONNECT_TIMEOUT
         self._is_awaited = False
         awaited, self._awaited = self._awaited, ()
         if not self.work.connect(patience):
             return ()
         if awaited and not self.work.waiting:
             self.work.rehearse(awaited, patience)
-        return self.work.publish_next(patience)
+        return self.work.publish_next()
 
     def retire(self) -> None:
         """End the thread and the connection, once nothing waits: the settings name another broker."""

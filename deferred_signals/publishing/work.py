@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -71,8 +72,12 @@ class Work:
         except BaseException as error:  # noqa: BLE001 - the commit meets it as well, and reports it
             self._give_up(error)
 
-    def publish_next(self, patience: float) -> Sequence[Job]:
-        """Publish the next batch. Return its jobs."""
+    def publish_next(self, until: float | None = None) -> Sequence[Job]:
+        """Publish the next batch; return its jobs.
+
+        Arguments:
+            until: as for `await_answers`.
+        """
         jobs: Sequence[Job] = ()
         if self.waiting:
             began = monotonic()
@@ -86,7 +91,7 @@ class Work:
                     self.open(error)
             else:
                 self.breaker.has_written()
-                self.await_answers(patience)
+                self.await_answers(until)
             if len(jobs) > 1:
                 self._linger(monotonic() - began)
         return jobs
@@ -102,17 +107,38 @@ class Work:
         while took > FAST and monotonic() < until and before < (before := len(self.waiting)):
             sleep(min(took / 10, LINGER / 2))
 
-    def await_answers(self, patience: float) -> None:
-        """Settle what was written, as the broker answers; give it up if it does not."""
+    def await_answers(self, until: float | None = None) -> None:
+        """Settle what was written, as the broker answers; give it up if it does not.
+
+        Arguments:
+            until: when to give it up, by `time.monotonic`; None: when the broker has been silent for
+                ``CONNECT_TIMEOUT``, and no commit waits for it any more.
+        """
         try:
-            if not self.writer.collect(monotonic() + patience):
-                raise no_answer(patience)  # noqa: TRY301 - as if the driver had raised it
+            self._collect(until)
         except BaseException as error:  # noqa: BLE001 - the same
             self._give_up(error)
         else:
             if self.breaker.reason is not None:
                 self.writer.look_again()
             self.breaker.reason = None
+
+    def _collect(self, until: float | None) -> None:
+        """Settle what was written.
+
+        Raises:
+            Exception: the connection broke, or the broker does not answer.
+        """
+        end = -inf
+        # The end moves on with each answer.
+        while end < (end := self._end_of_patience() if until is None else until):
+            if self.writer.collect(end):
+                return
+        raise no_answer(round(monotonic() - self.writer.heard_at, 1))
+
+    def _end_of_patience(self) -> float:
+        awaited = (job.awaited_until for job in self.writer.jobs)
+        return max((self.writer.heard_at + settings().CONNECT_TIMEOUT, *awaited))
 
     def _give_up(self, error: BaseException) -> bool:
         """Give up what was written; return whether anything was sent of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from deferred_signals.publishing.connection import Connection
@@ -34,10 +35,12 @@ class Writer:
 
     Attributes:
         written: the publications that were written, and have no answer.
+        heard_at: when something was written, or answered, for the last time, by `time.monotonic`.
     """
 
     def __init__(self, app: Celery, waiting: Waiting) -> None:
         self.written: list[Entry] = []
+        self.heard_at = 0.0
         self._waiting = waiting
         self._connection = Connection(app)
 
@@ -127,6 +130,7 @@ class Writer:
             self._connection.channel.write(
                 [entry.publication for entry in self.written], self._settle
             )
+        self.heard_at = monotonic()
 
     def collect(self, until: float) -> bool:
         """Settle what was written, as the broker answers. Return whether all of it has an answer.
@@ -170,6 +174,7 @@ class Writer:
         *,
         is_certain: bool = True,
     ) -> None:
+        self.heard_at = monotonic()
         fate = None if error is None else Failure(error, is_certain)
         for place in places:
             entry = self.written[place]

@@ -4,16 +4,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
+from celery.signals import before_task_publish
 
 from deferred_signals.publishing import connection
 from deferred_signals.publishing.waiting import MOST_PUBLICATIONS
 from deferred_signals.testing import settings
 from tests.support.processes import wait_until
 
-from .nodes import Broker
+from .nodes import Broker, LocalRedis
 from .outages import BOUND, Send, Told
 from .own_app import on_broker, publishing_to
 from .proxy import Proxy
@@ -146,3 +148,56 @@ def test_messages_whose_answer_is_lost_are_reported_and_never_sent_again(
         assert told.failed == unknown
         assert told.published == ids + after
         assert_each_came_once(node.host_url, ids + unknown + after)
+
+
+@pytest.mark.parametrize("count", [1, 20], ids=["by the commit's thread", "by the line's"])
+def test_answer_that_a_commit_still_waits_for_may_take_longer_than_any_other(
+    node: Broker, send: Send, told: Told, count: int
+) -> None:
+    with (
+        settings(PUBLISH_TIMEOUT=20, CONNECT_TIMEOUT=1),
+        Proxy(node.host_url) as proxy,
+        publishing_to(proxy.url),
+    ):
+        ids, _ = send(1)
+        proxy.delay = 2
+        more, took = send(count)
+        assert took > 2
+        assert told.published == ids + more
+        assert told.failed == []
+        assert_each_came_once(node.host_url, ids + more)
+
+
+def test_broker_that_answers_one_message_after_another_is_not_silent(
+    node: Broker, send: Send, told: Told
+) -> None:
+    with (
+        settings(PUBLISH_TIMEOUT=0.5, CONNECT_TIMEOUT=2, KEEP_FOR=0),
+        Proxy(node.host_url) as proxy,
+        publishing_to(proxy.url),
+        each_alone(),
+    ):
+        ids, _ = send(1)
+        proxy.drip = 0.05
+        began = time.monotonic()
+        more, took = send(20)
+        assert took < BOUND
+        wait_until(lambda: len(told.published + told.failed) == 21, 30, "all fates")
+        assert (sorted(told.published), told.failed) == (sorted(ids + more), [])
+        if isinstance(node, LocalRedis):  # RabbitMQ may confirm several messages by one answer
+            assert time.monotonic() - began > 3
+        proxy.drip = 0
+        assert_each_came_once(node.host_url, ids + more)
+
+
+@contextmanager
+def each_alone() -> Iterator[None]:
+    """Have each message published by a command of its own: something of Celery's listens to it."""
+
+    def hear(**kwargs: object) -> None: ...
+
+    before_task_publish.connect(hear)
+    try:
+        yield
+    finally:
+        before_task_publish.disconnect(hear)
