@@ -12,10 +12,18 @@ from deferred_signals.publishing.celery_settings import always_eager
 from tests.project.celery import app as project_app
 
 
+class Unread:
+    """A setting that has nothing to do with this: Django warns of some when they are read."""
+
+    def __get__(self, *_: object) -> None:
+        pytest.fail("All settings were read.")
+
+
 class Switched:
     """Hold settings of Celery, as a class."""
 
     task_always_eager = True
+    unrelated = Unread()
 
 
 @pytest.fixture
