@@ -9,6 +9,7 @@ from django.core.signals import setting_changed
 from django.test import override_settings
 
 from deferred_signals.publishing.celery_settings import always_eager
+from deferred_signals.sending.endings import look_for_eager_mode
 from tests.project.celery import app as project_app
 
 
@@ -36,6 +37,7 @@ def app() -> Iterator[Celery]:
     yield app
     project_app.set_current()
     app.close()
+    look_for_eager_mode()
 
 
 def set_on_conf(app: Celery, value: object) -> None:
