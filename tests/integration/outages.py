@@ -22,8 +22,8 @@ ALLOWANCE = 0.7
 #: Seconds that a request may be delayed.
 BOUND = 1.0 + ALLOWANCE
 
-#: Seconds of a commit that does not wait for anything, with the same allowance.
-AT_ONCE = 0.2
+#: Seconds of a commit that waits for nothing. One that waits takes a second.
+AT_ONCE = ALLOWANCE
 
 Send = Callable[[int], tuple[list[str], float]]
 
