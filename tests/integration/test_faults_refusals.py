@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import transaction
-from django.dispatch import Signal
-from kombu import Connection, Exchange, Queue
+from kombu import Queue
 
-from tests.support.connected import Connected, deferred
+from tests.support.connected import Connected
 
 from .nodes import LocalRabbitMQ, LocalRedis
 from .outages import AT_ONCE, BOUND, Send, Told
 from .own_app import on_broker, publishing_to
+from .topics import one_topic_allowed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,27 +96,13 @@ def test_queue_that_redis_refuses_costs_its_messages_and_no_connections(
 def test_topic_that_rabbitmq_refuses_neither_loses_nor_doubles_what_stands_behind_it(
     node: LocalRabbitMQ, defer: Connected, told: Told, count: int
 ) -> None:
-    allowed, forbidden = Signal(), Signal()
-    defer(allowed, name="tests.allowed")(_do_nothing)
-    defer(forbidden, name="tests.forbidden")(_do_nothing)
-
-    def send(signal: Signal, times: int) -> list[str]:
-        return [deferred(signal.send(None))[0].id for _ in range(times)]
-
-    with node.only_for(".*", topics="allowed") as url, publishing_to(url) as app:
-        app.conf.task_routes = {
-            f"tests.{topic}": {"exchange": "amq.topic", "routing_key": topic}
-            for topic in ("allowed", "forbidden")
-        }
-        with Connection(node.host_url) as connection:
-            topics = Exchange("amq.topic", type="topic")
-            Queue("own", topics, routing_key="#")(connection.default_channel).declare()
-        first = send(allowed, 1)  # from now on the exchange is known to be there
+    with one_topic_allowed(node, defer) as send:
+        first = send("allowed", 1)  # from now on the exchange is known to be there
         began = time.monotonic()
         with transaction.atomic():
-            before = send(allowed, count)
-            refused = send(forbidden, 1)
-            behind = send(allowed, count)
+            before = send("allowed", count)
+            refused = send("forbidden", 1)
+            behind = send("allowed", count)
         took = time.monotonic() - began
     assert took < BOUND / 2
     assert sorted(told.published + told.failed) == sorted(first + before + refused + behind)
@@ -126,6 +112,3 @@ def test_topic_that_rabbitmq_refuses_neither_loses_nor_doubles_what_stands_behin
     }  # RabbitMQ may not have confirmed those before it
     assert set(refused) <= set(told.failed)
     assert sorted(on_broker(node.host_url)) == sorted(first + before + behind)
-
-
-def _do_nothing(sender: object, **kwargs: object) -> None: ...

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 from django.db import connections, transaction
-from django.dispatch import Signal
-from kombu import Connection, Exchange, Queue
+from kombu import Queue
 
 from deferred_signals.outbox.models import OutboxMessage
 from tests.app.passing_receivers import passes_on
 from tests.project.databases import database_url
-from tests.support.connected import Connected, deferred
+from tests.support.connected import Connected
 from tests.support.ledger import noted, noted_so_far
 from tests.support.processes import Process, wait_until
 
@@ -30,6 +29,7 @@ from .outages import Send, Told
 from .own_app import on_broker, publishing_to
 from .proxy import Proxy
 from .runs import defer, runs, wait_for_runs
+from .topics import one_topic_allowed
 from .workers import worker
 
 pytestmark = [
@@ -205,32 +205,15 @@ def test_full_queue_of_rabbitmqs_loses_nothing(node: LocalRabbitMQ, send: Send, 
 def test_message_that_may_have_arrived_before_a_refused_one_is_not_spilled(
     node: LocalRabbitMQ, defer: Connected, told: Told
 ) -> None:
-    allowed, forbidden = Signal(), Signal()
-    for name, each in {"allowed": allowed, "forbidden": forbidden}.items():
-        defer(each, name=f"tests.{name}")(_do_nothing)
-
-    def send(signal: Signal, times: int) -> list[str]:
-        return [deferred(signal.send(None))[0].id for _ in range(times)]
-
-    with node.only_for(".*", topics="allowed") as url, publishing_to(url) as app:
-        app.conf.task_routes = {
-            f"tests.{topic}": {"exchange": "amq.topic", "routing_key": topic}
-            for topic in ("allowed", "forbidden")
-        }
-        with Connection(node.host_url) as connection:
-            topics = Exchange("amq.topic", type="topic")
-            Queue("own", topics, routing_key="#")(connection.default_channel).declare()
-        sent = send(allowed, 1)
+    with one_topic_allowed(node, defer) as send:
+        sent = send("allowed", 1)
         with transaction.atomic():
-            sent += send(allowed, 100)
-            refused = send(forbidden, 1)
-            sent += send(allowed, 100)
+            sent += send("allowed", 100)
+            refused = send("forbidden", 1)
+            sent += send("allowed", 100)
         wait_until(
             lambda: len({*told.published, *told.failed}) == 202, 15, "all messages are told of"
         )
         arrived = on_broker(node.host_url)
     assert spilled() == set(refused)
     assert sorted(arrived) == sorted(sent)
-
-
-def _do_nothing(sender: object, **kwargs: object) -> None: ...
