@@ -38,15 +38,18 @@ CAUGHT = {
     "Timeout": "Timeout",
 }
 
-#: How to let each INSERT into a table wait, and how to count those that wait.
+#: Those that the test interrupts, once their INSERT waits. The other one does so itself, after a second.
+TO_INTERRUPT = ("KeyboardInterrupt", "SystemExit", "Cut")
+
+#: How to let each INSERT into a table wait, and how to list the sessions whose INSERT waits.
 HOLD = {"postgresql": "LOCK TABLE {} IN SHARE MODE", "mysql": "LOCK TABLES {} READ"}
 WAITING = {
     "postgresql": """
-        SELECT count(*) FROM pg_stat_activity
+        SELECT pid FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE %s
     """,
     "mysql": """
-        SELECT count(*) FROM information_schema.processlist
+        SELECT id FROM information_schema.processlist
         WHERE db = database() AND state LIKE 'Waiting%%' AND info LIKE %s
     """,
 }
@@ -65,11 +68,11 @@ def held_up() -> Iterator[None]:
         own.close()
 
 
-def waiting() -> int:
-    """Count the INSERTs that wait."""
+def waiting() -> set[str]:
+    """Return the sessions whose INSERT waits."""
     with connection.cursor() as cursor:
         cursor.execute(WAITING[connection.vendor], [f"INSERT INTO {TABLE}%"])
-        return int(cursor.fetchone()[0])
+        return {str(session) for (session,) in cursor.fetchall()}
 
 
 def word(process: Process, what: str) -> str:
@@ -87,9 +90,11 @@ def word(process: Process, what: str) -> str:
 
 def interrupt(senders: dict[str, Process]) -> None:
     """Interrupt the processes that do not do so themselves, while they wait for their INSERT."""
+    sessions = {how: word(senders[how], "session") for how in TO_INTERRUPT}
+    wait_until(lambda: waiting() >= {*sessions.values()}, 60, "their INSERTs wait")
     os.kill(senders["KeyboardInterrupt"].pid, signal.SIGINT)
     os.kill(senders["SystemExit"].pid, signal.SIGTERM)
-    cut([int(word(senders["Cut"], "session"))])
+    cut([int(sessions["Cut"])])
 
 
 @usually_on("redis")
@@ -104,7 +109,6 @@ def test_commit_that_is_interrupted_saves_nothing_and_raises_what_interrupted_it
         stack.enter_context(worker(broker, tmp_path, **variables))
         with held_up():
             senders = {how: stack.enter_context(sender(broker, tmp_path, how)) for how in CAUGHT}
-            wait_until(lambda: waiting() >= len(CAUGHT) - 1, 60, "their INSERTs wait")
             interrupt(senders)
             defer(sends_in_time)
             caught = {how: word(process, "caught") for how, process in senders.items()}
