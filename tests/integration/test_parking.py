@@ -24,27 +24,27 @@ pytestmark = [
 ]
 
 OLD = "tests.app.short_waits"
+#: The same, for `stop_between_looks`.
+STOPPED = "tests.app.one_short_wait"
 NEW = "tests.app.short_waits tests.app.builtin_receivers"
 
 
 def stop_between_looks(old: Process) -> None:
-    """Stop a worker that has just parked its only message, so that it holds it and runs nothing.
+    """Stop a worker when its child has parked its only message again: it holds it, and runs nothing.
 
-    A prefork worker that is asked to stop in the instant in which it hands a task to its child
-    forgets the task: Celery gives the message out again, and the parent waits 30 seconds for a
+    A prefork worker that is asked to stop while it hands a task to its child, or its child ends one,
+    may forget the task: Celery gives the message out again, and the parent waits 30 seconds for a
     child whose result nobody reads. The message then is run twice, as it may be.
     """
-    looks = old.logs().count("is parked for")
-    wait_until(lambda: old.logs().count("is parked for") > looks, 10, "it was parked again")
+    wait_until(lambda: "retry: Parked" in old.logs(), 15, "its child has parked it again")
     old.stop()
 
 
 def test_message_for_an_unknown_receiver_runs_once_a_worker_that_knows_it_starts(
     broker: Broker, tmp_path: Path
 ) -> None:
-    with worker(broker, tmp_path, "old", TESTS_APP_MODULES=OLD) as old:
+    with worker(broker, tmp_path, "old", TESTS_APP_MODULES=STOPPED) as old:
         message_id = defer(order_placed, "a sender", order_id=7)
-        wait_until(lambda: "is parked for" in old.logs(), 10, "it was parked")
         stop_between_looks(old)
     assert not Run.objects.exists()
     with worker(broker, tmp_path, "new", TESTS_APP_MODULES=NEW):
@@ -120,7 +120,9 @@ def test_signed_message_that_was_parked_is_run_under_a_rotated_key(
     broker: Broker, tmp_path: Path
 ) -> None:
     signing = json.dumps({"SIGNING": True})
-    with worker(broker, tmp_path, "old", TESTS_APP_MODULES=OLD, DEFERRED_SIGNALS=signing) as old:
+    with worker(
+        broker, tmp_path, "old", TESTS_APP_MODULES=STOPPED, DEFERRED_SIGNALS=signing
+    ) as old:
         with override_settings(DEFERRED_SIGNALS={"SIGNING": True}):
             order_placed.send(None, order_id=7)
         stop_between_looks(old)
