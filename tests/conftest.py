@@ -45,7 +45,7 @@ __all__ = [
 
 
 def pytest_collection_finish() -> None:
-    """Let the project's app be Celery's current one: another that a test imports, like the demo's, took its place."""
+    """Make the project's app Celery's current one again: a test's module may have imported another, like the demo's."""
     app.set_current()
 
 

@@ -118,7 +118,7 @@ def current() -> Settings:
     now = _behind(django_settings, "_wrapped")
     if settings is None or holder is not now or raw is not getattr(now, "__dict__", {}).get(NAME):
         getattr(django_settings, NAME, None)  # has Django load its settings, if it has not
-        # Looked at before it is parsed: what another thread sets meanwhile is seen the next time.
+        # Noted before the setting is parsed: what another thread sets meanwhile is seen the next time.
         now = _behind(django_settings, "_wrapped")
         raw = getattr(now, "__dict__", {}).get(NAME)
         settings = _parse(getattr(now, NAME, None))

@@ -41,7 +41,7 @@ def answers() -> Answers:
     seen, found = kept
     if found is None or seen != settings.maps:
         settings.get("task_always_eager")  # an app is configured when it is first asked
-        # Looked at before they are read: what another thread sets meanwhile is seen the next time.
+        # Noted before a setting is read: what another thread sets meanwhile is seen the next time.
         # The first map holds what code has set, like `app.conf.task_always_eager = True`.
         changes, *others = settings.maps
         seen = [dict(changes), *others]

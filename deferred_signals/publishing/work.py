@@ -112,7 +112,7 @@ class Work:
 
         Arguments:
             until: when to give it up, by `time.monotonic`; None: when the broker has been silent for
-                ``CONNECT_TIMEOUT``, and no commit waits for it any more.
+                ``CONNECT_TIMEOUT``, and no commit waits for an answer any more.
         """
         try:
             self._collect(until)
@@ -124,13 +124,13 @@ class Work:
             self.breaker.reason = None
 
     def _collect(self, until: float | None) -> None:
-        """Settle what was written.
+        """Settle what was written, for as long as the broker is given time to answer.
 
         Raises:
             Exception: the connection broke, or the broker does not answer.
         """
         end = -inf
-        # The end moves on with each answer.
+        # Without `until`, each answer gives the broker more time.
         while end < (end := self._end_of_patience() if until is None else until):
             if self.writer.collect(end):
                 return

@@ -277,7 +277,7 @@ def unpublished(number: int, *, is_certain: bool = True, size: int = 1) -> Unpub
 
 @pytest.fixture
 def alone() -> Iterator[None]:
-    """Let no other thread give anything to the store: lines of earlier tests have theirs still."""
+    """Let no other thread give anything to the store: those of earlier tests' lines still run."""
     with spilling._waiting.turn:  # noqa: SLF001 - nothing else holds them up
         yield
 
